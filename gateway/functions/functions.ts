@@ -1,0 +1,108 @@
+/**
+ * What the gateway knows and does about functions: the contract between the HTTP protocols, the command
+ * line and the part that runs things. Types only.
+ */
+import type { DataType, Tensor, TensorSignature, Tensors } from "../../kernels/tensor.ts";
+
+/** A scalar that a WGSL bundle takes beside its tensors: query, field or protocol parameter. */
+export interface ParameterSignature {
+  readonly name: string;
+  readonly dataType: Extract<DataType, "float32" | "int32" | "uint32">;
+  readonly default?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+export interface FunctionSignature {
+  readonly inputs: readonly TensorSignature[];
+  readonly outputs: readonly TensorSignature[];
+  readonly parameters: readonly ParameterSignature[];
+}
+
+export type FunctionKind = "wgsl" | "onnx";
+
+/** How calls of a version are answered. */
+export type Engine =
+  /** A Program on the GPU. For models: its measured difference from ORT's CPU provider. */
+  | { readonly type: "program"; readonly maxAbsoluteError?: number }
+  /** An ONNX Runtime session in a process of its own, and why. */
+  | { readonly type: "fallback"; readonly reason: string };
+
+/** One deployed version of a function. */
+export interface FunctionVersion {
+  readonly name: string;
+  /** Counts up from 1 within a name; what Open Inference clients call the version. */
+  readonly version: number;
+  /** SHA-256 of the deployed bytes, lower-case hex. */
+  readonly digest: string;
+  readonly kind: FunctionKind;
+  readonly createdAt: string;
+  readonly sizeBytes: number;
+  readonly signature: FunctionSignature;
+  readonly engine: Engine;
+}
+
+/** A deployed function: the version that answers by default and the older ones that are kept. */
+export interface FunctionStatus {
+  readonly name: string;
+  readonly current: FunctionVersion;
+  /** Oldest first; the current one is the last. */
+  readonly versions: readonly FunctionVersion[];
+}
+
+export interface Invocation {
+  readonly name: string;
+  /** Version number or digest (at least 8 hex digits of it). Left out: the current one. */
+  readonly version?: string;
+  readonly inputs: Tensors;
+  readonly parameters: Readonly<Record<string, number>>;
+  /** Names of the outputs that are wanted, in order. Left out: all. */
+  readonly outputs?: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** Milliseconds by hop, in the order of the way: `queue`, `load`, `encode`, `execute`, … For headers, metrics and traces. */
+export type HopTimings = ReadonlyArray<readonly [hop: string, milliseconds: number]>;
+
+export interface InvocationResult {
+  readonly version: FunctionVersion;
+  readonly outputs: ReadonlyArray<{ readonly name: string; readonly tensor: Tensor }>;
+  readonly timings: HopTimings;
+}
+
+/** What is deployed: bytes of unknown type, as they arrive. */
+export interface Upload {
+  readonly body: ReadableStream<Uint8Array>;
+  /** What the client says it is: `application/zip`, `text/wgsl`, `application/octet-stream`. Only a hint. */
+  readonly contentType?: string;
+}
+
+export type DeployPhase = "upload" | "unpack" | "compile" | "verify" | "store";
+
+export interface DeployProgress {
+  readonly phase: DeployPhase;
+  /** A sentence for people. */
+  readonly message: string;
+}
+
+export interface DeployResult {
+  readonly function: FunctionStatus;
+  /** False where exactly these bytes were deployed already. */
+  readonly changed: boolean;
+}
+
+/** All methods throw DawnletError. */
+export interface Functions {
+  list(): readonly FunctionStatus[];
+  /** @throws NOT_FOUND */
+  get(name: string): FunctionStatus;
+  /** @throws NOT_FOUND when the name or the version is unknown. */
+  version(name: string, version?: string): FunctionVersion;
+  deploy(name: string, upload: Upload, onProgress?: (progress: DeployProgress) => void): Promise<DeployResult>;
+  remove(name: string): Promise<void>;
+  invoke(invocation: Invocation): Promise<InvocationResult>;
+  /** A Program's steps, bytes and memory, as plain data for `dawnlet inspect`. */
+  inspect(name: string, version?: string): Promise<unknown>;
+  /** True once deployed functions can be called. */
+  readonly ready: boolean;
+}

@@ -1,0 +1,21 @@
+/**
+ * Port: how two processes, threads or workers of Dawnlet talk. Three carriers stand behind it: a socket
+ * between processes, a MessagePort to a worker thread, a MessagePort to a Web Worker.
+ * It moves plain data and bytes. What the messages mean is in rpc.ts.
+ */
+
+/** One message. The header is JSON; attachments are bytes beside it, never encoded as text. */
+export interface Message {
+  readonly header: unknown;
+  readonly attachments: readonly Uint8Array[];
+}
+
+export interface Port {
+  /** Queues a message. After `close` it does nothing. The sender must not change the attachments afterwards. */
+  send(message: Message): void;
+  /** Sets the one receiver. Messages that came earlier are delivered first. */
+  receive(receiver: (message: Message) => void): void;
+  /** Settles when either side closed or the peer died. Never rejects. */
+  readonly closed: Promise<void>;
+  close(): void;
+}
