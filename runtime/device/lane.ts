@@ -1,0 +1,61 @@
+/**
+ * A lane: one set of activation slots. Programs that run in the same lane use the same memory one after the
+ * other; Programs that run at the same time use different lanes. Slots are separate buffers, because WebGPU
+ * forbids binding one buffer both read-only and writable in a dispatch. They grow to the largest Program.
+ */
+import type { CountedBuffer, Ledger } from "./ledger.ts";
+
+export class Lane {
+  readonly index: number;
+  /** Changes when a slot's buffer is replaced: bind groups made before are stale. */
+  version = 0;
+  readonly #ledger: Ledger;
+  readonly #slots: CountedBuffer[] = [];
+
+  constructor(index: number, ledger: Ledger) {
+    this.index = index;
+    this.#ledger = ledger;
+  }
+
+  get sizeBytes(): number {
+    return this.#slots.reduce((sum, slot) => sum + slot.sizeBytes, 0);
+  }
+
+  /** Bytes that `reserve` would have to allocate. */
+  missingBytes(slotBytes: readonly number[]): number {
+    return slotBytes.reduce(
+      (sum, bytes, i) => sum + Math.max(0, bytes - (this.#slots[i]?.sizeBytes ?? 0)),
+      0,
+    );
+  }
+
+  /**
+   * Makes slot `i` at least `slotBytes[i]` large.
+   * @throws DawnletError OUT_OF_MEMORY, LIMIT_EXCEEDED; the slots replaced until then stay replaced.
+   */
+  reserve(slotBytes: readonly number[]): void {
+    slotBytes.forEach((sizeBytes, i) => {
+      const old = this.#slots[i];
+      if (old !== undefined && old.sizeBytes >= sizeBytes) return;
+      this.version++;
+      // First give back, then take: growing must not need both at once. Work already submitted keeps its memory.
+      if (old !== undefined) old.destroy();
+      const usage =
+        GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+      delete this.#slots[i];
+      this.#slots[i] = this.#ledger.createBuffer("activation", { size: sizeBytes, usage });
+    });
+  }
+
+  slot(index: number): GPUBuffer {
+    const slot = this.#slots[index];
+    if (slot === undefined) throw new RangeError(`Lane ${this.index} has no slot ${index}`);
+    return slot.gpu;
+  }
+
+  /** Gives all memory back. */
+  clear(): void {
+    this.version++;
+    for (const slot of this.#slots.splice(0)) slot?.destroy();
+  }
+}

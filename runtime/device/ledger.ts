@@ -1,0 +1,70 @@
+/**
+ * Counts the bytes of every GPUBuffer that this device process creates, by what they hold, and refuses those
+ * over the budget. WebGPU cannot say how much memory is free, so what is counted here is what there is.
+ */
+import { DawnletError } from "../../kernels/errors.ts";
+
+export type MemoryKind = "weight" | "activation" | "constant" | "staging";
+
+/** A buffer whose bytes are counted until `destroy`. */
+export interface CountedBuffer {
+  readonly gpu: GPUBuffer;
+  readonly sizeBytes: number;
+  /** Destroying twice counts once. */
+  destroy(): void;
+}
+
+export class Ledger {
+  readonly budgetBytes: number;
+  readonly #device: GPUDevice;
+  readonly #bytes: Record<MemoryKind, number> = { weight: 0, activation: 0, constant: 0, staging: 0 };
+
+  constructor(device: GPUDevice, budgetBytes: number) {
+    this.#device = device;
+    this.budgetBytes = budgetBytes;
+  }
+
+  bytes(kind: MemoryKind): number {
+    return this.#bytes[kind];
+  }
+
+  get totalBytes(): number {
+    return this.#bytes.weight + this.#bytes.activation + this.#bytes.constant + this.#bytes.staging;
+  }
+
+  get freeBytes(): number {
+    return this.budgetBytes - this.totalBytes;
+  }
+
+  /**
+   * @throws DawnletError LIMIT_EXCEEDED when one buffer cannot be that large on this device,
+   * OUT_OF_MEMORY when the budget has no room for it.
+   */
+  createBuffer(kind: MemoryKind, descriptor: GPUBufferDescriptor): CountedBuffer {
+    const sizeBytes = descriptor.size;
+    const limit = this.#device.limits.maxBufferSize;
+    if (sizeBytes > limit)
+      throw new DawnletError(
+        "LIMIT_EXCEEDED",
+        `Cannot create a ${kind} buffer of ${sizeBytes} bytes: this device allows ${limit}`,
+      );
+    if (sizeBytes > this.freeBytes)
+      throw new DawnletError(
+        "OUT_OF_MEMORY",
+        `Cannot create a ${kind} buffer of ${sizeBytes} bytes: ${this.totalBytes} of the budget of ${this.budgetBytes} bytes are in use`,
+      );
+    const gpu = this.#device.createBuffer(descriptor);
+    this.#bytes[kind] += sizeBytes;
+    let isAlive = true;
+    return {
+      gpu,
+      sizeBytes,
+      destroy: () => {
+        if (!isAlive) return;
+        isAlive = false;
+        this.#bytes[kind] -= sizeBytes;
+        gpu.destroy();
+      },
+    };
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Compute pipelines by content, shared by all Programs of a device: the same WGSL, entry point, constants and
+ * layout is compiled once, whichever function brought it. Compilation runs in the driver's threads; concurrent
+ * requests for one pipeline share one flight. A pipeline goes when the last Program that holds it is unloaded.
+ */
+import { DawnletError } from "../../kernels/errors.ts";
+import type { Program, ProgramPipeline } from "../../kernels/program/program.ts";
+import type { PipelineLayout } from "./layouts.ts";
+
+/** A hold on a pipeline. */
+export interface PipelineLease extends Disposable {
+  readonly gpu: GPUComputePipeline;
+}
+
+interface Entry {
+  readonly pipeline: Promise<GPUComputePipeline>;
+  holders: number;
+}
+
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #modules = new Map<string, { readonly gpu: GPUShaderModule; holders: number }>();
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * @throws DawnletError INVALID_SHADER with the compiler's messages, by line and column.
+   */
+  async acquire(program: Program, pipeline: ProgramPipeline, layout: PipelineLayout): Promise<PipelineLease> {
+    const code = program.shaders[pipeline.shader]!;
+    const key = `${layout.key}\n${pipeline.entryPoint}\n${JSON.stringify(pipeline.constants ?? {})}\n${code}`;
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      entry = { pipeline: this.#compile(code, pipeline, layout), holders: 0 };
+      this.#entries.set(key, entry);
+    }
+    entry.holders++;
+    const release = () => {
+      if (--entry.holders === 0 && this.#entries.get(key) === entry) this.#entries.delete(key);
+    };
+    try {
+      const gpu = await entry.pipeline;
+      return { gpu, [Symbol.dispose]: release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #compile(
+    code: string,
+    pipeline: ProgramPipeline,
+    layout: PipelineLayout,
+  ): Promise<GPUComputePipeline> {
+    const shader = this.#module(code);
+    try {
+      return await this.#device.createComputePipelineAsync({
+        layout: layout.gpu,
+        compute: {
+          module: shader.gpu,
+          entryPoint: pipeline.entryPoint,
+          ...(pipeline.constants === undefined ? {} : { constants: pipeline.constants }),
+        },
+      });
+    } catch (error) {
+      throw await describeFailure(shader.gpu, pipeline, error);
+    } finally {
+      if (--shader.holders === 0) this.#modules.delete(code);
+    }
+  }
+
+  /** Shared while pipelines of one module compile; pipelines outlive their modules. */
+  #module(code: string): { readonly gpu: GPUShaderModule; holders: number } {
+    let shader = this.#modules.get(code);
+    if (shader === undefined) {
+      // A broken module also reports through the error scope; the pipeline's rejection is the one we use.
+      this.#device.pushErrorScope("validation");
+      shader = { gpu: this.#device.createShaderModule({ code }), holders: 0 };
+      this.#device.popErrorScope().catch(() => undefined);
+      this.#modules.set(code, shader);
+    }
+    shader.holders++;
+    return shader;
+  }
+}
+
+async function describeFailure(
+  shader: GPUShaderModule,
+  pipeline: ProgramPipeline,
+  cause: unknown,
+): Promise<DawnletError> {
+  const info = await shader.getCompilationInfo().catch(() => undefined);
+  const errors = (info?.messages ?? []).filter((m) => m.type === "error");
+  const details =
+    errors.length > 0
+      ? errors.map((m) => `${m.lineNum}:${m.linePos}: ${m.message}`).join("\n")
+      : cause instanceof Error
+        ? cause.message
+        : String(cause);
+  return new DawnletError(
+    "INVALID_SHADER",
+    `Cannot compile entry point '${pipeline.entryPoint}': ${details}`,
+    { cause },
+  );
+}

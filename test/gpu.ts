@@ -1,0 +1,60 @@
+/**
+ * A GPU for tests: one Dawn device a test process, on whatever adapter the environment names (test/setup.ts
+ * chooses a software one where there is no GPU). Real executor, real shaders.
+ */
+import { create, globals } from "webgpu";
+import type { Program } from "../kernels/program/program.ts";
+import { DeviceService } from "../runtime/device/service.ts";
+import { MemoryWeights } from "../runtime/device/weights.ts";
+
+let opened: Promise<GPUDevice> | undefined;
+
+/** The test process's device, with the adapter's own limits for buffers and bindings. */
+export function testDevice(): Promise<GPUDevice> {
+  opened ??= open();
+  return opened;
+}
+
+async function open(): Promise<GPUDevice> {
+  Object.assign(globalThis, globals);
+  const adapter = await create([]).requestAdapter();
+  if (adapter === null) throw new Error("No WebGPU adapter: install Chromium (Debian: apt-get install chromium)");
+  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = adapter.limits;
+  return adapter.requestDevice({
+    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage },
+  });
+}
+
+/** A DeviceService on the test device whose weights come from memory. */
+export async function testService(
+  weights: ReadonlyMap<string, Uint8Array> = new Map(),
+  budgetBytes = 2 ** 30,
+): Promise<DeviceService> {
+  const adapter = {
+    vendor: "",
+    architecture: "",
+    device: "",
+    description: "test",
+    isSoftware: true,
+    implementation: "dawn",
+    backend: "vulkan",
+  };
+  return new DeviceService({ device: await testDevice(), adapter, weights: new MemoryWeights(weights), budgetBytes });
+}
+
+/**
+ * Loads a Program, runs it once, unloads it.
+ * @param inputs bytes by position in `Program.inputs`.
+ * @returns bytes by position in `Program.outputs`.
+ */
+export async function runProgram(
+  program: Program,
+  weights: ReadonlyMap<string, Uint8Array>,
+  inputs: readonly Uint8Array[],
+): Promise<Uint8Array[]> {
+  const service = await testService(weights);
+  await service.load("test", program, { writesBeforeReads: false });
+  const { outputs } = await service.run({ program: "test", inputs });
+  await service.unload("test");
+  return [...outputs];
+}
