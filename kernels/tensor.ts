@@ -81,5 +81,6 @@ export function checkTensor(spec: TensorSpec, tensor: Tensor): void {
   if (!same) fail(`its shape is [${tensor.shape}]: expected [${spec.shape}]`);
   if (spec.dataType === "string") return;
   const expected = tensorBytes(spec.dataType, spec.shape);
-  if (tensor.data.byteLength !== expected) fail(`it has ${tensor.data.byteLength} bytes: expected ${expected}`);
+  if (tensor.data.byteLength !== expected)
+    fail(`it has ${tensor.data.byteLength} bytes: expected ${expected}`);
 }

@@ -136,7 +136,7 @@ function bindStep(
 ): BoundStep {
   switch (step.type) {
     case "dispatch": {
-      const layout = layouts.of(step);
+      const layout = layouts.of(step.bindings);
       const key = `${layout.key}#${step.bindings.map((b) => `${b.group}.${b.binding}=${b.buffer}+${b.offset}:${b.sizeBytes}`).join()}`;
       let groups = groupCache.get(key);
       if (groups === undefined) {

@@ -2,7 +2,7 @@
  * Bind group layouts and pipeline layouts by content, made once. They are spelled out rather than left to
  * `layout: "auto"`, so that bind groups fit every pipeline that binds the same kinds at the same places.
  */
-import type { BindingAccess, DispatchStep } from "../../kernels/program/program.ts";
+import type { Binding, BindingAccess } from "../../kernels/program/program.ts";
 
 const bufferType: Record<BindingAccess, GPUBufferBindingType> = {
   uniform: "uniform",
@@ -28,9 +28,9 @@ export class Layouts {
   }
 
   /** The layout that a dispatch's bindings ask for. */
-  of(step: DispatchStep): PipelineLayout {
+  of(bindings: ReadonlyArray<Pick<Binding, "group" | "binding" | "access">>): PipelineLayout {
     const groupKeys: string[] = [];
-    const inOrder = [...step.bindings].sort((a, b) => a.group - b.group || a.binding - b.binding);
+    const inOrder = [...bindings].sort((a, b) => a.group - b.group || a.binding - b.binding);
     for (const b of inOrder) {
       while (groupKeys.length <= b.group) groupKeys.push("");
       groupKeys[b.group] += `${b.binding}:${b.access};`;

@@ -200,8 +200,7 @@ async function acquirePipelines(context: LoadContext, program: Program): Promise
   }
   const outcomes = await Promise.allSettled(
     program.pipelines.map((pipeline, index) => {
-      const dispatch = dispatchOf.get(index);
-      const bindings = dispatch ?? { type: "dispatch", pipeline: index, bindings: [], workgroups: [1, 1, 1] };
+      const bindings = dispatchOf.get(index)?.bindings ?? [];
       return context.pipelines.acquire(program, pipeline, context.layouts.of(bindings));
     }),
   );

@@ -26,6 +26,8 @@ export interface DeviceServiceOptions {
   readonly adapter: DeviceDescription["adapter"];
   readonly weights: WeightSource;
   readonly budgetBytes: number;
+  /** Left out: its own. */
+  readonly layouts?: Layouts;
 }
 
 export class DeviceService implements DeviceApi {
@@ -37,14 +39,20 @@ export class DeviceService implements DeviceApi {
   /** The loaded ones of `#programs`, for the hot path: no promise to wait for. */
   readonly #loaded = new Map<string, LoadedProgram>();
 
-  constructor({ device, adapter, weights, budgetBytes }: DeviceServiceOptions) {
+  constructor({
+    device,
+    adapter,
+    weights,
+    budgetBytes,
+    layouts = new Layouts(device),
+  }: DeviceServiceOptions) {
     this.#device = device;
     this.#adapter = adapter;
     const ledger = new Ledger(device, budgetBytes);
     this.#context = {
       device,
       ledger,
-      layouts: new Layouts(device),
+      layouts,
       pipelines: new Pipelines(device),
       weights: new Weights(device, ledger, weights),
     };

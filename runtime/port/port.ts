@@ -8,10 +8,19 @@
 export interface Message {
   readonly header: unknown;
   readonly attachments: readonly Uint8Array[];
+  /**
+   * Those of the attachments that the sender gives away: a MessagePort moves their memory instead of copying
+   * it, and they are empty for the sender afterwards. Between processes it changes nothing.
+   */
+  readonly given?: readonly Uint8Array[];
 }
 
+/** Received attachments may share one buffer with each other: use them as views, never their `.buffer`. */
 export interface Port {
-  /** Queues a message. After `close` it does nothing. The sender must not change the attachments afterwards. */
+  /**
+   * Queues a message. After `close` it does nothing. The sender must not change the attachments afterwards.
+   * @throws DawnletError PAYLOAD_TOO_LARGE where the carrier cannot take a message of this size.
+   */
   send(message: Message): void;
   /** Sets the one receiver. Messages that came earlier are delivered first. */
   receive(receiver: (message: Message) => void): void;

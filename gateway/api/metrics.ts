@@ -1,0 +1,267 @@
+/**
+ * `/metrics` for Prometheus and `/healthz` for probes. Counters are Statistics' own, read when scraped, under
+ * the names of OpenFaaS and Triton so that existing dashboards work; only the histograms are kept here.
+ */
+import type { Hono } from "hono";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { DeviceMemory } from "../../runtime/device/api.ts";
+import type { Functions, FunctionVersion } from "../functions/functions.ts";
+import type { Endpoint } from "../http/endpoint.ts";
+import type { CallObserver, FinishedCall } from "../http/exchange.ts";
+import { bytesReply, jsonReply } from "../http/reply.ts";
+import type { CallCounts, Phase, Statistics } from "./statistics.ts";
+
+export interface MetricsOptions {
+  readonly functions: Functions;
+  readonly statistics: Statistics;
+  /** Where a device is at hand: bytes it holds. */
+  readonly memory?: (() => Promise<DeviceMemory>) | undefined;
+}
+
+/** Seconds: from a tiny kernel to a cold start. */
+const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** The histogram of one label set, found once: looking labels up costs more than an observation. */
+interface Observable {
+  observe(seconds: number): void;
+  forget(): void;
+}
+
+export class Metrics implements CallObserver {
+  readonly registry = new Registry();
+  readonly #options: MetricsOptions;
+  readonly #totals: Histogram<"function_name" | "code">;
+  readonly #hops: Histogram<"function_name" | "hop">;
+  /** By function, then by status or hop. */
+  readonly #observables = new Map<string, Map<number | string, Observable>>();
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+    const registers = [this.registry];
+    this.#totals = new Histogram({
+      name: "gateway_functions_seconds",
+      help: "Time from a request to its answer",
+      labelNames: ["function_name", "code"],
+      buckets,
+      registers,
+    });
+    this.#hops = new Histogram({
+      name: "dawnlet_hop_seconds",
+      help: "Time of a call by hop: queue, load, encode, execute and so on",
+      labelNames: ["function_name", "hop"],
+      buckets,
+      registers,
+    });
+    addCounters(this.registry, () => this.#deployedCounts());
+    addGauges(this.registry, options, () => this.#deployedCounts());
+  }
+
+  callStarted(_version: FunctionVersion): void {}
+
+  callFinished({ version: { name }, status, totalMs, timings }: FinishedCall): void {
+    let known = this.#observables.get(name);
+    if (known === undefined) {
+      known = new Map();
+      this.#observables.set(name, known);
+    }
+    observable(known, status, () => bind(this.#totals, [name, String(status)])).observe(totalMs / 1000);
+    for (const [hop, milliseconds] of timings ?? []) {
+      observable(known, hop, () => bind(this.#hops, [name, hop])).observe(milliseconds / 1000);
+    }
+  }
+
+  /** Counts of what is deployed now; what is not is forgotten. */
+  #deployedCounts(): CallCounts[] {
+    const { functions, statistics } = this.#options;
+    const versions = functions.list().flatMap((status) => status.versions);
+    statistics.retain(versions);
+    const names = new Set(versions.map(({ name }) => name));
+    for (const [name, known] of this.#observables) {
+      if (names.has(name)) continue;
+      for (const each of known.values()) each.forget();
+      this.#observables.delete(name);
+    }
+    return versions.map((version) => statistics.of(version));
+  }
+}
+
+function observable(
+  known: Map<number | string, Observable>,
+  key: number | string,
+  find: () => Observable,
+): Observable {
+  let found = known.get(key);
+  if (found === undefined) {
+    found = find();
+    known.set(key, found);
+  }
+  return found;
+}
+
+function bind(histogram: Histogram, labels: [string, string]): Observable {
+  const bound = histogram.labels(...labels);
+  return { observe: (seconds) => bound.observe(seconds), forget: () => histogram.remove(...labels) };
+}
+
+export function addMetrics(app: Hono, endpoint: Endpoint, metrics: Metrics, functions: Functions): void {
+  const { registry } = metrics;
+  app.get(
+    "/metrics",
+    endpoint(async () => {
+      const text = await registry.metrics();
+      return bytesReply(new TextEncoder().encode(text), { "content-type": registry.contentType });
+    }),
+  );
+  app.get(
+    "/healthz",
+    endpoint(() => jsonReply({ ready: functions.ready }, functions.ready ? 200 : 503), { isOpen: true }),
+  );
+}
+
+/** One counter of Triton's, by model and version. */
+interface ModelCounter {
+  readonly name: string;
+  readonly help: string;
+  readonly value: (counts: CallCounts) => number;
+}
+
+const microseconds = (phase: Phase) => (counts: CallCounts) => counts.phases[phase].ns / 1000;
+
+const modelCounters: readonly ModelCounter[] = [
+  {
+    name: "nv_inference_request_success",
+    help: "Calls that succeeded",
+    value: ({ success }) => success.count,
+  },
+  { name: "nv_inference_count", help: "Inferences performed", value: ({ success }) => success.count },
+  { name: "nv_inference_exec_count", help: "Executions performed", value: ({ success }) => success.count },
+  {
+    name: "nv_inference_request_duration_us",
+    help: "Microseconds of successful and failed calls in sum",
+    value: ({ success, fail }) => (success.ns + fail.ns) / 1000,
+  },
+  {
+    name: "nv_inference_queue_duration_us",
+    help: "Microseconds in queues in sum",
+    value: microseconds("queue"),
+  },
+  {
+    name: "nv_inference_compute_input_duration_us",
+    help: "Microseconds of loading and encoding in sum",
+    value: microseconds("compute_input"),
+  },
+  {
+    name: "nv_inference_compute_infer_duration_us",
+    help: "Microseconds of execution in sum",
+    value: microseconds("compute_infer"),
+  },
+  {
+    name: "nv_inference_compute_output_duration_us",
+    help: "Microseconds of reading outputs in sum",
+    value: microseconds("compute_output"),
+  },
+];
+
+function addCounters(registry: Registry, deployed: () => CallCounts[]): void {
+  const registers = [registry];
+  for (const { name, help, value } of modelCounters) {
+    new Counter({
+      name,
+      help,
+      labelNames: ["model", "version"],
+      registers,
+      collect() {
+        this.reset();
+        for (const counts of deployed())
+          this.inc({ model: counts.name, version: counts.version }, value(counts));
+      },
+    });
+  }
+  new Counter({
+    name: "nv_inference_request_failure",
+    help: "Calls that failed",
+    labelNames: ["model", "version", "reason"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name: model, version, failures } of deployed()) {
+        for (const [reason, count] of Object.entries(failures)) this.inc({ model, version, reason }, count);
+      }
+    },
+  });
+  new Counter({
+    name: "gateway_function_invocation_total",
+    help: "Calls that were answered",
+    labelNames: ["function_name", "code"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name, byStatus } of deployed()) {
+        for (const [status, count] of byStatus) this.inc({ function_name: name, code: status }, count);
+      }
+    },
+  });
+  new Counter({
+    name: "gateway_function_invocation_started",
+    help: "Calls that arrived",
+    labelNames: ["function_name"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name, started } of deployed()) this.inc({ function_name: name }, started);
+    },
+  });
+}
+
+function addGauges(
+  registry: Registry,
+  { functions, memory }: MetricsOptions,
+  deployed: () => CallCounts[],
+): void {
+  const registers = [registry];
+  new Gauge({
+    name: "nv_inference_pending_request_count",
+    help: "Calls under way",
+    labelNames: ["model", "version"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name: model, version, pending } of deployed()) this.set({ model, version }, pending);
+    },
+  });
+  new Gauge({
+    name: "gateway_service_count",
+    help: "Instances of a function that can answer",
+    labelNames: ["function_name"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name } of functions.list()) this.set({ function_name: name }, functions.ready ? 1 : 0);
+    },
+  });
+  if (memory === undefined) return;
+  addMemoryGauge(
+    registry,
+    "nv_gpu_memory_used_bytes",
+    "Bytes of buffers on the device",
+    async () => (await memory()).totalBytes,
+  );
+  addMemoryGauge(
+    registry,
+    "nv_gpu_memory_total_bytes",
+    "Budget of the device in bytes",
+    async () => (await memory()).budgetBytes,
+  );
+}
+
+function addMemoryGauge(registry: Registry, name: string, help: string, read: () => Promise<number>): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    async collect() {
+      // A device that is gone for the moment must not take the other metrics with it.
+      this.set(await read().catch(() => Number.NaN));
+    },
+  });
+}

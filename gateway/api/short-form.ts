@@ -1,0 +1,78 @@
+/**
+ * The short form of a call, for people and scripts: `POST /function/{name}` with JSON fields or one tensor
+ * as raw bytes, PNG or .npy; the answer by `Accept`. `GET` calls functions that take no inputs.
+ */
+import type { Context, Hono } from "hono";
+import { DawnletError } from "../../kernels/errors.ts";
+import type { Functions } from "../functions/functions.ts";
+import { readBody } from "../http/body.ts";
+import type { Endpoint, Handler } from "../http/endpoint.ts";
+import { codedReply, withHeaders } from "../http/error-response.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { Reply } from "../http/reply.ts";
+import { type CallTarget, callFunction, findTarget } from "./call.ts";
+import { answerForm, mediaTypes, requestForm } from "./media-types.ts";
+import { listNames } from "./parameters.ts";
+import { parseQuery, parseShortForm } from "./short-form-request.ts";
+import { checkForm, shortFormReply } from "./short-form-response.ts";
+
+export interface ShortFormOptions {
+  readonly functions: Functions;
+  /** Largest body of a call in bytes. */
+  readonly callBytes: number;
+}
+
+export function addShortForm(app: Hono, endpoint: Endpoint, options: ShortFormOptions): void {
+  app.post("/function/:name", endpoint(call(options)));
+  app.get("/function/:name", endpoint(callWithoutInputs(options)));
+}
+
+function call(options: ShortFormOptions): Handler {
+  return (c, exchange) => answer(c, exchange, target(c, exchange, options), options);
+}
+
+function callWithoutInputs(options: ShortFormOptions): Handler {
+  return (c, exchange) => {
+    const found = target(c, exchange, options);
+    const { name, signature } = found.version;
+    if (signature.inputs.length === 0) return answer(c, exchange, found, options);
+    const message = `Cannot call function '${name}' with GET as it has inputs: send ${listNames(signature.inputs)} with POST`;
+    return withHeaders(codedReply(405, "UNSUPPORTED", message, exchange), { allow: "POST" });
+  };
+}
+
+function target(c: Context, exchange: Exchange, { functions }: ShortFormOptions): CallTarget {
+  const version = c.req.url.includes("?") ? c.req.query("version") : undefined;
+  return findTarget(functions, exchange, c.req.param("name") ?? "", version);
+}
+
+async function answer(
+  c: Context,
+  exchange: Exchange,
+  found: CallTarget,
+  { functions, callBytes }: ShortFormOptions,
+): Promise<Reply> {
+  const { version } = found;
+  const request = c.req.raw;
+  const form = answerForm(request.headers.get("accept"));
+  if (form === undefined) {
+    const message = `Cannot answer in any of the types that Accept names: this answers ${listForms()}`;
+    return codedReply(406, "UNSUPPORTED", message, exchange);
+  }
+  const query = parseQuery(c, version);
+  checkForm(form, version, query.outputs);
+  const isBodiless = request.method === "GET" || request.method === "HEAD";
+  const bodyForm = isBodiless ? "json" : requestForm(request.headers.get("content-type"));
+  if (bodyForm === undefined) {
+    const type = request.headers.get("content-type");
+    throw new DawnletError("UNSUPPORTED", `Cannot read a body of type '${type}': send ${listForms()}`);
+  }
+  const body = isBodiless ? new Uint8Array() : await readBody(request, callBytes);
+  const parsed = await parseShortForm(body, bodyForm, query, version, callBytes);
+  const result = await callFunction(functions, exchange, found, parsed, request.signal);
+  return shortFormReply(form, result);
+}
+
+function listForms(): string {
+  return Object.values(mediaTypes).join(", ");
+}

@@ -1,0 +1,62 @@
+/**
+ * The gateway's HTTP application: puts the protocols together over one `Functions`. It opens no socket;
+ * `createApp(…).fetch` goes to whatever server the platform has.
+ */
+import { Hono } from "hono";
+import packageManifest from "../package.json" with { type: "json" };
+import type { DeviceMemory } from "../runtime/device/api.ts";
+import { addFunctionsApi } from "./api/functions.ts";
+import { addMetrics, Metrics } from "./api/metrics.ts";
+import { addOpenInference } from "./api/open-inference.ts";
+import { addRepository } from "./api/repository.ts";
+import { addShortForm } from "./api/short-form.ts";
+import { Statistics } from "./api/statistics.ts";
+import type { Functions } from "./functions/functions.ts";
+import { type AccessOptions, createAccessCheck } from "./http/access.ts";
+import { type BodyLimits, defaultBodyLimits } from "./http/body.ts";
+import { createEndpoint } from "./http/endpoint.ts";
+import type { CallObserver } from "./http/exchange.ts";
+import { notFoundHandler } from "./http/not-found.ts";
+
+export interface AppOptions extends AccessOptions {
+  readonly functions: Functions;
+  /** Left out: 64 MiB for calls, 4 GiB for deploys. */
+  readonly limits?: Partial<BodyLimits>;
+  /** For the memory gauges of `/metrics`. */
+  readonly memory?: () => Promise<DeviceMemory>;
+}
+
+export function createApp(options: AppOptions): Hono {
+  const { functions, memory } = options;
+  const { callBytes, deployBytes } = { ...defaultBodyLimits, ...options.limits };
+  const statistics = new Statistics();
+  const metrics = new Metrics({ functions, statistics, memory });
+  const endpoint = createEndpoint(createAccessCheck(options), bothObservers(statistics, metrics));
+
+  const app = new Hono();
+  addOpenInference(app, endpoint, {
+    functions,
+    statistics,
+    callBytes,
+    serverVersion: packageManifest.version,
+  });
+  addRepository(app, endpoint, { functions, callBytes });
+  addShortForm(app, endpoint, { functions, callBytes });
+  addFunctionsApi(app, endpoint, { functions, deployBytes });
+  addMetrics(app, endpoint, metrics, functions);
+  app.notFound(endpoint(notFoundHandler(app)));
+  return app;
+}
+
+function bothObservers(first: CallObserver, second: CallObserver): CallObserver {
+  return {
+    callStarted(version) {
+      first.callStarted(version);
+      second.callStarted(version);
+    },
+    callFinished(call) {
+      first.callFinished(call);
+      second.callFinished(call);
+    },
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * What every request passes: access check, one error boundary, the headers `x-request-id` and
+ * `Server-Timing`, the access log and the call counters. One function around a handler instead of a chain
+ * of middleware: the way of a small call is short.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Context } from "hono";
+import type { AccessCheck } from "./access.ts";
+import { errorReply, type StatusOverrides } from "./error-response.ts";
+import { type CallObserver, Exchange } from "./exchange.ts";
+import type { Reply } from "./reply.ts";
+
+const logger = getLogger(["dawnlet", "http"]);
+
+export type Handler = (c: Context, exchange: Exchange) => Reply | Promise<Reply>;
+
+export interface EndpointOptions {
+  /** True for what a probe may ask without a token: health. */
+  readonly isOpen?: boolean;
+  readonly statuses?: StatusOverrides;
+}
+
+/** Makes a Hono handler of ours. */
+export type Endpoint = (handler: Handler, options?: EndpointOptions) => (c: Context) => Promise<Response>;
+
+export function createEndpoint(access: AccessCheck, observer: CallObserver): Endpoint {
+  return (handler, options = {}) =>
+    async (c) => {
+      const request = c.req.raw;
+      const exchange = new Exchange(request.headers.get("x-request-id"), observer);
+      let reply: Reply;
+      try {
+        const refused = options.isOpen ? undefined : access(request);
+        reply = refused ?? (await handler(c, exchange));
+      } catch (thrown) {
+        reply = errorReply(thrown, exchange, options.statuses);
+      }
+      return finish(c, exchange, reply, observer);
+    };
+}
+
+function finish(c: Context, exchange: Exchange, reply: Reply, observer: CallObserver): Response {
+  const totalMs = performance.now() - exchange.startedAtMs;
+  const { version, timings, errorCode } = exchange;
+  const { status } = reply;
+  if (version !== undefined) observer.callFinished({ version, status, errorCode, totalMs, timings });
+  if (logger.isEnabledFor("info")) {
+    logger.info("{method} {path} {status} in {durationMs} ms", {
+      method: c.req.method,
+      path: c.req.path,
+      status,
+      durationMs: Math.round(totalMs * 1000) / 1000,
+      requestId: exchange.requestId,
+      ...(version && { function: version.name, version: version.version }),
+      ...(errorCode && { code: errorCode }),
+    });
+  }
+  const headers = {
+    ...reply.headers,
+    "x-request-id": exchange.requestId,
+    "server-timing": serverTiming(exchange, totalMs),
+  };
+  return new Response(reply.body, { status, headers });
+}
+
+/** https://www.w3.org/TR/server-timing/ */
+function serverTiming(exchange: Exchange, totalMs: number): string {
+  let text = "";
+  for (const [hop, milliseconds] of exchange.timings ?? []) text += `${hop};dur=${rounded(milliseconds)}, `;
+  return `${text}total;dur=${rounded(totalMs)}`;
+}
+
+/** To microseconds; shorter and much faster than `toFixed`. */
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
+}

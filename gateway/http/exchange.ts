@@ -1,0 +1,53 @@
+/**
+ * One request and its answer, as far as log, headers and metrics want to know it. Handlers fill in which
+ * version they called and where the time went; the endpoint wrapper reads it at the end.
+ */
+import type { ErrorCode } from "../../kernels/errors.ts";
+import type { FunctionVersion, HopTimings } from "../functions/functions.ts";
+
+export class Exchange {
+  /** From the client's `x-request-id` where that is usable, otherwise new. */
+  readonly requestId: string;
+  /** Milliseconds of `performance.now()`. */
+  readonly startedAtMs: number;
+  /** Set once a call is known to be for a deployed version. */
+  version: FunctionVersion | undefined = undefined;
+  /** Set when the call succeeded. */
+  timings: HopTimings | undefined = undefined;
+  /** Set when the answer is an error. */
+  errorCode: ErrorCode | undefined = undefined;
+  readonly #observer: CallObserver;
+
+  constructor(clientId: string | null, observer: CallObserver) {
+    this.requestId = clientId !== null && isRequestId(clientId) ? clientId : crypto.randomUUID();
+    this.startedAtMs = performance.now();
+    this.#observer = observer;
+  }
+
+  /** From here on this exchange counts as a call of `version`. */
+  beginCall(version: FunctionVersion): void {
+    this.version = version;
+    this.#observer.callStarted(version);
+  }
+}
+
+/** A call that was answered, successfully or not. */
+export interface FinishedCall {
+  readonly version: FunctionVersion;
+  readonly status: number;
+  readonly errorCode: ErrorCode | undefined;
+  /** From the request's arrival to its answer, in milliseconds. */
+  readonly totalMs: number;
+  readonly timings: HopTimings | undefined;
+}
+
+/** Counts calls: statistics, metrics. Every `callStarted` is followed by one `callFinished`. */
+export interface CallObserver {
+  callStarted(version: FunctionVersion): void;
+  callFinished(call: FinishedCall): void;
+}
+
+/** Visible ASCII of moderate length: it goes into headers and logs as it is. */
+function isRequestId(text: string): boolean {
+  return /^[!-~]{1,128}$/.test(text);
+}

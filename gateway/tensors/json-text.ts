@@ -1,0 +1,77 @@
+/**
+ * JSON bodies to values, with a limit on nesting that is checked on the bytes, before anything that could
+ * recurse sees them.
+ */
+import { DawnletError } from "../../kernels/errors.ts";
+
+/** Arrays and objects inside one another. Triton has the same limit. */
+export const maxJsonDepth = 100;
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+export interface JsonOptions {
+  /** Integers beyond 2^53 come as `bigint` instead of losing digits. */
+  readonly exactIntegers?: boolean;
+  /** What the text is, for messages. Left out: `the body`. */
+  readonly what?: string;
+}
+
+/** @throws DawnletError INVALID_ARGUMENT for bytes that are no UTF-8, no JSON, or nested too deep. */
+export function parseJson(bytes: Uint8Array, options: JsonOptions = {}): unknown {
+  const what = options.what ?? "the body";
+  if (isDeeperThan(bytes, maxJsonDepth)) {
+    throw new DawnletError(
+      "INVALID_ARGUMENT",
+      `Cannot read ${what} as its JSON nests deeper than ${maxJsonDepth} levels`,
+    );
+  }
+  try {
+    const text = decoder.decode(bytes);
+    return options.exactIntegers && /\d{16}/.test(text) ? JSON.parse(text, exactInteger) : JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? `: ${cause.message}` : "";
+    throw new DawnletError("INVALID_ARGUMENT", `Cannot read ${what} as it is not JSON${reason}`, { cause });
+  }
+}
+
+/** A reviver sees the text of a number beside its rounded value. */
+function exactInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+  const source = context?.source ?? "";
+  return /^-?\d+$/.test(source) ? BigInt(source) : value;
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+
+function isDeeperThan(bytes: Uint8Array, limit: number): boolean {
+  if (hasFewOpeners(bytes, limit)) return false;
+  let depth = 0;
+  let isInString = false;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (isInString) {
+      if (byte === backslash) i++;
+      else if (byte === quote) isInString = false;
+    } else if (byte === quote) isInString = true;
+    else if (byte === 0x5b || byte === 0x7b) {
+      if (++depth > limit) return true;
+    } else if (byte === 0x5d || byte === 0x7d) depth--;
+  }
+  return false;
+}
+
+/** Brackets wherever they stand. Flat data, however long, passes at the speed of `memchr`. */
+function hasFewOpeners(bytes: Uint8Array, limit: number): boolean {
+  let openers = 0;
+  for (const opener of [0x5b, 0x7b]) {
+    for (let at = bytes.indexOf(opener); at >= 0; at = bytes.indexOf(opener, at + 1)) {
+      if (++openers > limit) return false;
+    }
+  }
+  return true;
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,238 @@
+/**
+ * The only file that imports ONNX Runtime Web. Two engines: the CPU provider (the reference, and the fallback)
+ * and the WebGPU provider (what is recorded). Types of the library stay behind it: tensors go in and out as ours,
+ * or as GPUBuffers. A session lives in a process that ends, because ORT's heap never shrinks.
+ */
+import type * as Ort from "onnxruntime-web/wasm";
+import { DawnletError } from "../kernels/errors.ts";
+import { type DataType, isDataType, type Tensor, type TensorSpec, type Tensors } from "../kernels/tensor.ts";
+
+/** A model as ORT takes it: bytes, and weights that live beside it. */
+export interface ModelFiles {
+  readonly model: Uint8Array;
+  readonly externalData?: ReadonlyArray<{ readonly path: string; readonly data: Uint8Array }>;
+}
+
+/** A session whose tensors are in host memory. One call at a time: ORT cannot interleave them. */
+export interface CpuSession {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /** @throws DawnletError INVALID_ARGUMENT with ORT's own words. */
+  run(inputs: Tensors, outputs?: readonly string[]): Promise<Map<string, Tensor>>;
+  release(): Promise<void>;
+}
+
+/** A tensor in a GPUBuffer of at least its size. */
+export interface GpuTensor {
+  readonly spec: TensorSpec;
+  readonly buffer: GPUBuffer;
+}
+
+/** A session on a GPUDevice that the caller gave; inputs and outputs stay there. */
+export interface GpuSession {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /** Outputs belong to ORT until `dispose`. */
+  run(inputs: readonly GpuTensor[]): Promise<{ outputs: GpuTensor[]; dispose(): void }>;
+  release(): Promise<void>;
+}
+
+export interface CpuSessionOptions {
+  /** Threads of the wasm engine. */
+  readonly threads?: number;
+}
+
+export async function createCpuSession(
+  files: ModelFiles,
+  options: CpuSessionOptions = {},
+): Promise<CpuSession> {
+  const ort = await cpuEngine(options.threads ?? 1);
+  const session = await createSession(ort, files, { executionProviders: ["wasm"] });
+  return {
+    inputNames: session.inputNames,
+    outputNames: session.outputNames,
+    async run(inputs, outputs) {
+      const feeds: Record<string, Ort.Tensor> = {};
+      for (const [name, tensor] of Object.entries(inputs)) feeds[name] = toOrtTensor(ort, tensor);
+      const results = await session.run(feeds, outputs ?? session.outputNames).catch((error: unknown) => {
+        throw new DawnletError("INVALID_ARGUMENT", `ONNX Runtime refused the call: ${messageOf(error)}`);
+      });
+      return new Map(Object.entries(results).map(([name, value]) => [name, fromOrtTensor(name, value)]));
+    },
+    release: () => session.release(),
+  };
+}
+
+export interface GpuSessionOptions {
+  readonly enableGraphCapture?: boolean;
+}
+
+/**
+ * @param device must accept `writeBuffer` from shared memory: see `acceptSharedMemory` of record/device.ts.
+ */
+export async function createGpuSession(
+  device: GPUDevice,
+  files: ModelFiles,
+  options: GpuSessionOptions = {},
+): Promise<GpuSession> {
+  const ort = await gpuEngine();
+  const session = await createSession(ort, files, {
+    executionProviders: [{ name: "webgpu", device, preferredLayout: "NHWC" }],
+    preferredOutputLocation: "gpu-buffer",
+    ...(options.enableGraphCapture === true ? { enableGraphCapture: true } : {}),
+  });
+  return {
+    inputNames: session.inputNames,
+    outputNames: session.outputNames,
+    async run(inputs) {
+      const feeds: Record<string, Ort.Tensor> = {};
+      for (const { spec, buffer } of inputs) {
+        const dataType = spec.dataType as Ort.Tensor.GpuBufferDataTypes;
+        feeds[spec.name] = ort.Tensor.fromGpuBuffer(buffer as never, { dataType, dims: spec.shape });
+      }
+      const results = await session.run(feeds);
+      const outputs = session.outputNames.map((name) => toGpuTensor(name, results[name]!));
+      return {
+        outputs,
+        dispose: () => {
+          for (const name of session.outputNames) results[name]?.dispose();
+        },
+      };
+    },
+    release: () => session.release(),
+  };
+}
+
+/** Data types that ORT's WebGPU provider takes and gives as GPUBuffers. */
+export const gpuDataTypes: ReadonlySet<DataType> = new Set([
+  "float32",
+  "float16",
+  "int32",
+  "int64",
+  "uint32",
+  "uint8",
+  "bool",
+]);
+
+type Engine = typeof Ort;
+
+let cpu: Promise<Engine> | undefined;
+let gpu: Promise<Engine> | undefined;
+
+function cpuEngine(threads: number): Promise<Engine> {
+  cpu ??= import("onnxruntime-web/wasm").then((ort) => {
+    ort.env.logLevel = "error";
+    ort.env.wasm.numThreads = threads;
+    return ort;
+  });
+  return cpu;
+}
+
+function gpuEngine(): Promise<Engine> {
+  // The JSPI build: a third smaller than the asyncify one, and its calls cost less.
+  gpu ??= import("onnxruntime-web/jspi").then((ort) => {
+    ort.env.logLevel = "error";
+    ort.env.wasm.numThreads = 1;
+    return ort;
+  });
+  return gpu;
+}
+
+async function createSession(
+  ort: Engine,
+  files: ModelFiles,
+  options: Ort.InferenceSession.SessionOptions,
+): Promise<Ort.InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(files.model, {
+      ...options,
+      logSeverityLevel: 3,
+      ...(files.externalData === undefined
+        ? {}
+        : { externalData: files.externalData.map(({ path, data }) => ({ path, data })) }),
+    });
+  } catch (error) {
+    throw new DawnletError("UNSUPPORTED_MODEL", `ONNX Runtime cannot load the model: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function toOrtTensor(ort: Engine, { dataType, shape, data }: Tensor): Ort.Tensor {
+  if (dataType === "string") return new ort.Tensor("string", decodeStrings(data), shape);
+  // ORT wants a typed view of the right alignment.
+  const bytes = data.slice();
+  const view = new viewOf[dataType](bytes.buffer);
+  return new ort.Tensor(dataType as "float32", view as Float32Array, shape);
+}
+
+function fromOrtTensor(name: string, value: Ort.Tensor): Tensor {
+  const dataType: string = value.type;
+  if (!isDataType(dataType))
+    throw new DawnletError("UNSUPPORTED_MODEL", `Output '${name}' is of type ${dataType}`);
+  const { data } = value;
+  if (dataType === "string")
+    return { dataType, shape: value.dims, data: encodeStrings(data as unknown as string[]) };
+  const view = data as unknown as ArrayBufferView;
+  // A copy: ORT may keep the data in its heap.
+  return {
+    dataType,
+    shape: value.dims,
+    data: new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice(),
+  };
+}
+
+function toGpuTensor(name: string, value: Ort.Tensor): GpuTensor {
+  const dataType: string = value.type;
+  if (value.location !== "gpu-buffer" || !isDataType(dataType))
+    throw new DawnletError(
+      "UNSUPPORTED_MODEL",
+      `Output '${name}' of type ${dataType} is computed on the CPU`,
+    );
+  return { spec: { name, dataType, shape: value.dims }, buffer: value.gpuBuffer as unknown as GPUBuffer };
+}
+
+const viewOf = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+} as const;
+
+function decodeStrings(data: Uint8Array): string[] {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const decoder = new TextDecoder();
+  const strings: string[] = [];
+  for (let at = 0; at < data.byteLength; ) {
+    const length = view.getUint32(at, true);
+    strings.push(decoder.decode(data.subarray(at + 4, at + 4 + length)));
+    at += 4 + length;
+  }
+  return strings;
+}
+
+function encodeStrings(strings: readonly string[]): Uint8Array {
+  const encoder = new TextEncoder();
+  const parts = strings.map((text) => encoder.encode(text));
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.byteLength, 0));
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const part of parts) {
+    view.setUint32(at, part.byteLength, true);
+    bytes.set(part, at + 4);
+    at += 4 + part.byteLength;
+  }
+  return bytes;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,91 @@
+/**
+ * A model file made ready for ONNX Runtime: old operators brought up to date, free dimensions fixed to those of one
+ * variant, and a second form whose nodes stay on the GPU. The first form is the reference for the second.
+ */
+import { DawnletError } from "../kernels/errors.ts";
+import type { TensorSpec } from "../kernels/tensor.ts";
+import { externalFiles, type FileLookup } from "./onnx/external.ts";
+import { decodeModel, encodeModel, type Model } from "./onnx/model.ts";
+import type { ValueInfoProto } from "./onnx/proto.ts";
+import { type ModelSignature, readSignature } from "./onnx/signature.ts";
+import type { ModelFiles } from "./ort.ts";
+import { type DetachedModel, detachWeights } from "./rewrite/detach-weights.ts";
+import { rewriteForGpu } from "./rewrite/gpu.ts";
+import { upgradeModel } from "./rewrite/upgrade.ts";
+
+/** Sizes of a model's free dimensions by name: one variant of it. */
+export type Dimensions = Readonly<Record<string, number>>;
+
+export interface PreparedModel {
+  readonly signature: ModelSignature;
+  /** What the CPU provider runs. */
+  readonly reference: ModelFiles;
+  /** What is recorded on the WebGPU provider; computes the same. */
+  readonly gpu: ModelFiles;
+  /** With the variant's sizes; none where dimensions were left free. */
+  readonly inputs: readonly TensorSpec[];
+}
+
+/**
+ * @param dimensions one size for each name in the signature's `dimensions`; undefined leaves them free, for a
+ * reference session that takes any.
+ * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL, INVALID_ARGUMENT for a missing dimension.
+ */
+export function prepareModel(
+  bytes: Uint8Array,
+  files: FileLookup,
+  dimensions: Dimensions | undefined,
+): PreparedModel {
+  const original = decodeModel(bytes);
+  const signature = readSignature(original);
+  const beside = externalFiles(original).map((path) => ({ path, data: files(path) ?? missing(path) }));
+  const current = upgradeModel(original);
+  const upgraded = dimensions === undefined ? current : fixDimensions(current, signature, dimensions);
+  return {
+    signature,
+    reference: encode(upgraded, beside),
+    gpu: encode(rewriteForGpu(upgraded), beside),
+    inputs: signature.inputs.map((input) => ({
+      ...input,
+      shape: input.shape.map((d) => sizeOf(d, dimensions ?? {})),
+    })),
+  };
+}
+
+function encode(model: Model, beside: DetachedModel["externalData"]): ModelFiles {
+  const detached = detachWeights(model);
+  const externalData = [...beside, ...detached.externalData];
+  return { model: encodeModel(detached.model), ...(externalData.length > 0 ? { externalData } : {}) };
+}
+
+function missing(path: string): never {
+  throw new DawnletError("INVALID_MODEL", `Cannot read the model as its file '${path}' is not beside it`);
+}
+
+function sizeOf(dimension: number | string, dimensions: Dimensions): number {
+  if (typeof dimension === "number") return dimension;
+  const size = Object.hasOwn(dimensions, dimension) ? dimensions[dimension] : undefined;
+  if (size === undefined)
+    throw new DawnletError(
+      "INVALID_ARGUMENT",
+      `The size of the model's dimension '${dimension}' is not given`,
+    );
+  return size;
+}
+
+/** Writes the sizes of one variant into the inputs, so that ORT plans for exactly them. */
+function fixDimensions(model: Model, signature: ModelSignature, dimensions: Dimensions): Model {
+  if (signature.dimensions.length === 0) return model;
+  const shapes = new Map(
+    signature.inputs.map(({ name, shape }) => [name, shape.map((d) => sizeOf(d, dimensions))]),
+  );
+  const fix = (value: ValueInfoProto): ValueInfoProto => {
+    const shape = shapes.get(value.name ?? "");
+    const tensorType = value.type?.tensorType;
+    if (shape === undefined || tensorType === undefined) return value;
+    const dim = shape.map((size) => ({ dimValue: BigInt(size) }));
+    return { ...value, type: { ...value.type, tensorType: { ...tensorType, shape: { dim } } } };
+  };
+  // Shapes noted for values inside speak of the free dimensions: ORT infers them anew.
+  return { ...model, graph: { ...model.graph, input: model.graph.input.map(fix), valueInfo: [] } };
+}

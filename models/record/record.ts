@@ -1,0 +1,156 @@
+/**
+ * Records a model: runs it on ORT's WebGPU provider until nothing new is set up, notes one run, notes another on
+ * other inputs, and makes a Program of it if the two asked the same of the GPU.
+ */
+import { DawnletError } from "../../kernels/errors.ts";
+import { checkProgram } from "../../kernels/program/parse.ts";
+import type { ProgramWithWeights } from "../../kernels/program/program.ts";
+import { alignTo4, type Tensor, type TensorSpec, tensorBytes } from "../../kernels/tensor.ts";
+import { createGpuSession, type GpuSession, type GpuTensor, gpuDataTypes, type ModelFiles } from "../ort.ts";
+import { buildProgram, type RecordedWeight } from "./build-program.ts";
+import { type PipelineLayouts, Recorder } from "./recorder.ts";
+import { type Stream, streamDifference } from "./stream.ts";
+
+/** Why a model cannot be a Program; the fallback serves it and shows this. */
+export class NotRecordable extends Error {}
+
+export interface RecordOptions {
+  /** A device of the recorder's own: its methods are replaced. */
+  readonly device: GPUDevice;
+  readonly layouts: PipelineLayouts;
+  readonly files: ModelFiles;
+  readonly inputs: readonly TensorSpec[];
+  /** Two sets of values for the inputs, in order, that differ. */
+  readonly samples: readonly [readonly Tensor[], readonly Tensor[]];
+}
+
+/**
+ * @param use gets the Program while the session still holds its pipelines, so that a replay on the same device
+ * need not compile them again.
+ * @throws NotRecordable with a reason for people.
+ * @throws DawnletError UNSUPPORTED_MODEL when ORT cannot load the model.
+ */
+export async function recordModel<T>(
+  { device, layouts, files, inputs, samples }: RecordOptions,
+  use: (recorded: ProgramWithWeights) => Promise<T>,
+): Promise<T> {
+  for (const { name, dataType } of inputs) {
+    if (!gpuDataTypes.has(dataType))
+      throw new NotRecordable(`input '${name}' is of type ${dataType}, which stays on the CPU`);
+  }
+  const recorder = new Recorder(device, layouts);
+  const session = await createGpuSession(device, files);
+  try {
+    const gpuInputs = inputs.map((spec) => createInput(device, spec));
+    const run = async (sample: readonly Tensor[]) => {
+      for (const [i, { buffer }] of gpuInputs.entries()) writeTensor(device, buffer, sample[i]!);
+      return runOnce(session, gpuInputs);
+    };
+    // The first run makes pipelines and buffers, the second settles which are reused.
+    for (const sample of samples) (await run(sample)).dispose();
+    await device.queue.onSubmittedWorkDone();
+
+    const [first, second] = [samples[0], samples[1]];
+    const recorded = await note(recorder, device, () => run(first));
+    const { outputs } = recorded.result;
+    const draft = buildProgram(
+      withoutInputWrites(recorded.stream, gpuInputs, recorder),
+      gpuInputs.map(({ spec, buffer }) => ({ spec, buffer: recorder.bufferOf(buffer) })),
+      outputs.map(({ spec, buffer }) => ({ spec, buffer: recorder.bufferOf(buffer) })),
+    );
+    recorded.result.dispose();
+    const repeated = await note(recorder, device, () => run(second));
+    repeated.result.dispose();
+    for (const { stream } of [recorded, repeated]) {
+      if (stream.obstacles[0] !== undefined) throw new NotRecordable(stream.obstacles[0]);
+    }
+    const difference = streamDifference(
+      withoutInputWrites(recorded.stream, gpuInputs, recorder),
+      withoutInputWrites(repeated.stream, gpuInputs, recorder),
+    );
+    if (difference !== undefined) throw new NotRecordable(difference);
+
+    const weights = new Map<string, Uint8Array>();
+    const digests: string[] = [];
+    for (const weight of draft.weights) {
+      const bytes = await readWeight(device, weight);
+      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+      weights.set(digest, bytes);
+      digests.push(digest);
+    }
+    for (const { buffer } of gpuInputs) buffer.destroy();
+    const program = draft.finish(digests);
+    checkProgram(program);
+    return await use({ program, weights });
+  } finally {
+    await session.release().catch(() => undefined);
+  }
+}
+
+async function runOnce(session: GpuSession, inputs: readonly GpuTensor[]) {
+  try {
+    return await session.run(inputs);
+  } catch (error) {
+    if (error instanceof DawnletError) throw new NotRecordable(error.message);
+    throw new NotRecordable(
+      `ONNX Runtime's WebGPU provider cannot run it: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+async function note<T>(
+  recorder: Recorder,
+  device: GPUDevice,
+  run: () => Promise<T>,
+): Promise<{ result: T; stream: Stream }> {
+  recorder.start();
+  let stream: Stream | undefined;
+  try {
+    const result = await run();
+    stream = recorder.stop();
+    await device.queue.onSubmittedWorkDone();
+    return { result, stream };
+  } finally {
+    if (stream === undefined) recorder.stop();
+  }
+}
+
+/** Our own writes of the inputs are no part of the run. */
+function withoutInputWrites(stream: Stream, inputs: readonly GpuTensor[], recorder: Recorder): Stream {
+  const own = new Set(inputs.map(({ buffer }) => recorder.bufferOf(buffer)));
+  return {
+    ...stream,
+    events: stream.events.filter((event) => !(event.type === "write" && own.has(event.buffer))),
+  };
+}
+
+function createInput(device: GPUDevice, spec: TensorSpec): GpuTensor {
+  // ORT rounds its own buffers to 16 bytes and reads vec4s.
+  const size = Math.max(16, Math.ceil(tensorBytes(spec.dataType, spec.shape) / 16) * 16);
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  return { spec, buffer: device.createBuffer({ size, usage }) };
+}
+
+function writeTensor(device: GPUDevice, buffer: GPUBuffer, { data }: Tensor): void {
+  const padded = new Uint8Array(alignTo4(data.byteLength));
+  padded.set(data);
+  if (padded.byteLength > 0) device.queue.writeBuffer(buffer, 0, padded);
+}
+
+async function readWeight(
+  device: GPUDevice,
+  { buffer, sizeBytes }: RecordedWeight,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const staging = device.createBuffer({
+    size: sizeBytes,
+    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  });
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(buffer.gpu, 0, staging, 0, sizeBytes);
+  device.queue.submit([encoder.finish()]);
+  await staging.mapAsync(GPUMapMode.READ);
+  const bytes = new Uint8Array(staging.getMappedRange()).slice();
+  staging.unmap();
+  staging.destroy();
+  return bytes;
+}

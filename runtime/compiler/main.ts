@@ -1,0 +1,91 @@
+/**
+ * The compiler process: ONNX Runtime, a recording device and a replay device. Started for deploys and gone soon
+ * after, because ORT's heap never shrinks and its faults must hurt nobody.
+ */
+
+import * as v from "valibot";
+import { platform } from "#platform";
+import { DawnletError } from "../../kernels/errors.ts";
+import { decodeModel } from "../../models/onnx/model.ts";
+import { Layouts } from "../device/layouts.ts";
+import { openDevice } from "../device/open.ts";
+import { DeviceService } from "../device/service.ts";
+import { MemoryWeights } from "../device/weights.ts";
+import type { OpenGpu } from "../platform/platform.ts";
+import type { CallContext } from "../port/rpc-server.ts";
+import { serveRpc } from "../port/rpc-server.ts";
+import { type CompileDevice, type CompileInput, compileModel, describeModel } from "./compile.ts";
+import {
+  type CompileParams,
+  type CompileProgress,
+  compileSchema,
+  inspectSchema,
+  type ModelSource,
+} from "./protocol.ts";
+
+let gpu: Promise<OpenGpu> | undefined;
+
+function openGpu(implementation: CompileParams["implementation"]): Promise<OpenGpu> {
+  gpu ??= platform.openGpu({ implementation }).then((open) => {
+    // ORT looks for navigator.gpu even when it is handed a device.
+    if (globalThis.navigator.gpu !== open.gpu)
+      Object.defineProperty(globalThis.navigator, "gpu", { value: open.gpu, configurable: true });
+    return open;
+  });
+  return gpu;
+}
+
+async function compile(params: CompileParams, context: CallContext) {
+  const input = await readModel(params, params.dimensions);
+  const outcome = await compileModel(input, {
+    openDevice: () => openCompileDevice(params.implementation),
+    progress: (phase, message) => context.progress({ phase, message } satisfies CompileProgress),
+  });
+  if (outcome.type === "fallback") return { result: outcome };
+  const weights = [];
+  for (const [digest, bytes] of outcome.weights) {
+    await platform.files.write(`${params.outputFolder}/${digest}`, bytes);
+    weights.push({ digest, sizeBytes: bytes.byteLength });
+  }
+  const { type, maxAbsoluteError, writesBeforeReads } = outcome;
+  const programJson = new TextEncoder().encode(JSON.stringify(outcome.program));
+  return { result: { type, maxAbsoluteError, writesBeforeReads, weights }, attachments: [programJson] };
+}
+
+async function openCompileDevice(implementation: CompileParams["implementation"]): Promise<CompileDevice> {
+  const { device, adapter } = await openDevice({ open: await openGpu(implementation), ask: "portable" });
+  const layouts = new Layouts(device);
+  const budgetBytes = Number.MAX_SAFE_INTEGER;
+  return {
+    gpu: device,
+    layouts,
+    serve: (weights) =>
+      new DeviceService({ device, adapter, layouts, budgetBytes, weights: new MemoryWeights(weights) }),
+    [Symbol.dispose]: () => device.destroy(),
+  };
+}
+
+async function readModel(source: ModelSource, dimensions: CompileInput["dimensions"]): Promise<CompileInput> {
+  const model = await readWhole(source.modelPath);
+  const files = new Map<string, Uint8Array>();
+  for (const [name, path] of Object.entries(source.files)) files.set(name, await readWhole(path));
+  return { model, files: (location) => files.get(location), dimensions };
+}
+
+async function readWhole(path: string): Promise<Uint8Array> {
+  const bytes = await platform.files.read(path);
+  if (bytes === undefined)
+    throw new DawnletError("CORRUPT_DATA", "A stored model file is missing: deploy the function again");
+  return bytes;
+}
+
+const port = await platform.connectParent();
+serveRpc(port, {
+  inspect: async (params) => {
+    const input = await readModel(v.parse(inspectSchema, params), {});
+    return { result: await describeModel(input, decodeModel(input.model)) };
+  },
+  compile: (params, _attachments, context) => compile(v.parse(compileSchema, params), context),
+});
+await port.closed;
+platform.exit(0);

@@ -1,0 +1,35 @@
+/** The device process: opens one GPUDevice and serves DeviceApi to its parent until the parent goes. */
+import { platform } from "#platform";
+import { DawnletError } from "../../kernels/errors.ts";
+import { serveRpc } from "../port/rpc-server.ts";
+import { openDevice } from "./open.ts";
+import { blobPath, deviceHandlers, type OpenParams } from "./protocol.ts";
+import { DeviceService } from "./service.ts";
+
+async function open({
+  implementation,
+  backend,
+  budgetBytes,
+  blobFolder,
+}: OpenParams): Promise<DeviceService> {
+  const gpu = await platform.openGpu({ implementation, backend });
+  const { device, adapter } = await openDevice({ open: gpu, backend, ask: "all" });
+  // A lost device cannot be trusted again: the supervisor starts a new process.
+  device.lost.then(() => platform.exit(lostExitCode));
+  device.addEventListener("uncapturederror", ({ error }) => console.error(`uncaptured: ${error.message}`));
+  const weights = {
+    read: (digest: string, offset: number, target: Uint8Array) => {
+      if (!/^[0-9a-f]{64}$/.test(digest))
+        throw new DawnletError("INVALID_ARGUMENT", `'${digest}' is no digest`);
+      return platform.readBlob(blobPath(blobFolder, digest), offset, target);
+    },
+  };
+  return new DeviceService({ device, adapter, weights, budgetBytes });
+}
+
+const lostExitCode = 70;
+const port = await platform.connectParent();
+serveRpc(port, deviceHandlers(open));
+await port.closed;
+// Dawn may hang while it tears down: nothing here needs an orderly end.
+platform.exit(0);

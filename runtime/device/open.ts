@@ -1,0 +1,82 @@
+/**
+ * From an implementation of WebGPU to a GPUDevice with the limits that Dawnlet wants, and what to call the adapter.
+ */
+import { DawnletError } from "../../kernels/errors.ts";
+import type { OpenGpu } from "../platform/platform.ts";
+import type { DeviceDescription } from "./api.ts";
+
+export interface OpenDeviceOptions {
+  readonly open: OpenGpu;
+  readonly backend?: "null" | undefined;
+  /**
+   * `all`: everything that the adapter has, to run any Program. `portable`: only what practically every WebGPU has,
+   * plus buffer sizes, so that what is recorded on the device runs elsewhere too.
+   */
+  readonly ask: "all" | "portable";
+}
+
+export interface OpenedDevice {
+  readonly device: GPUDevice;
+  readonly adapter: DeviceDescription["adapter"];
+}
+
+const sizeLimits = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+] as const;
+
+const computeLimits = [
+  ...sizeLimits,
+  "maxUniformBufferBindingSize",
+  "maxUniformBuffersPerShaderStage",
+  "maxBindGroups",
+  "maxBindingsPerBindGroup",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+  "maxComputeWorkgroupsPerDimension",
+] as const;
+
+const computeFeatures: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
+const portableFeatures: readonly GPUFeatureName[] = ["shader-f16"];
+
+/** @throws DawnletError NO_ADAPTER */
+export async function openDevice({ open, backend, ask }: OpenDeviceOptions): Promise<OpenedDevice> {
+  const adapter = await open.gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (adapter === null) throw new DawnletError("NO_ADAPTER", "WebGPU found no adapter");
+  const requiredLimits: Record<string, number> = {};
+  for (const name of ask === "all" ? computeLimits : sizeLimits) {
+    const limit: number | undefined = adapter.limits[name];
+    if (limit !== undefined) requiredLimits[name] = limit;
+  }
+  const wanted = ask === "all" ? computeFeatures : portableFeatures;
+  const requiredFeatures = wanted.filter((feature) => adapter.features.has(feature));
+  const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
+  const { info } = adapter;
+  return {
+    device,
+    adapter: {
+      vendor: info.vendor,
+      architecture: info.architecture,
+      device: info.device,
+      description: info.description,
+      isSoftware: isSoftware(info),
+      implementation: open.implementation,
+      backend: backend ?? "",
+    },
+  };
+}
+
+/** Names that drivers give to a GPU that is a CPU. */
+function isSoftware(info: GPUAdapterInfo): boolean {
+  const isFallback = (info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+  return (
+    isFallback ||
+    /swiftshader|llvmpipe|lavapipe|basic render/i.test(
+      `${info.device} ${info.description} ${info.architecture}`,
+    )
+  );
+}

@@ -1,0 +1,133 @@
+/**
+ * DeviceApi over a Port: the calls by name, their parameters checked on arrival, tensors as attachments.
+ * The client is what a gateway holds; the handlers are what a device process serves.
+ */
+import * as v from "valibot";
+import { DawnletError } from "../../kernels/errors.ts";
+import { parseProgram } from "../../kernels/program/parse.ts";
+import type { Program } from "../../kernels/program/program.ts";
+import type { RpcClient } from "../port/rpc-client.ts";
+import type { RpcHandlers } from "../port/rpc-server.ts";
+import type {
+  DeviceApi,
+  DeviceDescription,
+  DeviceMemory,
+  LoadOptions,
+  LoadTiming,
+  RunRequest,
+  RunResult,
+  RunTiming,
+} from "./api.ts";
+
+/** How a device process is to open its device; the first call on its Port. */
+export interface OpenParams {
+  readonly implementation?: "dawn" | "native";
+  readonly backend?: "null";
+  readonly budgetBytes: number;
+  /** Folder of weights by digest; see `blobPath`. */
+  readonly blobFolder: string;
+}
+
+const openParams = v.strictObject({
+  implementation: v.exactOptional(v.picklist(["dawn", "native"])),
+  backend: v.exactOptional(v.literal("null")),
+  budgetBytes: v.number(),
+  blobFolder: v.string(),
+});
+const loadParams = v.strictObject({ id: v.string(), writesBeforeReads: v.boolean() });
+const id = v.string();
+
+/** Weights lie in 256 folders by the first two digits of their digest. */
+export function blobPath(folder: string, digest: string): string {
+  return `${folder}/${digest.slice(0, 2)}/${digest}`;
+}
+
+export class DeviceClient implements DeviceApi {
+  readonly #rpc: RpcClient;
+
+  constructor(rpc: RpcClient) {
+    this.#rpc = rpc;
+  }
+
+  async open(params: OpenParams): Promise<DeviceDescription> {
+    return (await this.#rpc.call("open", params)).result as DeviceDescription;
+  }
+
+  async describe(): Promise<DeviceDescription> {
+    return (await this.#rpc.call("describe", null)).result as DeviceDescription;
+  }
+
+  async load(programId: string, program: Program, options: LoadOptions): Promise<LoadTiming> {
+    return this.loadEncoded(programId, new TextEncoder().encode(JSON.stringify(program)), options);
+  }
+
+  /** The same for a Program that is JSON text already, as the store keeps it: it is parsed once, over there. */
+  async loadEncoded(
+    programId: string,
+    json: Uint8Array,
+    { writesBeforeReads }: LoadOptions,
+  ): Promise<LoadTiming> {
+    const { result } = await this.#rpc.call("load", { id: programId, writesBeforeReads }, [json]);
+    return result as LoadTiming;
+  }
+
+  async unload(programId: string): Promise<void> {
+    await this.#rpc.call("unload", programId);
+  }
+
+  async run({ program, inputs }: RunRequest): Promise<RunResult> {
+    const { result, attachments } = await this.#rpc.call("run", program, inputs);
+    const [queueMs, encodeMs, executeMs] = result as [number, number, number];
+    return { outputs: attachments, timing: { queueMs, encodeMs, executeMs } };
+  }
+
+  async memory(): Promise<DeviceMemory> {
+    return (await this.#rpc.call("memory", null)).result as DeviceMemory;
+  }
+}
+
+/** @param open opens the device once; later calls fail. */
+export function deviceHandlers(open: (params: OpenParams) => Promise<DeviceApi>): RpcHandlers {
+  let opening: Promise<DeviceApi> | undefined;
+  let device: DeviceApi | undefined;
+  const opened = (): DeviceApi => {
+    if (device === undefined) throw new DawnletError("UNAVAILABLE", "The device is not open yet");
+    return device;
+  };
+  return {
+    open: async (params) => {
+      if (opening !== undefined) throw new DawnletError("INVALID_ARGUMENT", "The device is open already");
+      opening = open(check(openParams, params));
+      device = await opening;
+      return { result: await device.describe() };
+    },
+    describe: async () => ({ result: await opened().describe() }),
+    load: async (params, [json]) => {
+      const { id: programId, writesBeforeReads } = check(loadParams, params);
+      const program = parseProgram(JSON.parse(new TextDecoder().decode(json)));
+      return { result: await opened().load(programId, program, { writesBeforeReads }) };
+    },
+    unload: async (params) => {
+      await opened().unload(check(id, params));
+      return {};
+    },
+    run: (params, inputs) =>
+      opened()
+        .run({ program: check(id, params), inputs })
+        .then(({ outputs, timing }) => ({ result: timingTuple(timing), attachments: outputs })),
+    memory: async () => ({ result: await opened().memory() }),
+  };
+}
+
+/** Three numbers instead of three named ones: the reply to each run is as short as can be. */
+function timingTuple({ queueMs, encodeMs, executeMs }: RunTiming): [number, number, number] {
+  const round = (ms: number) => Math.round(ms * 1000) / 1000;
+  return [round(queueMs), round(encodeMs), round(executeMs)];
+}
+
+function check<T>(schema: v.GenericSchema<unknown, T>, params: unknown): T {
+  const result = v.safeParse(schema, params);
+  if (!result.success)
+    throw new DawnletError("INVALID_ARGUMENT", `Bad call of the device: ${result.issues[0].message}`);
+  return result.output;
+}

@@ -1,0 +1,163 @@
+/**
+ * Platform: what Dawnlet needs of the program that it runs in, as one interface. node.ts, deno.ts and
+ * browser.ts implement it; package.json chooses one as `#platform`. Only composition roots (one per kind of
+ * process) import `#platform`; everything else is handed what it needs.
+ *
+ * What a platform cannot do throws DawnletError UNSUPPORTED.
+ */
+import type { Port } from "../port/port.ts";
+
+export interface Platform {
+  readonly runtime: "node" | "deno" | "browser";
+  /** `linux`, `darwin`, `win32`, … and `x64`, `arm64`, …; empty in a browser. */
+  readonly system: { readonly name: string; readonly architecture: string };
+
+  /** Opens an implementation of WebGPU and puts the constants that it brings into the global scope. */
+  openGpu(options?: GpuOptions): Promise<OpenGpu>;
+
+  /**
+   * Starts a process of the same runtime on a `.ts` entry file and connects to it.
+   * @throws DawnletError UNAVAILABLE where it ends, or does not call `connectParent` in time.
+   */
+  spawnProcess(entry: URL, options?: ProcessOptions): Promise<ChildProcess>;
+  /** Starts a worker thread (a Web Worker in a browser) on a `.ts` entry file. */
+  spawnWorker(entry: URL, options?: WorkerOptions): ChildWorker;
+  /**
+   * In a child of one of the two above: the Port to who started it. To be called once, early.
+   * A process whose parent is gone ends, at the latest `orphanGraceMs` after its Port has closed.
+   */
+  connectParent(): Promise<Port>;
+
+  /**
+   * Fills `target` with a file's bytes from `offset` on (in a browser: what a URL answers). Made for weights:
+   * reads go straight into `target`, which may be a mapped GPUBuffer, and the file stays open for a while.
+   * @throws DawnletError NOT_FOUND, CORRUPT_DATA where the file is shorter than asked.
+   */
+  readBlob(path: string, offset: number, target: Uint8Array): Promise<void>;
+
+  /**
+   * Serves HTTP. `request.signal` is aborted when the client goes away before it has its answer. (Deno may
+   * abort it after the answer too.)
+   * @throws DawnletError UNAVAILABLE where the port is taken or may not be used.
+   */
+  serveHttp(fetch: FetchHandler, options: HttpOptions): Promise<HttpServer>;
+
+  readonly files: Files;
+  environment(name: string): string | undefined;
+  /** Ends this process, or this worker. */
+  exit(code: number): never;
+  /** Calls back when the system or the user asks this process to end (SIGINT, SIGTERM; leaving the page). */
+  onTerminate(listener: () => void): void;
+}
+
+export const orphanGraceMs = 2000;
+
+export interface GpuOptions {
+  /**
+   * `dawn` is the npm package `webgpu`, `native` what the runtime itself has (Deno: wgpu; a browser: its own).
+   * Left out: `dawn` in Node and Deno, `native` in a browser.
+   */
+  readonly implementation?: "dawn" | "native" | undefined;
+  /** Dawn's backend that accepts everything and computes nothing. */
+  readonly backend?: "null" | undefined;
+  /** Part of the name of the adapter to use, where Dawn finds several. */
+  readonly adapter?: string | undefined;
+  /** Toggles of Dawn, such as `allow_unsafe_apis`. */
+  readonly dawnFeatures?:
+    | { readonly enable?: readonly string[]; readonly disable?: readonly string[] }
+    | undefined;
+}
+
+export interface OpenGpu {
+  readonly gpu: GPU;
+  readonly implementation: "dawn" | "wgpu" | "browser";
+  /** Lets go of the implementation. Destroy its devices first. */
+  close(): void;
+}
+
+export interface ProcessOptions {
+  /** For people: "device process". Appears in errors. */
+  readonly name?: string | undefined;
+  readonly args?: readonly string[] | undefined;
+  /**
+   * The child's environment, beside what no program works without (PATH, HOME, folders for temporary and
+   * cached files, the locale). Nothing else of this process's environment reaches it.
+   */
+  readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** Options of the runtime itself, such as `--max-old-space-size=…`; before the entry file. */
+  readonly runtimeArgs?: readonly string[] | undefined;
+  /** Gets what the child prints, line by line. Left out: it goes where this process prints. */
+  readonly onLine?: ((line: string, stream: "stdout" | "stderr") => void) | undefined;
+  /** How long the child may take to connect. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Aborting before the child has connected kills it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ExitStatus {
+  /** Null where a signal ended the process. */
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface ChildProcess {
+  readonly port: Port;
+  readonly pid: number;
+  /** Settles when the process is gone. Never rejects. */
+  readonly exited: Promise<ExitStatus>;
+  /** Ends the process at once, also one that hangs in a driver. */
+  kill(): void;
+  /** Closes the Port, which asks the process to end, and kills it where it has not done so in time. */
+  stop(graceMs?: number): Promise<ExitStatus>;
+}
+
+export interface WorkerOptions {
+  readonly name?: string | undefined;
+  /** Gets what ended the worker, where it was an error that it did not catch. */
+  readonly onError?: ((error: Error) => void) | undefined;
+}
+
+export interface ChildWorker {
+  readonly port: Port;
+  terminate(): Promise<void>;
+}
+
+export type FetchHandler = (request: Request) => Response | Promise<Response>;
+
+export interface HttpOptions {
+  readonly hostname: string;
+  /** 0 for any that is free. */
+  readonly port: number;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** Takes no new requests, lets running ones finish, and cuts those that take longer than `graceMs`. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** The few things done with files outside the gateway: caches and installed drivers. */
+export interface Files {
+  /** @returns undefined where there is no such file. */
+  read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Makes missing folders; readers see the old bytes or the new ones, never a part. */
+  write(path: string, bytes: Uint8Array): Promise<void>;
+  /** @returns undefined where there is nothing of that name. */
+  stat(path: string): Promise<FileStatus | undefined>;
+  /** Names in a folder, sorted; none where it does not exist. */
+  list(folder: string): Promise<readonly string[]>;
+  /** Moves a folder to a name that is free. @returns false where the name is taken. */
+  moveFolder(from: string, to: string): Promise<boolean>;
+  remove(path: string): Promise<void>;
+  /** Where this user's programs keep what they can make again. */
+  cacheFolder(): string;
+  /** Changes when the machine starts anew. */
+  bootId(): Promise<string>;
+  /** Folder of an npm package that Dawnlet depends on; undefined where it is not installed. */
+  packageFolder(name: string): string | undefined;
+}
+
+export interface FileStatus {
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
