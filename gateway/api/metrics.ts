@@ -1,14 +1,15 @@
 /**
  * `/metrics` for Prometheus and `/healthz` for probes. Counters are Statistics' own, read when scraped, under
- * the names of OpenFaaS and Triton so that existing dashboards work; only the histograms are kept here.
+ * the names of OpenFaaS and Triton so that existing dashboards work.
  */
 import type { Hono } from "hono";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import type { DeviceMemory } from "../../runtime/device/api.ts";
 import type { Functions, FunctionVersion } from "../functions/functions.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { CallObserver, FinishedCall } from "../http/exchange.ts";
 import { bytesReply, jsonReply } from "../http/reply.ts";
+import { LabelledHistogram } from "./histogram.ts";
 import type { CallCounts, Phase, Statistics } from "./statistics.ts";
 
 export interface MetricsOptions {
@@ -18,40 +19,22 @@ export interface MetricsOptions {
   readonly memory?: (() => Promise<DeviceMemory>) | undefined;
 }
 
-/** Seconds: from a tiny kernel to a cold start. */
-const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-
-/** The histogram of one label set, found once: looking labels up costs more than an observation. */
-interface Observable {
-  observe(seconds: number): void;
-  forget(): void;
-}
-
 export class Metrics implements CallObserver {
   readonly registry = new Registry();
   readonly #options: MetricsOptions;
-  readonly #totals: Histogram<"function_name" | "code">;
-  readonly #hops: Histogram<"function_name" | "hop">;
-  /** By function, then by status or hop. */
-  readonly #observables = new Map<string, Map<number | string, Observable>>();
+  readonly #totals = new LabelledHistogram({
+    name: "gateway_functions_seconds",
+    help: "Time from a request to its answer",
+    labels: ["function_name", "code"],
+  });
+  readonly #hops = new LabelledHistogram({
+    name: "dawnlet_hop_seconds",
+    help: "Time of a call by hop: queue, load, encode, execute and so on",
+    labels: ["function_name", "hop"],
+  });
 
   constructor(options: MetricsOptions) {
     this.#options = options;
-    const registers = [this.registry];
-    this.#totals = new Histogram({
-      name: "gateway_functions_seconds",
-      help: "Time from a request to its answer",
-      labelNames: ["function_name", "code"],
-      buckets,
-      registers,
-    });
-    this.#hops = new Histogram({
-      name: "dawnlet_hop_seconds",
-      help: "Time of a call by hop: queue, load, encode, execute and so on",
-      labelNames: ["function_name", "hop"],
-      buckets,
-      registers,
-    });
     addCounters(this.registry, () => this.#deployedCounts());
     addGauges(this.registry, options, () => this.#deployedCounts());
   }
@@ -59,15 +42,15 @@ export class Metrics implements CallObserver {
   callStarted(_version: FunctionVersion): void {}
 
   callFinished({ version: { name }, status, totalMs, timings }: FinishedCall): void {
-    let known = this.#observables.get(name);
-    if (known === undefined) {
-      known = new Map();
-      this.#observables.set(name, known);
-    }
-    observable(known, status, () => bind(this.#totals, [name, String(status)])).observe(totalMs / 1000);
-    for (const [hop, milliseconds] of timings ?? []) {
-      observable(known, hop, () => bind(this.#hops, [name, hop])).observe(milliseconds / 1000);
-    }
+    this.#totals.observe(name, status, totalMs / 1000);
+    if (timings === undefined) return;
+    for (const [hop, milliseconds] of timings) this.#hops.observe(name, hop, milliseconds / 1000);
+  }
+
+  /** All of them, in Prometheus' text format. */
+  async text(): Promise<string> {
+    const counters = await this.registry.metrics();
+    return `${counters}\n${this.#totals.text()}\n${this.#hops.text()}`;
   }
 
   /** Counts of what is deployed now; what is not is forgotten. */
@@ -76,31 +59,10 @@ export class Metrics implements CallObserver {
     const versions = functions.list().flatMap((status) => status.versions);
     statistics.retain(versions);
     const names = new Set(versions.map(({ name }) => name));
-    for (const [name, known] of this.#observables) {
-      if (names.has(name)) continue;
-      for (const each of known.values()) each.forget();
-      this.#observables.delete(name);
-    }
+    this.#totals.retain(names);
+    this.#hops.retain(names);
     return versions.map((version) => statistics.of(version));
   }
-}
-
-function observable(
-  known: Map<number | string, Observable>,
-  key: number | string,
-  find: () => Observable,
-): Observable {
-  let found = known.get(key);
-  if (found === undefined) {
-    found = find();
-    known.set(key, found);
-  }
-  return found;
-}
-
-function bind(histogram: Histogram, labels: [string, string]): Observable {
-  const bound = histogram.labels(...labels);
-  return { observe: (seconds) => bound.observe(seconds), forget: () => histogram.remove(...labels) };
 }
 
 export function addMetrics(app: Hono, endpoint: Endpoint, metrics: Metrics, functions: Functions): void {
@@ -108,7 +70,7 @@ export function addMetrics(app: Hono, endpoint: Endpoint, metrics: Metrics, func
   app.get(
     "/metrics",
     endpoint(async () => {
-      const text = await registry.metrics();
+      const text = await metrics.text();
       return bytesReply(new TextEncoder().encode(text), { "content-type": registry.contentType });
     }),
   );

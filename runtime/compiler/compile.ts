@@ -6,8 +6,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import type { Program } from "../../kernels/program/program.ts";
 import type { Tensor, TensorSpec, Tensors } from "../../kernels/tensor.ts";
 import type { FileLookup } from "../../models/onnx/external.ts";
-import type { Model } from "../../models/onnx/model.ts";
-import { type ModelSignature, readSignature } from "../../models/onnx/signature.ts";
+import type { ModelSignature } from "../../models/onnx/signature.ts";
 import { type CpuSession, createCpuSession } from "../../models/ort.ts";
 import { type Dimensions, prepareModel } from "../../models/prepare.ts";
 import { NotRecordable, recordModel } from "../../models/record/record.ts";
@@ -16,10 +15,13 @@ import { type SampleDomain, sampleDomains, sampleTensor, stressDomain } from "..
 import type { DeviceApi } from "../device/api.ts";
 import { type VerificationCase, verifyProgram } from "./verify.ts";
 
-export interface CompileInput {
+export interface ModelBytes {
   readonly model: Uint8Array;
   /** Files beside the model, for external data. */
   readonly files: FileLookup;
+}
+
+export interface CompileInput extends ModelBytes {
   readonly dimensions: Dimensions;
 }
 
@@ -83,10 +85,10 @@ export async function compileModel(input: CompileInput, context: CompileContext)
 }
 
 /** What a model takes and gives, once ORT has agreed to load it. */
-export async function describeModel({ model, files }: CompileInput, decoded: Model): Promise<ModelSignature> {
-  const signature = readSignature(decoded);
+export async function describeModel({ model, files }: ModelBytes): Promise<ModelSignature> {
+  const { signature, reference } = prepareModel(model, files, undefined);
   requireTensors(signature);
-  const session = await createCpuSession(prepareModel(model, files, undefined).reference);
+  const session = await createCpuSession(reference);
   await session.release();
   return signature;
 }

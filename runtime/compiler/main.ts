@@ -5,8 +5,6 @@
 
 import * as v from "valibot";
 import { platform } from "#platform";
-import { DawnletError } from "../../kernels/errors.ts";
-import { decodeModel } from "../../models/onnx/model.ts";
 import { Layouts } from "../device/layouts.ts";
 import { openDevice } from "../device/open.ts";
 import { DeviceService } from "../device/service.ts";
@@ -14,14 +12,9 @@ import { MemoryWeights } from "../device/weights.ts";
 import type { OpenGpu } from "../platform/platform.ts";
 import type { CallContext } from "../port/rpc-server.ts";
 import { serveRpc } from "../port/rpc-server.ts";
-import { type CompileDevice, type CompileInput, compileModel, describeModel } from "./compile.ts";
-import {
-  type CompileParams,
-  type CompileProgress,
-  compileSchema,
-  inspectSchema,
-  type ModelSource,
-} from "./protocol.ts";
+import { type CompileDevice, compileModel, describeModel } from "./compile.ts";
+import { type CompileParams, type CompileProgress, compileSchema, inspectSchema } from "./protocol.ts";
+import { readModel } from "./read-model.ts";
 
 let gpu: Promise<OpenGpu> | undefined;
 
@@ -36,7 +29,7 @@ function openGpu(implementation: CompileParams["implementation"]): Promise<OpenG
 }
 
 async function compile(params: CompileParams, context: CallContext) {
-  const input = await readModel(params, params.dimensions);
+  const input = { ...(await readModel(platform, params)), dimensions: params.dimensions };
   const outcome = await compileModel(input, {
     openDevice: () => openCompileDevice(params.implementation),
     progress: (phase, message) => context.progress({ phase, message } satisfies CompileProgress),
@@ -65,25 +58,10 @@ async function openCompileDevice(implementation: CompileParams["implementation"]
   };
 }
 
-async function readModel(source: ModelSource, dimensions: CompileInput["dimensions"]): Promise<CompileInput> {
-  const model = await readWhole(source.modelPath);
-  const files = new Map<string, Uint8Array>();
-  for (const [name, path] of Object.entries(source.files)) files.set(name, await readWhole(path));
-  return { model, files: (location) => files.get(location), dimensions };
-}
-
-async function readWhole(path: string): Promise<Uint8Array> {
-  const bytes = await platform.files.read(path);
-  if (bytes === undefined)
-    throw new DawnletError("CORRUPT_DATA", "A stored model file is missing: deploy the function again");
-  return bytes;
-}
-
 const port = await platform.connectParent();
 serveRpc(port, {
   inspect: async (params) => {
-    const input = await readModel(v.parse(inspectSchema, params), {});
-    return { result: await describeModel(input, decodeModel(input.model)) };
+    return { result: await describeModel(await readModel(platform, v.parse(inspectSchema, params))) };
   },
   compile: (params, _attachments, context) => compile(v.parse(compileSchema, params), context),
 });

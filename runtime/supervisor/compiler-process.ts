@@ -1,0 +1,114 @@
+/**
+ * The compiler process as deploys use it: one compilation at a time, the process kept for a few seconds in case
+ * more deploys follow, and ended after a number of them, because ORT's heap never shrinks.
+ */
+import { DawnletError } from "../../kernels/errors.ts";
+import {
+  type CompileParams,
+  type CompileProgress,
+  type CompileReply,
+  CompilerClient,
+  type ModelDescription,
+  type ModelSource,
+} from "../compiler/protocol.ts";
+import type { Platform } from "../platform/platform.ts";
+import { Child } from "./child.ts";
+
+export interface CompilerProcessOptions {
+  readonly platform: Platform;
+  /** Names the adapter to the process that opens it. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly implementation?: "dawn" | "native";
+  readonly onLine: (line: string) => void;
+}
+
+const idleMs = 5_000;
+const compilationsPerProcess = 32;
+/** Weights of models compiled by one process, beyond which the next gets a new one. */
+const modelBytesPerProcess = 512 * 2 ** 20;
+
+export interface Compiled {
+  readonly reply: CompileReply;
+  readonly programJson: Uint8Array | undefined;
+}
+
+export class CompilerProcess {
+  readonly #child: Child<CompilerClient>;
+  readonly #implementation: CompilerProcessOptions["implementation"];
+  #previous: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #compilations = 0;
+  #modelBytes = 0;
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor({ platform, environment, implementation, onLine }: CompilerProcessOptions) {
+    this.#implementation = implementation;
+    this.#child = new Child({
+      platform,
+      environment,
+      onLine,
+      entry: new URL("../compiler/main.ts", import.meta.url),
+      name: "the compiler process",
+      closedCode: "UNSUPPORTED_MODEL",
+      prepare: async (rpc) => new CompilerClient(rpc),
+    });
+  }
+
+  /** @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL. */
+  inspect(source: ModelSource, signal: AbortSignal): Promise<ModelDescription> {
+    return this.#inTurn(signal, (client) => client.inspect(source, signal));
+  }
+
+  /**
+   * @param modelBytes size of the model and its files, which decides when the process is replaced.
+   * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL.
+   */
+  compile(
+    params: Omit<CompileParams, "implementation">,
+    modelBytes: number,
+    signal: AbortSignal,
+    onProgress: (progress: CompileProgress) => void,
+  ): Promise<Compiled> {
+    return this.#inTurn(signal, async (client) => {
+      this.#compilations++;
+      this.#modelBytes += modelBytes;
+      const implementation =
+        this.#implementation === undefined ? {} : { implementation: this.#implementation };
+      try {
+        return await client.compile({ ...params, ...implementation }, { signal, onProgress });
+      } catch (error) {
+        // What ORT's fault left behind is unknown.
+        await this.#child.stop();
+        throw error;
+      }
+    });
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#idleTimer);
+    await this.#child.stop();
+  }
+
+  async #inTurn<T>(signal: AbortSignal, work: (client: CompilerClient) => Promise<T>): Promise<T> {
+    this.#waiting++;
+    clearTimeout(this.#idleTimer);
+    const turn = this.#previous.then(async () => {
+      if (signal.aborted) throw new DawnletError("CANCELLED", "The deploy was given up");
+      if (this.#compilations >= compilationsPerProcess || this.#modelBytes >= modelBytesPerProcess)
+        await this.#retire();
+      return work(await this.#child.get());
+    });
+    this.#previous = turn.catch(() => undefined);
+    try {
+      return await turn;
+    } finally {
+      if (--this.#waiting === 0) this.#idleTimer = setTimeout(() => this.#retire(), idleMs);
+    }
+  }
+
+  async #retire(): Promise<void> {
+    await this.#child.stop();
+    this.#compilations = 0;
+    this.#modelBytes = 0;
+  }
+}

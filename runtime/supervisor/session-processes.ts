@@ -1,0 +1,115 @@
+/**
+ * Session processes: one ONNX Runtime session each, for models that cannot be Programs. Started at the first call,
+ * a few at a time; the one that was used longest ago makes room, and one that nobody calls ends.
+ */
+import type { Tensor, Tensors } from "../../kernels/tensor.ts";
+import type { ModelSource } from "../compiler/protocol.ts";
+import type { Platform } from "../platform/platform.ts";
+import { SessionClient } from "../session/protocol.ts";
+import { Child } from "./child.ts";
+
+export interface SessionProcessesOptions {
+  readonly platform: Platform;
+  readonly onLine: (line: string) => void;
+  /** Processes at a time; more only while all of them are busy. */
+  readonly maxProcesses?: number;
+  readonly idleMs?: number;
+  readonly threads?: number;
+}
+
+export interface SessionRun {
+  readonly outputs: Map<string, Tensor>;
+  /** Time that this run waited for its session to be opened; 0 where it was. */
+  readonly loadMs: number;
+  readonly executeMs: number;
+}
+
+interface Session {
+  readonly child: Child<SessionClient>;
+  running: number;
+  idleTimer: ReturnType<typeof setTimeout> | undefined;
+}
+
+export class SessionProcesses {
+  readonly #options: Required<SessionProcessesOptions>;
+  /** In the order of last use. */
+  readonly #sessions = new Map<string, Session>();
+
+  constructor(options: SessionProcessesOptions) {
+    this.#options = { maxProcesses: 4, idleMs: 60_000, threads: 1, ...options };
+  }
+
+  /**
+   * @param id of the model; equal ids share a session.
+   * @throws DawnletError INVALID_ARGUMENT with ORT's words, UNAVAILABLE where the process ended.
+   */
+  async run(
+    id: string,
+    source: ModelSource,
+    inputs: Tensors,
+    outputs: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<SessionRun> {
+    const session = this.#take(id, source);
+    try {
+      const startedAt = performance.now();
+      const wasOpen = session.child.isStarted;
+      const client = await session.child.get();
+      const openedAt = performance.now();
+      const results = await client.run(inputs, outputs, signal);
+      const doneAt = performance.now();
+      return { outputs: results, loadMs: wasOpen ? 0 : openedAt - startedAt, executeMs: doneAt - openedAt };
+    } finally {
+      session.running--;
+      if (session.running === 0) session.idleTimer = setTimeout(() => this.close(id), this.#options.idleMs);
+      this.#makeRoom();
+    }
+  }
+
+  /** Ends a model's process, if one runs. */
+  async close(id: string): Promise<void> {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    this.#sessions.delete(id);
+    clearTimeout(session.idleTimer);
+    await session.child.stop();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#sessions.keys()].map((id) => this.close(id)));
+  }
+
+  #take(id: string, source: ModelSource): Session {
+    let session = this.#sessions.get(id);
+    if (session === undefined) {
+      const { platform, onLine, threads } = this.#options;
+      const child = new Child<SessionClient>({
+        platform,
+        onLine,
+        entry: new URL("../session/main.ts", import.meta.url),
+        name: "the session process",
+        environment: {},
+        closedCode: "UNAVAILABLE",
+        prepare: async (rpc) => {
+          const client = new SessionClient(rpc);
+          await client.open({ ...source, threads });
+          return client;
+        },
+      });
+      session = { child, running: 0, idleTimer: undefined };
+    }
+    clearTimeout(session.idleTimer);
+    session.running++;
+    this.#sessions.delete(id);
+    this.#sessions.set(id, session);
+    this.#makeRoom();
+    return session;
+  }
+
+  #makeRoom(): void {
+    for (const [id, session] of this.#sessions) {
+      if (this.#sessions.size <= this.#options.maxProcesses) return;
+      if (session.running === 0) void this.close(id);
+    }
+  }
+}
