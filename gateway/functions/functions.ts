@@ -98,7 +98,11 @@ export interface Functions {
   get(name: string): FunctionStatus;
   /** @throws NOT_FOUND when the name or the version is unknown. */
   version(name: string, version?: string): FunctionVersion;
-  deploy(name: string, upload: Upload, onProgress?: (progress: DeployProgress) => void): Promise<DeployResult>;
+  deploy(
+    name: string,
+    upload: Upload,
+    onProgress?: (progress: DeployProgress) => void,
+  ): Promise<DeployResult>;
   remove(name: string): Promise<void>;
   invoke(invocation: Invocation): Promise<InvocationResult>;
   /** A Program's steps, bytes and memory, as plain data for `dawnlet inspect`. */

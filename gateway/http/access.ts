@@ -41,31 +41,25 @@ function digest(text: string): Uint8Array {
 
 function hostCheck(extraHosts: readonly string[]): AccessCheck {
   const extra = new Set(extraHosts.map((host) => host.toLowerCase()));
-  // Most requests name the same host: one comparison.
-  let lastAllowed = "";
   const isAllowed = (authority: string): boolean => {
-    if (authority === lastAllowed) return true;
     const name = hostName(authority);
-    if (!isLoopback(name) && !extra.has(name)) return false;
-    lastAllowed = authority;
-    return true;
+    return isLoopback(name) || extra.has(name);
   };
+  // Servers put the Host header into the URL. Most requests name the same one: a comparison of its beginning.
+  let lastAllowed: string | undefined;
   return (request) => {
-    const host = request.headers.get("host") ?? new URL(request.url).host;
-    if (!isAllowed(host)) {
-      return refusal(
-        403,
-        "FORBIDDEN",
-        `Cannot answer for host '${host}' without a token: only loopback names are allowed`,
-      );
+    if (lastAllowed === undefined || !request.url.startsWith(lastAllowed)) {
+      const { host, origin } = new URL(request.url);
+      if (!isAllowed(host)) {
+        const message = `Cannot answer for host '${host}' without a token: only loopback names are allowed`;
+        return refusal(403, "FORBIDDEN", message);
+      }
+      lastAllowed = `${origin}/`;
     }
     const origin = request.headers.get("origin");
     if (origin === null || isAllowed(originAuthority(origin))) return undefined;
-    return refusal(
-      403,
-      "FORBIDDEN",
-      `Cannot answer a page of '${origin}' without a token: only pages of loopback names are allowed`,
-    );
+    const message = `Cannot answer a page of '${origin}' without a token: only pages of loopback names are allowed`;
+    return refusal(403, "FORBIDDEN", message);
   };
 }
 

@@ -20,8 +20,9 @@ export const defaultBodyLimits: BodyLimits = { callBytes: 64 * 2 ** 20, deployBy
  */
 export async function readBody(request: Request, limitBytes: number): Promise<Uint8Array> {
   const declared = declaredLength(request);
+  const isPlain = request.headers.get("content-encoding") === null;
   // The server's parser holds a plain body to its Content-Length, so this one cannot grow past the limit.
-  if (declared !== undefined && isPlain(request)) {
+  if (declared !== undefined && isPlain) {
     if (declared > limitBytes) throw tooLarge(limitBytes);
     const bytes = await request.arrayBuffer().catch(brokenOff);
     if (bytes.byteLength !== declared) throw truncated(bytes.byteLength, declared);
@@ -88,10 +89,6 @@ function declaredLength(request: Request): number | undefined {
   const length = Number(text);
   if (text !== "" && Number.isSafeInteger(length) && length >= 0) return length;
   throw new DawnletError("INVALID_ARGUMENT", `Cannot read the body as its Content-Length is '${text}'`);
-}
-
-function isPlain(request: Request): boolean {
-  return request.headers.get("content-encoding") === null;
 }
 
 function contentEncoding(request: Request): "gzip" | "deflate" | undefined {

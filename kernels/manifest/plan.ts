@@ -6,9 +6,10 @@
 import { DawnletError } from "../errors.ts";
 import type { Expression } from "./expression.ts";
 import { plainName } from "./expression.ts";
+import { checkAccess, checkElement, checkSharing, isWritable, unfit } from "./fit.ts";
 import { planBlock, type UniformBlock } from "./literals.ts";
 import type { KernelDeclaration, LiteralBlock, Manifest, ManifestStep, ShaderDataType } from "./manifest.ts";
-import type { EntryPoint, Scalar, ShaderBinding, ShaderModule } from "./reflect.ts";
+import type { EntryPoint, ShaderBinding, ShaderModule } from "./reflect.ts";
 import { parameterProblem } from "./scope.ts";
 
 export type BufferRole = "input" | "output" | "temporary" | "constant";
@@ -256,10 +257,7 @@ class Planner {
   #writable(where: string, name: string): PlannedBuffer {
     const buffer = this.#buffer(where, name);
     if (isWritable(buffer)) return buffer;
-    throw invalid(
-      where,
-      `'${name}' is an ${buffer.role}: only outputs and temporaries are written`.replace("an c", "a c"),
-    );
+    throw invalid(where, `only outputs and temporaries are written, and '${name}' is neither`);
   }
 
   #addStructure(where: string, expression: Expression): void {
@@ -292,66 +290,6 @@ class Planner {
   }
 }
 
-function isWritable({ role }: PlannedBuffer): boolean {
-  return role === "output" || role === "temporary";
-}
-
-function checkAccess(where: string, { variable, access }: ShaderBinding, buffer: PlannedBuffer): void {
-  if (access === "read_write" && !isWritable(buffer)) {
-    throw unfit(
-      where,
-      `variable '${variable}' is read_write and '${buffer.name}' only for reading (${buffer.role}): declare 'var<storage, read>'`,
-    );
-  }
-  if (access === "uniform" && buffer.role !== "input") {
-    throw unfit(
-      where,
-      `variable '${variable}' is a uniform, which takes literals or an input: declare 'var<storage, read>'`,
-    );
-  }
-}
-
-/** Raw words (u32) may stand for any type; other scalars only for their own. */
-const scalarsOf: Readonly<Record<ShaderDataType, readonly Scalar[]>> = {
-  float32: ["f32", "u32"],
-  int32: ["i32", "u32"],
-  uint32: ["u32"],
-  float16: ["f16", "u32"],
-  int16: ["i32", "u32"],
-  uint16: ["u32"],
-  int8: ["i32", "u32"],
-  uint8: ["u32"],
-};
-
-function checkElement(where: string, { variable, element }: ShaderBinding, buffer: PlannedBuffer): void {
-  if (element === undefined || scalarsOf[buffer.dataType].includes(element.scalar)) return;
-  throw unfit(
-    where,
-    `variable '${variable}' is made of ${element.scalar} and '${buffer.name}' is ${buffer.dataType}: expected ${scalarsOf[buffer.dataType].join(" or ")}`,
-  );
-}
-
-/** WebGPU takes one buffer in one dispatch several times for reading, or once for writing. */
-function checkSharing(where: string, bindings: readonly PlannedBinding[]): void {
-  const first = new Map<PlannedBuffer, ShaderBinding>();
-  for (const { layout, target } of bindings) {
-    if (target.type !== "buffer") continue;
-    const { buffer } = target;
-    const other = first.get(buffer);
-    if (other === undefined) first.set(buffer, layout);
-    else if (other.access === "read_write" || layout.access === "read_write") {
-      throw unfit(
-        `${where}.bind`,
-        `'${buffer.name}' is bound to '${other.variable}' and '${layout.variable}', and one of them writes: WebGPU forbids it, copy to a temporary`,
-      );
-    }
-  }
-}
-
 function invalid(where: string, what: string): DawnletError {
   return new DawnletError("INVALID_BUNDLE", `Cannot use ${where} of function.json: ${what}`);
-}
-
-function unfit(where: string, what: string): DawnletError {
-  return new DawnletError("INVALID_SHADER", `Cannot use ${where} of function.json: ${what}`);
 }

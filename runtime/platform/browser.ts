@@ -9,6 +9,7 @@ const portKey = "dawnletPort";
 
 export const platform: Platform = {
   runtime: "browser",
+  pid: 0,
   system: { name: "", architecture: "" },
 
   async openGpu(options = {}) {

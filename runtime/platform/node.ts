@@ -12,6 +12,7 @@ import { spawnThread, threadPort } from "./posix-worker.ts";
 
 export const platform: Platform = {
   runtime: "node",
+  pid: process.pid,
   system: { name: process.platform, architecture: process.arch },
 
   async openGpu(options = {}) {

@@ -11,6 +11,8 @@ export interface Platform {
   readonly runtime: "node" | "deno" | "browser";
   /** `linux`, `darwin`, `win32`, … and `x64`, `arm64`, …; empty in a browser. */
   readonly system: { readonly name: string; readonly architecture: string };
+  /** Of this process; 0 in a browser. */
+  readonly pid: number;
 
   /** Opens an implementation of WebGPU and puts the constants that it brings into the global scope. */
   openGpu(options?: GpuOptions): Promise<OpenGpu>;

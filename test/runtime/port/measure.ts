@@ -45,7 +45,9 @@ async function measure(name: string, port: Port): Promise<void> {
     [64_000_000, 12],
   ] as const) {
     const times = await roundTrips(client, sizeBytes, count);
-    console.log(`${name}: ${sizeBytes} B both ways: p50 ${quantile(times, 0.5)} ms, p10 ${quantile(times, 0.1)} ms`);
+    console.log(
+      `${name}: ${sizeBytes} B both ways: p50 ${quantile(times, 0.5)} ms, p10 ${quantile(times, 0.1)} ms`,
+    );
   }
   for (const outstanding of [1, 64]) {
     const rate = await callsPerSecond(client, outstanding, 64);

@@ -1,0 +1,229 @@
+/**
+ * An ONNX model that answers calls. Each set of sizes of its free dimensions is a variant: compiled to a Program on
+ * first need, once for concurrent callers, and kept in the version's record. A variant that cannot be a Program is
+ * served by a session of ONNX Runtime in a process of its own.
+ */
+import { DawnletError } from "../../kernels/errors.ts";
+import { describeProgram } from "../../kernels/program/describe.ts";
+import { parseProgram } from "../../kernels/program/parse.ts";
+import type { Program } from "../../kernels/program/program.ts";
+import type { ModelSource } from "../../runtime/compiler/protocol.ts";
+import type { StoredProgram } from "../../runtime/supervisor/device-process.ts";
+import { bindInputs } from "./bind-inputs.ts";
+import { compileVariant } from "./compile-variant.ts";
+import type { DeployProgress, Engine, FunctionSignature, Invocation } from "./functions.ts";
+import type { ModelVariant, OnnxSource, VersionRecord } from "./record.ts";
+import { type Backends, deviceTimings, nameOutputs, type Servable, type ServedCall } from "./servable.ts";
+
+type Call = Pick<Invocation, "inputs" | "parameters" | "outputs" | "signal">;
+
+interface OpenVariant {
+  readonly record: ModelVariant;
+  /** Absent for the fallback. */
+  readonly program?: {
+    readonly outputs: Program["outputs"];
+    readonly inputs: Program["inputs"];
+    readonly stored: StoredProgram;
+  };
+}
+
+/** Beyond these many sizes, further ones are served by the session: a compilation a call would be slower. */
+const maxVariants = 32;
+
+export class OnnxFunction implements Servable {
+  readonly #backends: Backends;
+  readonly #record: VersionRecord;
+  readonly #source: OnnxSource;
+  readonly #signature: FunctionSignature;
+  readonly #save: (source: OnnxSource) => Promise<void>;
+  readonly #records: ModelVariant[];
+  readonly #open = new Map<string, Promise<OpenVariant>>();
+  /** The settled ones of `#open`, for the hot path. */
+  readonly #ready = new Map<string, OpenVariant>();
+
+  /** @param save keeps the version's record when a variant was added. */
+  constructor(
+    backends: Backends,
+    record: VersionRecord,
+    source: OnnxSource,
+    save: (source: OnnxSource) => Promise<void>,
+  ) {
+    this.#backends = backends;
+    this.#record = record;
+    this.#source = source;
+    this.#signature = record.signature;
+    this.#records = [...source.variants];
+    this.#save = save;
+  }
+
+  get engine(): Engine {
+    const fallback = this.#records.find((variant) => variant.type === "fallback");
+    if (fallback !== undefined) return { type: "fallback", reason: fallback.reason };
+    const errors = this.#records.flatMap((variant) =>
+      variant.type === "program" ? [variant.maxAbsoluteError] : [],
+    );
+    return errors.length === 0
+      ? { type: "program" }
+      : { type: "program", maxAbsoluteError: Math.max(...errors) };
+  }
+
+  async run({ inputs, parameters, outputs, signal }: Call): Promise<ServedCall> {
+    const [parameter] = Object.keys(parameters);
+    if (parameter !== undefined)
+      throw new DawnletError(
+        "INVALID_ARGUMENT",
+        `Cannot call the model with parameter '${parameter}': a model takes none`,
+      );
+    const { tensors, dimensions } = bindInputs(this.#signature.inputs, inputs);
+    const key = keyOf(dimensions);
+    const variant = this.#ready.get(key) ?? (await this.#variant(key, dimensions));
+    const { program } = variant;
+    if (program === undefined) return this.#runSession(inputs, outputs, signal);
+    const run = await this.#backends.device.run(
+      program.stored,
+      tensors.map((tensor) => tensor.data),
+    );
+    return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run) };
+  }
+
+  /** Compiles a variant ahead of its first call. */
+  async prepare(
+    dimensions: Readonly<Record<string, number>>,
+    progress: (progress: DeployProgress) => void,
+  ): Promise<void> {
+    const key = keyOf(dimensions);
+    await this.#variant(key, dimensions, progress);
+  }
+
+  async inspect(): Promise<unknown> {
+    const variants = [];
+    for (const record of this.#records) {
+      if (record.type === "fallback") variants.push(record);
+      else {
+        const program = await this.#readProgram(record.program);
+        const { dimensions, maxAbsoluteError, writesBeforeReads } = record;
+        variants.push({
+          type: "program",
+          dimensions,
+          maxAbsoluteError,
+          writesBeforeReads,
+          program: describeProgram(program),
+        });
+      }
+    }
+    return {
+      kind: "onnx",
+      modelBytes: this.#source.modelBytes,
+      dimensions: this.#source.dimensions,
+      variants,
+    };
+  }
+
+  async dispose(): Promise<void> {
+    const variants = [...this.#ready.values()];
+    this.#open.clear();
+    this.#ready.clear();
+    await this.#backends.sessions.close(this.#record.digest);
+    await Promise.all(
+      variants.map(({ program }) => program && this.#backends.device.unload(program.stored.id)),
+    );
+  }
+
+  #variant(
+    key: string,
+    dimensions: Readonly<Record<string, number>>,
+    progress?: (progress: DeployProgress) => void,
+  ): Promise<OpenVariant> {
+    let opening = this.#open.get(key);
+    if (opening === undefined) {
+      opening = this.#openVariant(dimensions, progress);
+      this.#open.set(key, opening);
+      opening.then(
+        (variant) => {
+          if (this.#open.get(key) === opening) this.#ready.set(key, variant);
+        },
+        () => {
+          if (this.#open.get(key) === opening) this.#open.delete(key);
+        },
+      );
+    }
+    return opening;
+  }
+
+  async #openVariant(
+    dimensions: Readonly<Record<string, number>>,
+    progress?: (progress: DeployProgress) => void,
+  ): Promise<OpenVariant> {
+    const key = keyOf(dimensions);
+    let record = this.#records.find((one) => keyOf(one.dimensions) === key);
+    if (record === undefined) {
+      record = await this.#compile(dimensions, progress);
+      this.#records.push(record);
+      await this.#save({ ...this.#source, variants: [...this.#records] });
+    }
+    if (record.type === "fallback") return { record };
+    const { program: digest, writesBeforeReads } = record;
+    const { inputs, outputs } = await this.#readProgram(digest);
+    const { programs } = this.#backends.store;
+    const stored: StoredProgram = {
+      id: digest,
+      options: { writesBeforeReads },
+      readJson: () => programs.read(digest),
+    };
+    return { record, program: { inputs, outputs, stored } };
+  }
+
+  async #compile(
+    dimensions: Readonly<Record<string, number>>,
+    progress: (progress: DeployProgress) => void = () => {},
+  ): Promise<ModelVariant> {
+    if (this.#records.length >= maxVariants)
+      return { type: "fallback", dimensions, reason: `the model has ${maxVariants} other variants already` };
+    // What keeps one variant off the GPU keeps all off it.
+    const known = this.#records.find((one) => one.type === "fallback");
+    if (known !== undefined) return { ...known, dimensions };
+    const source = { modelPath: this.#modelSource().modelPath, files: this.#modelSource().files };
+    return compileVariant(
+      this.#backends,
+      { source, dimensions, modelBytes: this.#source.modelBytes },
+      progress,
+    );
+  }
+
+  async #runSession(
+    inputs: Call["inputs"],
+    wanted: Call["outputs"],
+    signal: AbortSignal,
+  ): Promise<ServedCall> {
+    const { sessions } = this.#backends;
+    const names = wanted ?? this.#signature.outputs.map(({ name }) => name);
+    const run = await sessions.run(this.#record.digest, this.#modelSource(), inputs, names, signal);
+    return {
+      outputs: names.map((name) => ({ name, tensor: run.outputs.get(name)! })),
+      timings: [
+        ["load", run.loadMs],
+        ["execute", run.executeMs],
+      ],
+    };
+  }
+
+  #modelSource(): ModelSource {
+    const { blobs } = this.#backends.store;
+    const files = Object.fromEntries(
+      Object.entries(this.#source.files).map(([name, digest]) => [name, blobs.path(digest)]),
+    );
+    return { modelPath: blobs.path(this.#source.model), files };
+  }
+
+  async #readProgram(digest: string): Promise<Program> {
+    const json = await this.#backends.store.programs.read(digest);
+    return parseProgram(JSON.parse(new TextDecoder().decode(json)));
+  }
+}
+
+function keyOf(dimensions: Readonly<Record<string, number>>): string {
+  return Object.keys(dimensions)
+    .sort()
+    .map((name) => `${name}=${dimensions[name]}`)
+    .join();
+}

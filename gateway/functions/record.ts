@@ -1,0 +1,93 @@
+/** What the store keeps of a deployed version: enough to serve it again after a restart without ONNX Runtime. */
+import * as v from "valibot";
+import { type DataType, elementBytes } from "../../kernels/tensor.ts";
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const dataType = v.picklist(Object.keys(elementBytes) as DataType[]);
+const tensor = v.object({ name: v.string(), dataType, shape: v.array(v.union([count, v.string()])) });
+
+const signature = v.object({
+  inputs: v.array(tensor),
+  outputs: v.array(tensor),
+  parameters: v.array(
+    v.object({
+      name: v.string(),
+      dataType: v.picklist(["float32", "int32", "uint32"]),
+      default: v.exactOptional(v.number()),
+      minimum: v.exactOptional(v.number()),
+      maximum: v.exactOptional(v.number()),
+    }),
+  ),
+});
+
+const variant = v.variant("type", [
+  v.object({
+    type: v.literal("program"),
+    /** Sizes of the model's free dimensions. */
+    dimensions: v.record(v.string(), count),
+    /** Of the Program's JSON, in the store's programs. */
+    program: digest,
+    weights: v.array(digest),
+    maxAbsoluteError: v.number(),
+    writesBeforeReads: v.boolean(),
+  }),
+  v.object({ type: v.literal("fallback"), dimensions: v.record(v.string(), count), reason: v.string() }),
+]);
+
+const source = v.variant("type", [
+  v.object({
+    type: v.literal("wgsl"),
+    /** Blobs of the bundle's files by path. */
+    files: v.record(v.string(), digest),
+    /** Blobs of the manifest's constants. */
+    weights: v.array(digest),
+  }),
+  v.object({
+    type: v.literal("onnx"),
+    model: digest,
+    /** Blobs of the files beside the model, by their name in it. */
+    files: v.record(v.string(), digest),
+    modelBytes: count,
+    /** Names of the free dimensions. */
+    dimensions: v.array(v.string()),
+    variants: v.array(variant),
+  }),
+]);
+
+const versionRecord = v.object({
+  format: v.literal(1),
+  digest,
+  createdAt: v.string(),
+  sizeBytes: count,
+  signature,
+  source,
+});
+
+export type VersionRecord = v.InferOutput<typeof versionRecord>;
+export type WgslSource = Extract<VersionRecord["source"], { type: "wgsl" }>;
+export type OnnxSource = Extract<VersionRecord["source"], { type: "onnx" }>;
+export type ModelVariant = v.InferOutput<typeof variant>;
+
+/** @throws TypeError saying what is wrong. */
+export function parseVersionRecord(value: unknown): VersionRecord {
+  const result = v.safeParse(versionRecord, value);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new TypeError(`${v.getDotPath(issue) ?? "the record"}: ${issue.message}`);
+}
+
+/** Digests of the blobs and Programs that a version needs. */
+export function reachableFrom({ source, digest: upload }: VersionRecord): string[] {
+  switch (source.type) {
+    case "wgsl":
+      return [upload, ...Object.values(source.files), ...source.weights];
+    case "onnx":
+      return [
+        upload,
+        source.model,
+        ...Object.values(source.files),
+        ...source.variants.flatMap((one) => (one.type === "program" ? [one.program, ...one.weights] : [])),
+      ];
+  }
+}

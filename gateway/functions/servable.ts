@@ -1,0 +1,56 @@
+/**
+ * A version that can answer calls. One implementation a kind of function; the registry knows no more than this.
+ */
+
+import type { Program } from "../../kernels/program/program.ts";
+import type { Tensor } from "../../kernels/tensor.ts";
+import type { CompilerProcess } from "../../runtime/supervisor/compiler-process.ts";
+import type { DeviceProcess, DeviceRun } from "../../runtime/supervisor/device-process.ts";
+import type { SessionProcesses } from "../../runtime/supervisor/session-processes.ts";
+import type { Store } from "../store/store.ts";
+import type { Engine, HopTimings, Invocation } from "./functions.ts";
+
+/** Where functions run, and where their bytes are. */
+export interface Backends {
+  readonly store: Store;
+  readonly device: DeviceProcess;
+  readonly compiler: CompilerProcess;
+  readonly sessions: SessionProcesses;
+}
+
+export interface ServedCall {
+  readonly outputs: ReadonlyArray<{ readonly name: string; readonly tensor: Tensor }>;
+  readonly timings: HopTimings;
+}
+
+export interface Servable {
+  readonly engine: Engine;
+  /** @throws DawnletError */
+  run(call: Pick<Invocation, "inputs" | "parameters" | "outputs" | "signal">): Promise<ServedCall>;
+  /** For `dawnlet inspect`. */
+  inspect(): Promise<unknown>;
+  /** Frees what it holds on the device and in other processes. */
+  dispose(): Promise<void>;
+}
+
+/** The tensors of a run by name, in the Program's order or in the order that the caller asked for. */
+export function nameOutputs(
+  program: Pick<Program, "outputs">,
+  run: DeviceRun,
+  wanted: readonly string[] | undefined,
+): ServedCall["outputs"] {
+  const all = program.outputs.map(({ name, dataType, shape }, i) => ({
+    name,
+    tensor: { dataType, shape, data: run.outputs[i]! },
+  }));
+  return wanted === undefined ? all : wanted.map((name) => all.find((output) => output.name === name)!);
+}
+
+export function deviceTimings({ timing, loadMs }: DeviceRun): HopTimings {
+  return [
+    ["load", loadMs],
+    ["queue", timing.queueMs],
+    ["encode", timing.encodeMs],
+    ["execute", timing.executeMs],
+  ];
+}
