@@ -16,40 +16,58 @@ import { upgradeModel } from "./rewrite/upgrade.ts";
 /** Sizes of a model's free dimensions by name: one variant of it. */
 export type Dimensions = Readonly<Record<string, number>>;
 
-export interface PreparedModel {
+export interface ReferenceModel {
   readonly signature: ModelSignature;
-  /** What the CPU provider runs. */
+  /** What the CPU provider runs; free dimensions are left free. */
   readonly reference: ModelFiles;
+}
+
+export interface PreparedVariant extends ReferenceModel {
   /** What is recorded on the WebGPU provider; computes the same. */
   readonly gpu: ModelFiles;
-  /** With the variant's sizes; none where dimensions were left free. */
+  /** With the variant's sizes. */
   readonly inputs: readonly TensorSpec[];
 }
 
 /**
- * @param dimensions one size for each name in the signature's `dimensions`; undefined leaves them free, for a
- * reference session that takes any.
+ * A model as the CPU provider runs it.
+ * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL.
+ */
+export function prepareReference(bytes: Uint8Array, files: FileLookup): ReferenceModel {
+  const original = decodeModel(bytes);
+  return {
+    signature: readSignature(original),
+    reference: encode(upgradeModel(original), filesBeside(original, files)),
+  };
+}
+
+/**
+ * One variant of a model, for the CPU provider and for the GPU.
+ * @param dimensions one size for each name in the signature's `dimensions`.
  * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL, INVALID_ARGUMENT for a missing dimension.
  */
-export function prepareModel(
+export function prepareVariant(
   bytes: Uint8Array,
   files: FileLookup,
-  dimensions: Dimensions | undefined,
-): PreparedModel {
+  dimensions: Dimensions,
+): PreparedVariant {
   const original = decodeModel(bytes);
   const signature = readSignature(original);
-  const beside = externalFiles(original).map((path) => ({ path, data: files(path) ?? missing(path) }));
-  const current = upgradeModel(original);
-  const upgraded = dimensions === undefined ? current : fixDimensions(current, signature, dimensions);
+  const beside = filesBeside(original, files);
+  const fixed = fixDimensions(upgradeModel(original), signature, dimensions);
   return {
     signature,
-    reference: encode(upgraded, beside),
-    gpu: encode(rewriteForGpu(upgraded), beside),
+    reference: encode(fixed, beside),
+    gpu: encode(rewriteForGpu(fixed), beside),
     inputs: signature.inputs.map((input) => ({
       ...input,
-      shape: input.shape.map((d) => sizeOf(d, dimensions ?? {})),
+      shape: input.shape.map((d) => sizeOf(d, dimensions)),
     })),
   };
+}
+
+function filesBeside(model: Model, files: FileLookup): DetachedModel["externalData"] {
+  return externalFiles(model).map((path) => ({ path, data: files(path) ?? missing(path) }));
 }
 
 function encode(model: Model, beside: DetachedModel["externalData"]): ModelFiles {

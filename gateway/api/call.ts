@@ -4,7 +4,7 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Tensors } from "../../kernels/tensor.ts";
-import type { Functions, FunctionVersion, InvocationResult } from "../functions/functions.ts";
+import type { Functions, FunctionVersion, Invocation, InvocationResult } from "../functions/functions.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { checkRequired, listNames } from "./parameters.ts";
 
@@ -12,10 +12,10 @@ import { checkRequired, listNames } from "./parameters.ts";
 export interface Call {
   readonly inputs: Tensors;
   readonly parameters: Readonly<Record<string, number>>;
-  /** Left out: all. */
-  readonly outputs?: readonly string[];
+  /** Undefined: all. */
+  readonly outputs: readonly string[] | undefined;
   /** How long the client is willing to wait, in milliseconds. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs: number | undefined;
 }
 
 export interface CallTarget {
@@ -48,16 +48,16 @@ export async function callFunction(
   checkComplete(version, call);
   using deadline = call.timeoutMs === undefined ? undefined : new Deadline(client, call.timeoutMs);
   const signal = deadline?.signal ?? client;
-  const { inputs, parameters, outputs } = call;
+  const invocation: { -readonly [Key in keyof Invocation]: Invocation[Key] } = {
+    name: version.name,
+    inputs: call.inputs,
+    parameters: call.parameters,
+    signal,
+  };
+  if (versionName !== undefined) invocation.version = versionName;
+  if (call.outputs !== undefined) invocation.outputs = call.outputs;
   try {
-    const result = await functions.invoke({
-      name: version.name,
-      ...(versionName !== undefined && { version: versionName }),
-      inputs,
-      parameters,
-      ...(outputs !== undefined && { outputs }),
-      signal,
-    });
+    const result = await functions.invoke(invocation);
     exchange.timings = result.timings;
     return result;
   } catch (thrown) {

@@ -16,39 +16,61 @@ import { checkOutputNames } from "./call.ts";
 import { checkParameter, findParameter, listNames } from "./parameters.ts";
 
 export interface InferRequest extends Call {
-  readonly id?: string;
+  readonly id: string | undefined;
   /** Whether outputs travel as bytes, where `binaryByOutput` does not say otherwise. */
   readonly isBinary: boolean;
   readonly binaryByOutput: ReadonlyMap<string, boolean>;
 }
 
 const noBinaryChoices: ReadonlyMap<string, boolean> = new Map();
+const noParameters: Readonly<Record<string, number>> = {};
 
 /**
- * @param jsonBytes from the header; undefined: the whole body is JSON; 0: the whole body is the one input.
+ * A body that is JSON alone.
  * @throws DawnletError INVALID_ARGUMENT naming the field.
  */
-export function parseInferRequest(
+export function parseInferJson(text: string, version: FunctionVersion): InferRequest {
+  return parseRequest(text, undefined, version);
+}
+
+/**
+ * A body of the binary extension.
+ * @param jsonBytes from the header; 0: the whole body is the one input.
+ * @throws DawnletError INVALID_ARGUMENT naming the field.
+ */
+export function parseInferBinary(
   body: Uint8Array,
-  jsonBytes: number | undefined,
+  jsonBytes: number,
   version: FunctionVersion,
 ): InferRequest {
   if (jsonBytes === 0) return rawRequest(body, version);
-  const isWhole = jsonBytes === undefined;
+  const binary = new BinaryReader(body.subarray(jsonBytes));
+  const request = parseRequest(body.subarray(0, jsonBytes), binary, version);
+  binary.finish();
+  return request;
+}
+
+function parseRequest(
+  json: string | Uint8Array,
+  binary: BinaryReader | undefined,
+  version: FunctionVersion,
+): InferRequest {
   const exactIntegers = version.signature.inputs.some(
     ({ dataType }) => dataType === "int64" || dataType === "uint64",
   );
-  const request = parseJson(isWhole ? body : body.subarray(0, jsonBytes), { exactIntegers });
+  const request = parseJson(json, { exactIntegers });
   if (!isRecord(request)) throw failure("the body is no JSON object");
-  const binary = isWhole ? undefined : new BinaryReader(body.subarray(jsonBytes));
   const inputs = parseInputs(request.inputs, version, binary);
-  binary?.finish();
-  const id = optionalString(request.id, "id");
+  const { parameters, isBinary, timeoutMs } = parseParameters(request.parameters, version);
+  const { outputs, binaryByOutput } = parseOutputs(request.outputs, version);
   return {
+    id: optionalString(request.id, "id"),
     inputs,
-    ...(id !== undefined && { id }),
-    ...parseParameters(request.parameters, version),
-    ...parseOutputs(request.outputs, version),
+    parameters,
+    isBinary,
+    timeoutMs,
+    outputs,
+    binaryByOutput,
   };
 }
 
@@ -60,20 +82,23 @@ function rawRequest(body: Uint8Array, version: FunctionVersion): InferRequest {
     throw failure(`a raw body needs exactly one input: function '${version.name}' has ${inputs.length}`);
   }
   return {
+    id: undefined,
     inputs: { [input.name]: rawTensor(input, body) },
-    parameters: {},
+    parameters: noParameters,
     isBinary: true,
+    timeoutMs: undefined,
+    outputs: undefined,
     binaryByOutput: noBinaryChoices,
   };
 }
 
 function parseInputs(value: unknown, version: FunctionVersion, binary: BinaryReader | undefined) {
   const list = optionalList(value, "inputs");
-  const inputs: Record<string, Tensor> = Object.create(null);
+  const inputs: Record<string, Tensor> = {};
   for (const item of list) {
     if (!isRecord(item)) throw failure("an entry of 'inputs' is no object");
     const signature = findInput(item.name, version);
-    if (signature.name in inputs) throw failure(`input '${signature.name}' is given twice`);
+    if (Object.hasOwn(inputs, signature.name)) throw failure(`input '${signature.name}' is given twice`);
     inputs[signature.name] = parseInput(item, signature, binary);
   }
   return inputs;
@@ -113,7 +138,7 @@ function parseInput(
 function parseOutputs(value: unknown, version: FunctionVersion) {
   const list = optionalList(value, "outputs");
   // As in Triton: an empty list asks for everything.
-  if (list.length === 0) return { binaryByOutput: noBinaryChoices };
+  if (list.length === 0) return { outputs: undefined, binaryByOutput: noBinaryChoices };
   const binaryByOutput = new Map<string, boolean>();
   const outputs = list.map((item) => {
     if (!isRecord(item) || typeof item.name !== "string") throw failure("an entry of 'outputs' has no name");
@@ -135,10 +160,12 @@ function parseOutputs(value: unknown, version: FunctionVersion) {
  * (microseconds) and `binary_data_output` have an effect here.
  */
 function parseParameters(value: unknown, version: FunctionVersion) {
-  const parameters: Record<string, number> = Object.create(null);
+  const all = optionalRecord(value, "parameters");
+  if (all === undefined) return { parameters: noParameters, isBinary: false, timeoutMs: undefined };
+  const parameters: Record<string, number> = {};
   let isBinary = false;
   let timeoutMs: number | undefined;
-  for (const [name, given] of Object.entries(optionalRecord(value, "parameters") ?? {})) {
+  for (const [name, given] of Object.entries(all)) {
     const declared = findParameter(version.signature, name);
     if (declared !== undefined) parameters[name] = checkParameter(declared, given);
     else if (name === "binary_data_output") isBinary = optionalBoolean(given, name) ?? false;
@@ -148,7 +175,7 @@ function parseParameters(value: unknown, version: FunctionVersion) {
       throw failure(`function '${version.name}' has no parameter '${name}': it takes ${known}`);
     }
   }
-  return { parameters, isBinary, ...(timeoutMs !== undefined && { timeoutMs }) };
+  return { parameters, isBinary, timeoutMs };
 }
 
 function isReserved(name: string): boolean {

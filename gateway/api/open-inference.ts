@@ -5,12 +5,12 @@
  */
 import type { Context, Hono } from "hono";
 import type { Functions, FunctionVersion } from "../functions/functions.ts";
-import { readBody } from "../http/body.ts";
+import { readBody, readText } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { jsonReply, type Reply } from "../http/reply.ts";
 import { headerLengthName, parseHeaderLength } from "../tensors/binary.ts";
 import { callFunction, findTarget } from "./call.ts";
-import { parseInferRequest } from "./infer-request.ts";
+import { type InferRequest, parseInferBinary, parseInferJson } from "./infer-request.ts";
 import { inferReply } from "./infer-response.ts";
 import { modelConfiguration, modelMetadata } from "./model-description.ts";
 import { modelStatistics, type Statistics } from "./statistics.ts";
@@ -105,12 +105,21 @@ function infer({ functions, callBytes }: OpenInferenceOptions): Handler {
   return async (c, exchange) => {
     const request = c.req.raw;
     const target = findTarget(functions, exchange, nameOf(c), c.req.param("version"));
-    const body = await readBody(request, callBytes);
-    const jsonBytes = parseHeaderLength(request.headers.get(headerLengthName), body.byteLength);
-    const call = parseInferRequest(body, jsonBytes, target.version);
+    const call = await readInferRequest(request, callBytes, target.version);
     const result = await callFunction(functions, exchange, target, call, request.signal);
     return inferReply(call, result);
   };
+}
+
+async function readInferRequest(
+  request: Request,
+  callBytes: number,
+  version: FunctionVersion,
+): Promise<InferRequest> {
+  const header = request.headers.get(headerLengthName);
+  if (header === null) return parseInferJson(await readText(request, callBytes), version);
+  const body = await readBody(request, callBytes);
+  return parseInferBinary(body, parseHeaderLength(header, body.byteLength), version);
 }
 
 function allStatistics(options: OpenInferenceOptions): Reply {

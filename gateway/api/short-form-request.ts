@@ -19,9 +19,9 @@ import { checkParameter, checkParameterText, findParameter, listNames } from "./
 export interface ShortFormQuery {
   readonly parameters: Readonly<Record<string, number>>;
   /** `?shape=2,3`: of a raw body. */
-  readonly shape?: readonly number[];
+  readonly shape: readonly number[] | undefined;
   /** `?output=y` or `?output=y,z`. */
-  readonly outputs?: readonly string[];
+  readonly outputs: readonly string[] | undefined;
 }
 
 /** Names with a meaning of their own in the query. A parameter of such a name is given as a JSON field. */
@@ -29,8 +29,8 @@ const reserved = ["output", "shape", "version"] as const;
 
 /** @throws DawnletError INVALID_ARGUMENT for unknown names and for names that come twice. */
 export function parseQuery(c: Context, version: FunctionVersion): ShortFormQuery {
-  const parameters: Record<string, number> = Object.create(null);
-  if (!c.req.url.includes("?")) return { parameters };
+  const parameters: Record<string, number> = {};
+  if (!c.req.url.includes("?")) return { parameters, shape: undefined, outputs: undefined };
   const queries = c.req.queries();
   for (const [name, values] of Object.entries(queries)) {
     if (values.length > 1) throw failure(version, `the query has '${name}' ${values.length} times`);
@@ -44,35 +44,35 @@ export function parseQuery(c: Context, version: FunctionVersion): ShortFormQuery
   }
   const outputs = queries.output?.[0]?.split(",");
   if (outputs !== undefined) checkOutputNames(version, outputs);
-  const shape = queries.shape?.[0];
-  return {
-    parameters,
-    ...(outputs !== undefined && { outputs }),
-    ...(shape !== undefined && { shape: parseShape("shape", shape.split(",").map(toDimension)) }),
-  };
+  const shape = queries.shape?.[0]?.split(",").map(toDimension);
+  return { parameters, outputs, shape: shape && parseShape("shape", shape) };
 }
 
 function toDimension(text: string): unknown {
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
+/** A body that was read as its form asks. */
+export type ShortFormBody =
+  | { readonly form: "json"; readonly text: string }
+  | { readonly form: Exclude<Form, "json">; readonly bytes: Uint8Array };
+
 /**
  * @param limitBytes of what a compressed image may unpack to.
  * @throws DawnletError INVALID_ARGUMENT naming the field.
  */
 export async function parseShortForm(
-  body: Uint8Array,
-  form: Form,
+  body: ShortFormBody,
   query: ShortFormQuery,
   version: FunctionVersion,
   limitBytes: number,
 ): Promise<Call> {
-  const outputs = query.outputs === undefined ? {} : { outputs: query.outputs };
-  if (query.shape !== undefined && form !== "bytes") throw failure(version, "only a raw body takes '?shape'");
-  if (form === "json") return { ...parseFields(body, query, version), ...outputs };
+  const { parameters, outputs, shape } = query;
+  if (shape !== undefined && body.form !== "bytes") throw failure(version, "only a raw body takes '?shape'");
+  if (body.form === "json") return parseFields(body.text, query, version);
   const input = singleInput(version);
-  const tensor = await parseTensor(body, form, input, query, limitBytes);
-  return { inputs: { [input.name]: tensor }, parameters: query.parameters, ...outputs };
+  const tensor = await parseTensor(body.bytes, body.form, input, shape, limitBytes);
+  return { inputs: { [input.name]: tensor }, parameters, outputs, timeoutMs: undefined };
 }
 
 function singleInput(version: FunctionVersion): TensorSignature {
@@ -85,10 +85,10 @@ async function parseTensor(
   body: Uint8Array,
   form: Exclude<Form, "json">,
   input: TensorSignature,
-  query: ShortFormQuery,
+  shape: readonly number[] | undefined,
   limitBytes: number,
 ): Promise<Tensor> {
-  if (form === "bytes") return rawInput(body, input, query.shape);
+  if (form === "bytes") return rawInput(body, input, shape);
   const tensor = form === "png" ? await readPng(input, body, limitBytes) : readNpy(body);
   if (tensor.dataType !== input.dataType) {
     throw inputFailure(input, `the file has ${tensor.dataType}: expected ${input.dataType}`);
@@ -107,13 +107,13 @@ function rawInput(body: Uint8Array, input: TensorSignature, stated: readonly num
   return { dataType, shape: stated, data: body };
 }
 
-function parseFields(body: Uint8Array, query: ShortFormQuery, version: FunctionVersion): Call {
+function parseFields(text: string, query: ShortFormQuery, version: FunctionVersion): Call {
   const { inputs: known } = version.signature;
   const exactIntegers = known.some(({ dataType }) => dataType === "int64" || dataType === "uint64");
-  const fields = body.byteLength === 0 ? {} : parseJson(body, { exactIntegers });
+  const fields = text === "" ? {} : parseJson(text, { exactIntegers });
   if (!isRecord(fields)) throw failure(version, "the body is no JSON object");
-  const inputs: Record<string, Tensor> = Object.create(null);
-  const parameters: Record<string, number> = Object.assign(Object.create(null), query.parameters);
+  const inputs: Record<string, Tensor> = {};
+  const parameters: Record<string, number> = { ...query.parameters };
   for (const [name, value] of Object.entries(fields)) {
     const input = known.find((candidate) => candidate.name === name);
     if (input !== undefined) {
@@ -125,10 +125,11 @@ function parseFields(body: Uint8Array, query: ShortFormQuery, version: FunctionV
       const names = listNames([...known, ...version.signature.parameters]);
       throw failure(version, `there is no input or parameter '${name}': it takes ${names}`);
     }
-    if (name in parameters) throw failure(version, `parameter '${name}' is in the query and in the body`);
+    if (Object.hasOwn(parameters, name))
+      throw failure(version, `parameter '${name}' is in the query and in the body`);
     parameters[name] = checkParameter(parameter, value);
   }
-  return { inputs, parameters };
+  return { inputs, parameters, outputs: query.outputs, timeoutMs: undefined };
 }
 
 /** Nested lists state their shape; a flat one takes the shape that its length leaves no choice about. */

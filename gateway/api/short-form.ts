@@ -5,7 +5,7 @@
 import type { Context, Hono } from "hono";
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Functions } from "../functions/functions.ts";
-import { readBody } from "../http/body.ts";
+import { readBody, readText } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { codedReply, withHeaders } from "../http/error-response.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -13,7 +13,7 @@ import type { Reply } from "../http/reply.ts";
 import { type CallTarget, callFunction, findTarget } from "./call.ts";
 import { answerForm, mediaTypes, requestForm } from "./media-types.ts";
 import { listNames } from "./parameters.ts";
-import { parseQuery, parseShortForm } from "./short-form-request.ts";
+import { parseQuery, parseShortForm, type ShortFormBody } from "./short-form-request.ts";
 import { checkForm, shortFormReply } from "./short-form-response.ts";
 
 export interface ShortFormOptions {
@@ -61,16 +61,21 @@ async function answer(
   }
   const query = parseQuery(c, version);
   checkForm(form, version, query.outputs);
-  const isBodiless = request.method === "GET" || request.method === "HEAD";
-  const bodyForm = isBodiless ? "json" : requestForm(request.headers.get("content-type"));
-  if (bodyForm === undefined) {
-    const type = request.headers.get("content-type");
-    throw new DawnletError("UNSUPPORTED", `Cannot read a body of type '${type}': send ${listForms()}`);
-  }
-  const body = isBodiless ? new Uint8Array() : await readBody(request, callBytes);
-  const parsed = await parseShortForm(body, bodyForm, query, version, callBytes);
+  const body = await readShortForm(request, callBytes);
+  const parsed = await parseShortForm(body, query, version, callBytes);
   const result = await callFunction(functions, exchange, found, parsed, request.signal);
   return shortFormReply(form, result);
+}
+
+async function readShortForm(request: Request, callBytes: number): Promise<ShortFormBody> {
+  if (request.method === "GET" || request.method === "HEAD") return { form: "json", text: "" };
+  const type = request.headers.get("content-type");
+  const form = requestForm(type);
+  if (form === undefined) {
+    throw new DawnletError("UNSUPPORTED", `Cannot read a body of type '${type}': send ${listForms()}`);
+  }
+  if (form === "json") return { form, text: await readText(request, callBytes) };
+  return { form, bytes: await readBody(request, callBytes) };
 }
 
 function listForms(): string {

@@ -45,6 +45,8 @@ export type FailureReason = "REJECTED" | "CANCELED" | "BACKEND" | "OTHER";
 
 export class Statistics implements CallObserver {
   readonly #counts = new Map<string, CallCounts>();
+  /** The same by identity, for registries that hand out the same object each time. */
+  readonly #byVersion = new WeakMap<FunctionVersion, CallCounts>();
 
   callStarted(version: FunctionVersion): void {
     const counts = this.of(version);
@@ -70,6 +72,14 @@ export class Statistics implements CallObserver {
 
   /** Counts of a version, all zero if it was never called. */
   of(version: FunctionVersion): CallCounts {
+    const known = this.#byVersion.get(version);
+    if (known !== undefined) return known;
+    const counts = this.#find(version);
+    this.#byVersion.set(version, counts);
+    return counts;
+  }
+
+  #find(version: FunctionVersion): CallCounts {
     const key = `${version.name}/${version.version}`;
     const known = this.#counts.get(key);
     if (known !== undefined && known.digest === version.digest) return known;

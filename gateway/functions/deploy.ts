@@ -12,7 +12,7 @@ import {
   type WgslBundle as WgslFiles,
 } from "../bundle/read-bundle.ts";
 import type { StoredBlob } from "../store/blobs.ts";
-import { checkShaders } from "./check-shaders.ts";
+import { checkProgram, checkShaders } from "./check-shaders.ts";
 import type { DeployProgress } from "./functions.ts";
 import { readModelManifest } from "./model-manifest.ts";
 import { OnnxFunction } from "./onnx-function.ts";
@@ -61,9 +61,10 @@ async function deployWgsl(
   base: RecordBase,
   { backends, progress }: DeployContext,
 ): Promise<Deployed> {
-  const bundle: WgslBundle = await loadWgslBundle(files);
   progress({ phase: "compile", message: "compiling shaders on the device" });
-  await checkShaders(bundle, base.digest, backends);
+  await checkShaders(files, backends);
+  const bundle: WgslBundle = await loadWgslBundle(files);
+  await checkProgram(bundle, base.digest, backends);
   progress({ phase: "store", message: `storing ${files.size} files` });
   const { store } = backends;
   const stored: Record<string, string> = {};
@@ -86,7 +87,7 @@ async function deployOnnx(
   context: DeployContext,
 ): Promise<Deployed> {
   const { backends, progress } = context;
-  const { store, compiler } = backends;
+  const { compiler } = backends;
   const manifest = readModelManifest(bundle.manifest);
   const source = { modelPath: bundle.modelPath, files: Object.fromEntries(bundle.externalFiles) };
   progress({ phase: "compile", message: "loading the model" });

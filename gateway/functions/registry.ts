@@ -123,7 +123,10 @@ export class Registry implements Functions {
         progress: onProgress,
         save: (record) => this.#save(name, number, record),
       }).catch((error: unknown) => {
-        log.warn("deploy of {name} failed: {error}", { name, error });
+        log.warn("deploy of {name} failed: {reason}", {
+          name,
+          reason: error instanceof Error ? error.message : String(error),
+        });
         throw deployFailure(name, error);
       });
       onProgress({ phase: "store", message: `version ${number}` });

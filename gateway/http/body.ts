@@ -33,6 +33,35 @@ export async function readBody(request: Request, limitBytes: number): Promise<Ui
   return concatenate(chunks);
 }
 
+/**
+ * As `readBody`, for a body that is text: spares a copy of the bytes on the way of small calls.
+ * @throws DawnletError INVALID_ARGUMENT also for what is no UTF-8.
+ */
+export async function readText(request: Request, limitBytes: number): Promise<string> {
+  const declared = declaredLength(request);
+  if (declared === undefined || request.headers.get("content-encoding") !== null) {
+    return decodeUtf8(await readBody(request, limitBytes));
+  }
+  if (declared > limitBytes) throw tooLarge(limitBytes);
+  const text = await request.text().catch(brokenOff);
+  if (text.length === declared) return text;
+  // Not ASCII, or not what was declared. Text that was no UTF-8 has another length, too.
+  const arrived = encoder.encode(text).byteLength;
+  if (arrived !== declared) throw truncated(arrived, declared);
+  return text;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw new DawnletError("INVALID_ARGUMENT", "Cannot read the body as it is not UTF-8", { cause });
+  }
+}
+
 /** The body as it arrives, decompressed. Its reader meets the errors of `readBody`. */
 export function streamBody(request: Request, limitBytes: number): ReadableStream<Uint8Array> {
   const declared = declaredLength(request);
@@ -123,7 +152,7 @@ function tooLarge(limitBytes: number): DawnletError {
 function truncated(received: number, declared: number): DawnletError {
   return new DawnletError(
     "INVALID_ARGUMENT",
-    `Cannot read the body as ${received} bytes arrived: Content-Length is ${declared}`,
+    `Cannot read the body as ${received} bytes of it arrived or are valid: Content-Length is ${declared}`,
   );
 }
 

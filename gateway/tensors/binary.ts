@@ -22,8 +22,7 @@ export const headerLengthName = "inference-header-content-length";
  * @param bodyBytes of the body after decompression.
  * @throws DawnletError INVALID_ARGUMENT for what is no length of a part of the body.
  */
-export function parseHeaderLength(text: string | null, bodyBytes: number): number | undefined {
-  if (text === null) return undefined;
+export function parseHeaderLength(text: string, bodyBytes: number): number {
   const length = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (length <= bodyBytes) return length;
   throw new DawnletError(

@@ -8,7 +8,7 @@ import type { Tensor, TensorSpec, Tensors } from "../../kernels/tensor.ts";
 import type { FileLookup } from "../../models/onnx/external.ts";
 import type { ModelSignature } from "../../models/onnx/signature.ts";
 import { type CpuSession, createCpuSession } from "../../models/ort.ts";
-import { type Dimensions, prepareModel } from "../../models/prepare.ts";
+import { type Dimensions, prepareReference, prepareVariant } from "../../models/prepare.ts";
 import { NotRecordable, recordModel } from "../../models/record/record.ts";
 import type { PipelineLayouts } from "../../models/record/recorder.ts";
 import { type SampleDomain, sampleDomains, sampleTensor, stressDomain } from "../../models/verify/samples.ts";
@@ -52,7 +52,7 @@ export type CompileOutcome =
  * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL where neither the GPU nor the fallback can run the model.
  */
 export async function compileModel(input: CompileInput, context: CompileContext): Promise<CompileOutcome> {
-  const prepared = prepareModel(input.model, input.files, input.dimensions);
+  const prepared = prepareVariant(input.model, input.files, input.dimensions);
   requireTensors(prepared.signature);
   context.progress("compile", "running the reference on the CPU");
   const session = await createCpuSession(prepared.reference);
@@ -86,7 +86,7 @@ export async function compileModel(input: CompileInput, context: CompileContext)
 
 /** What a model takes and gives, once ORT has agreed to load it. */
 export async function describeModel({ model, files }: ModelBytes): Promise<ModelSignature> {
-  const { signature, reference } = prepareModel(model, files, undefined);
+  const { signature, reference } = prepareReference(model, files);
   requireTensors(signature);
   const session = await createCpuSession(reference);
   await session.release();

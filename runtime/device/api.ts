@@ -60,9 +60,18 @@ export interface LoadOptions {
   readonly writesBeforeReads: boolean;
 }
 
+/** An error of the WGSL compiler; lines and columns count from 1. */
+export interface ShaderError {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
 /** All methods throw DawnletError. */
 export interface DeviceApi {
   describe(): Promise<DeviceDescription>;
+  /** What the device's compiler finds wrong with a WGSL module; nothing where it compiles. */
+  checkShader(code: string): Promise<readonly ShaderError[]>;
   /** Builds pipelines and uploads weights. Loading an id again while it is loaded does nothing. Concurrent calls for one id share one load. */
   load(id: string, program: Program, options: LoadOptions): Promise<LoadTiming>;
   /** Frees what no other loaded Program uses. Unknown ids are ignored. */

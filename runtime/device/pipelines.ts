@@ -5,6 +5,7 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Program, ProgramPipeline } from "../../kernels/program/program.ts";
+import type { ShaderError } from "./api.ts";
 import type { PipelineLayout } from "./layouts.ts";
 
 /** A hold on a pipeline. */
@@ -72,7 +73,17 @@ export class Pipelines {
     } catch (error) {
       throw await describeFailure(shader.gpu, pipeline, error);
     } finally {
-      if (--shader.holders === 0) this.#modules.delete(code);
+      this.#releaseModule(code, shader);
+    }
+  }
+
+  /** What the compiler finds wrong with a module. */
+  async check(code: string): Promise<readonly ShaderError[]> {
+    const shader = this.#module(code);
+    try {
+      return await compilerErrors(shader.gpu);
+    } finally {
+      this.#releaseModule(code, shader);
     }
   }
 
@@ -89,24 +100,28 @@ export class Pipelines {
     shader.holders++;
     return shader;
   }
+
+  #releaseModule(code: string, shader: { holders: number }): void {
+    if (--shader.holders === 0) this.#modules.delete(code);
+  }
+}
+
+async function compilerErrors(shader: GPUShaderModule): Promise<ShaderError[]> {
+  const { messages } = await shader.getCompilationInfo();
+  return messages
+    .filter(({ type }) => type === "error")
+    .map(({ lineNum, linePos, message }) => ({ line: lineNum, column: linePos, message }));
 }
 
 async function describeFailure(
   shader: GPUShaderModule,
-  pipeline: ProgramPipeline,
+  { entryPoint }: ProgramPipeline,
   cause: unknown,
 ): Promise<DawnletError> {
-  const info = await shader.getCompilationInfo().catch(() => undefined);
-  const errors = (info?.messages ?? []).filter((m) => m.type === "error");
-  const details =
-    errors.length > 0
-      ? errors.map((m) => `${m.lineNum}:${m.linePos}: ${m.message}`).join("\n")
-      : cause instanceof Error
-        ? cause.message
-        : String(cause);
-  return new DawnletError(
-    "INVALID_SHADER",
-    `Cannot compile entry point '${pipeline.entryPoint}': ${details}`,
-    { cause },
-  );
+  const errors = await compilerErrors(shader).catch(() => []);
+  const details = errors.map(({ line, column, message }) => `${line}:${column}: ${message}`).join("\n");
+  const reason = details !== "" ? details : cause instanceof Error ? cause.message : String(cause);
+  return new DawnletError("INVALID_SHADER", `Cannot compile entry point '${entryPoint}': ${reason}`, {
+    cause,
+  });
 }

@@ -17,6 +17,7 @@ import type {
   RunRequest,
   RunResult,
   RunTiming,
+  ShaderError,
 } from "./api.ts";
 
 /** How a device process is to open its device; the first call on its Port. */
@@ -35,7 +36,7 @@ const openParams = v.strictObject({
   blobFolder: v.string(),
 });
 const loadParams = v.strictObject({ id: v.string(), writesBeforeReads: v.boolean() });
-const id = v.string();
+const text = v.string();
 
 /** Weights lie in 256 folders by the first two digits of their digest. */
 export function blobPath(folder: string, digest: string): string {
@@ -55,6 +56,10 @@ export class DeviceClient implements DeviceApi {
 
   async describe(): Promise<DeviceDescription> {
     return (await this.#rpc.call("describe", null)).result as DeviceDescription;
+  }
+
+  async checkShader(code: string): Promise<readonly ShaderError[]> {
+    return (await this.#rpc.call("checkShader", code)).result as ShaderError[];
   }
 
   async load(programId: string, program: Program, options: LoadOptions): Promise<LoadTiming> {
@@ -102,18 +107,19 @@ export function deviceHandlers(open: (params: OpenParams) => Promise<DeviceApi>)
       return { result: await device.describe() };
     },
     describe: async () => ({ result: await opened().describe() }),
+    checkShader: async (params) => ({ result: await opened().checkShader(check(text, params)) }),
     load: async (params, [json]) => {
       const { id: programId, writesBeforeReads } = check(loadParams, params);
       const program = parseProgram(JSON.parse(new TextDecoder().decode(json)));
       return { result: await opened().load(programId, program, { writesBeforeReads }) };
     },
     unload: async (params) => {
-      await opened().unload(check(id, params));
+      await opened().unload(check(text, params));
       return {};
     },
     run: (params, inputs) =>
       opened()
-        .run({ program: check(id, params), inputs })
+        .run({ program: check(text, params), inputs })
         .then(({ outputs, timing }) => ({ result: timingTuple(timing), attachments: outputs })),
     memory: async () => ({ result: await opened().memory() }),
   };

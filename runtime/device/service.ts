@@ -12,6 +12,7 @@ import type {
   LoadTiming,
   RunRequest,
   RunResult,
+  ShaderError,
   WeightSource,
 } from "./api.ts";
 import { Executor } from "./executor.ts";
@@ -69,6 +70,10 @@ export class DeviceService implements DeviceApi {
       if (typeof value === "number") limits[name] = value;
     }
     return { adapter: this.#adapter, features: [...this.#device.features].sort(), limits };
+  }
+
+  checkShader(code: string): Promise<readonly ShaderError[]> {
+    return this.#context.pipelines.check(code);
   }
 
   async load(id: string, program: Program, options: LoadOptions): Promise<LoadTiming> {

@@ -15,7 +15,7 @@ declare const Deno: { execPath(): string };
 
 export const platform: Platform = {
   runtime: "deno",
-  pid: Deno.pid,
+  pid: process.pid,
   system: { name: process.platform, architecture: process.arch },
 
   async openGpu(options = {}) {

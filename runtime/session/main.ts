@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { platform } from "#platform";
 import { DawnletError } from "../../kernels/errors.ts";
 import { type CpuSession, createCpuSession } from "../../models/ort.ts";
-import { prepareModel } from "../../models/prepare.ts";
+import { prepareReference } from "../../models/prepare.ts";
 import { readModel } from "../compiler/read-model.ts";
 import { serveRpc } from "../port/rpc-server.ts";
 import { joinTensors, openSchema, runSchema, splitTensors } from "./protocol.ts";
@@ -24,7 +24,7 @@ serveRpc(port, {
   open: async (params) => {
     const { threads, ...source } = v.parse(openSchema, params);
     const { model, files } = await readModel(platform, source);
-    session = await createCpuSession(prepareModel(model, files, undefined).reference, { threads });
+    session = await createCpuSession(prepareReference(model, files).reference, { threads });
     return {};
   },
   run: (params, attachments, { signal }) =>

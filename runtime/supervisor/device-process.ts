@@ -2,7 +2,14 @@
  * The device process as a gateway uses it: started at once, started again when it ends, and a memory of what is
  * loaded on it, so that a Program is loaded once for concurrent callers and again after a restart.
  */
-import type { DeviceDescription, DeviceMemory, LoadOptions, LoadTiming, RunResult } from "../device/api.ts";
+import type {
+  DeviceDescription,
+  DeviceMemory,
+  LoadOptions,
+  LoadTiming,
+  RunResult,
+  ShaderError,
+} from "../device/api.ts";
 import { DeviceClient, type OpenParams } from "../device/protocol.ts";
 import type { Platform } from "../platform/platform.ts";
 import { Child } from "./child.ts";
@@ -69,6 +76,10 @@ export class DeviceProcess {
 
   async memory(): Promise<DeviceMemory> {
     return (await this.#child.get()).client.memory();
+  }
+
+  async checkShader(code: string): Promise<readonly ShaderError[]> {
+    return (await this.#child.get()).client.checkShader(code);
   }
 
   pid(): Promise<number | undefined> {

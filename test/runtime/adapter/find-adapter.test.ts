@@ -29,7 +29,7 @@ if (!runsSwiftShader) console.warn("Left out: tests of SwiftShader from npm, whi
 
 describe.runIf(runsSwiftShader)("SwiftShader of @sparticuz/chromium", () => {
   let found: FoundAdapter;
-  const withoutChromium = (): Platform => machine("package", /\/chromium|\/opt\/|vulkan\/icd\.d/);
+  const withoutChromium = (): Platform => machine("package", /\/chromium\/|\/opt\/|vulkan\/icd\.d/);
 
   beforeAll(async () => {
     found = await findAdapter(withoutChromium(), { wish: "swiftshader" });

@@ -1,0 +1,27 @@
+/**
+ * A process of its own: loads each ONNX file named on its command line on ONNX Runtime's WebGPU provider and
+ * lets it log where it puts each node. Prints `begin` and `end` lines around each log.
+ */
+import { readFileSync } from "node:fs";
+import { create, globals } from "webgpu";
+
+Object.assign(globalThis, globals);
+const gpu = create([]);
+if ((await gpu.requestAdapter()) === null) {
+  console.error("no adapter");
+  process.exit(3);
+}
+Object.defineProperty(globalThis.navigator, "gpu", { value: gpu, configurable: true });
+const { InferenceSession } = await import("onnxruntime-web/webgpu");
+
+for (const path of process.argv.slice(2)) {
+  console.error(`begin ${path}`);
+  const session = await InferenceSession.create(readFileSync(path), {
+    executionProviders: ["webgpu"],
+    logSeverityLevel: 0,
+  });
+  await session.release();
+  console.error(`end ${path}`);
+}
+// Dawn may hang at exit.
+process.exit(0);
