@@ -21,7 +21,10 @@ export interface FunctionText {
   readonly mentions: ReadonlySet<string>;
 }
 
-const mostTypesWithin = 1000;
+const directives = ["enable", "requires", "diagnostic"];
+
+/** Declared types, and types within one when all are written out. No kernel comes near. */
+const mostTypes = 1000;
 
 /** @throws DawnletError INVALID_SHADER naming the file and the line. */
 export function readWgslText(file: string, source: string): WgslText {
@@ -32,19 +35,22 @@ export function readWgslText(file: string, source: string): WgslText {
   let declarations = "";
   let copied = 0;
   const scanner = new Scanner(file, text);
+  let previous = "";
   for (let word = scanner.next(); word !== undefined; word = scanner.next()) {
-    if (word === "enable") {
-      for (let name = scanner.next(); name !== undefined && name !== ";"; name = scanner.next()) {
-        if (name !== ",") enables.push(name);
-      }
+    // The library does not take directives that list several names. `@diagnostic` is an attribute.
+    if (directives.includes(word) && previous !== "@") {
+      const start = scanner.position - word.length;
+      const names = scanner.words(";").filter((name) => name !== ",");
+      if (word === "enable") enables.push(...names);
+      declarations += text.slice(copied, start) + newlinesOf(text.slice(start, scanner.position));
+      copied = scanner.position;
     } else if (word === "fn") {
       const name = scanner.next() ?? "";
       const parameters = scanner.parameters();
       scanner.skipTo("{");
       const bodyStart = scanner.position;
       functions.set(name, { mentions: scanner.body(parameters) });
-      const newlines = text.slice(bodyStart, scanner.position).replace(/[^\n]/g, "");
-      declarations += `${text.slice(copied, bodyStart)}${newlines}}`;
+      declarations += `${text.slice(copied, bodyStart)}${newlinesOf(text.slice(bodyStart, scanner.position))}}`;
       copied = scanner.position;
     } else if (word === "struct") {
       const name = scanner.next() ?? "";
@@ -54,7 +60,9 @@ export function readWgslText(file: string, source: string): WgslText {
       const name = scanner.next() ?? "";
       types.set(name, scanner.words(";"));
     }
+    previous = word;
   }
+  if (types.size > mostTypes) throw invalid(file, undefined, `it declares more than ${mostTypes} types`);
   const counts = new Map<string, number>();
   for (const name of types.keys()) refuseExplosion(file, name, types, counts);
   declarations += text.slice(copied);
@@ -80,12 +88,8 @@ function refuseExplosion(
   for (const word of types.get(name) ?? []) {
     if (types.has(word)) count += refuseExplosion(file, word, types, counts);
   }
-  if (count > mostTypesWithin) {
-    throw invalid(
-      file,
-      undefined,
-      `type '${name}' holds more than ${mostTypesWithin} types within each other`,
-    );
+  if (count > mostTypes) {
+    throw invalid(file, undefined, `type '${name}' holds more than ${mostTypes} types within each other`);
   }
   counts.set(name, count);
   return count;
@@ -109,7 +113,7 @@ function stripComments(file: string, source: string): string {
         end = edge.lastIndex;
       }
     }
-    text += ` ${source.slice(match.index, end).replace(/[^\n]/g, "")}`;
+    text += ` ${newlinesOf(source.slice(match.index, end))}`;
     copied = end;
     comment.lastIndex = end;
   }
@@ -203,7 +207,7 @@ function simplifyAttributes(declarations: string): string {
       constants += ` const ${constant} = ${value};`;
       return constant;
     });
-    return `@${name}(${values.join(", ")})${list.replace(/[^\n]/g, "")}`;
+    return `@${name}(${values.join(", ")})${newlinesOf(list)}`;
   });
   return text + constants;
 }
@@ -218,6 +222,11 @@ function splitAtCommas(list: string): string[] {
     else parts[parts.length - 1] += character;
   }
   return parts.map((part) => part.trim()).filter((part) => part !== "");
+}
+
+/** What stays of a piece that is left out, so that lines keep their numbers. */
+function newlinesOf(text: string): string {
+  return text.replace(/[^\n]/g, "");
 }
 
 function lineOf(text: string, position: number): number {

@@ -74,7 +74,7 @@ export async function verifyChecksums(model: ModelProto, files: FileLookup): Pro
     const file = files(location);
     if (file === undefined) throw invalid(tensor, `its file '${location}' is not beside the model`);
     const digest = await crypto.subtle.digest("SHA-1", Uint8Array.from(file));
-    const actual = new Uint8Array(digest).toHex();
+    const actual = hex(new Uint8Array(digest));
     if (actual !== checksum)
       throw invalid(tensor, `the SHA-1 of '${location}' is ${actual}: expected ${checksum}`);
   }
@@ -93,6 +93,10 @@ function tensorsOf(graph: GraphProto): readonly TensorProto[] {
     ...subgraphs(node).flatMap(tensorsOf),
   ]);
   return [...graph.initializer, ...sparse, ...inNodes].filter((tensor) => tensor !== undefined);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function insideFolder(tensor: TensorProto, location: string): string {

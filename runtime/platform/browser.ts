@@ -58,8 +58,9 @@ export const platform: Platform = {
       throw new DawnletError("NOT_FOUND", `Cannot read '${path}' as there is no such file`);
     if (!response.ok)
       throw new DawnletError("UNAVAILABLE", `Cannot read '${path}': the server says ${response.status}`);
-    // A server may ignore the range and send all of it.
-    let skip = response.status === 206 ? 0 : offset;
+    // A server may ignore the range and send all of it: then the rest is not waited for.
+    const isPart = response.status === 206;
+    let skip = isPart ? 0 : offset;
     let filled = 0;
     for await (const piece of response.body ?? []) {
       const bytes = piece.subarray(Math.min(skip, piece.byteLength));
@@ -67,8 +68,9 @@ export const platform: Platform = {
       const taken = bytes.subarray(0, target.byteLength - filled);
       target.set(taken, filled);
       filled += taken.byteLength;
-      if (filled === target.byteLength) return;
+      if (filled === target.byteLength && !isPart) return;
     }
+    if (filled === target.byteLength) return;
     throw new DawnletError(
       "CORRUPT_DATA",
       `Cannot read '${path}' as it ends ${target.byteLength - filled} bytes too early`,

@@ -1,5 +1,8 @@
 /** Node 24 and later. What it shares with Deno is in the posix files. */
+import { flushCompileCache } from "node:module";
+import { join } from "node:path";
 import process from "node:process";
+import { setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { DawnletError } from "../../kernels/errors.ts";
 import { serveNodeHttp } from "./node-http.ts";
@@ -9,6 +12,11 @@ import { posixFiles } from "./posix-files.ts";
 import { openDawn } from "./posix-gpu.ts";
 import { connectToParent, spawnChild } from "./posix-process.ts";
 import { spawnThread, threadPort } from "./posix-worker.ts";
+
+/** Keeps stripped and compiled sources: a child is up in 56 ms instead of 150. */
+function compileCache(): string {
+  return process.env.NODE_COMPILE_CACHE ?? join(posixFiles.cacheFolder(), "node-compile-cache");
+}
 
 export const platform: Platform = {
   runtime: "node",
@@ -25,11 +33,20 @@ export const platform: Platform = {
 
   spawnProcess(entry, options = {}) {
     const args = [...(options.runtimeArgs ?? []), fileURLToPath(entry)];
-    return spawnChild({ program: process.execPath, args }, options);
+    const environment = { NODE_COMPILE_CACHE: compileCache(), ...options.environment };
+    return spawnChild({ program: process.execPath, args }, { ...options, environment });
   },
 
   spawnWorker: (entry, options = {}) => spawnThread(entry, options),
-  connectParent: async () => threadPort() ?? connectToParent(),
+
+  async connectParent() {
+    const port = threadPort();
+    if (port) return port;
+    // Written at an orderly exit otherwise, which a killed process does not have.
+    setTimeout(flushCompileCache, 2000).unref();
+    return connectToParent();
+  },
+
   readBlob,
   serveHttp: serveNodeHttp,
   files: posixFiles,

@@ -2,7 +2,7 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import type { GpuOptions, OpenGpu } from "./platform.ts";
 
-/** Dawn stops answering once the object that `create` gave is collected, whoever holds its devices. */
+/** Dawn's binding (0.6.2) crashes once the object that `create` gave is collected while its devices are used. */
 const open = new Set<GPU>();
 
 /** See `Platform.openGpu`. */

@@ -64,7 +64,6 @@ export async function spawnChild(command: RuntimeCommand, options: ProcessOption
   signal?.addEventListener("abort", abort, { once: true });
   try {
     const port = await Promise.race([link.connected, gaveUp.promise, failedStart(child, exited, name)]);
-    exited.then(() => port.close());
     return new PosixChild(child, port, exited);
   } catch (error) {
     child.kill("SIGKILL");
