@@ -84,3 +84,20 @@ export function checkTensor(spec: TensorSpec, tensor: Tensor): void {
   if (tensor.data.byteLength !== expected)
     fail(`it has ${tensor.data.byteLength} bytes: expected ${expected}`);
 }
+
+/**
+ * An int64 tensor as int32, which is what GPUs compute with.
+ * @returns undefined where a value does not fit.
+ */
+export function narrowTensor({ dataType, shape, data }: Tensor): Tensor | undefined {
+  if (dataType !== "int64") throw new TypeError(`A tensor of ${dataType} cannot be narrowed`);
+  // Low and high words: a value fits where the high word is only the sign of the low one.
+  const words = new Int32Array(data.slice().buffer);
+  const result = new Int32Array(words.length / 2);
+  for (let i = 0; i < result.length; i++) {
+    const low = words[2 * i]!;
+    if (words[2 * i + 1] !== low >> 31) return undefined;
+    result[i] = low;
+  }
+  return { dataType: "int32", shape, data: new Uint8Array(result.buffer) };
+}

@@ -11,6 +11,7 @@ import { type ModelSignature, readSignature } from "./onnx/signature.ts";
 import type { ModelFiles } from "./ort.ts";
 import { type DetachedModel, detachWeights } from "./rewrite/detach-weights.ts";
 import { rewriteForGpu } from "./rewrite/gpu.ts";
+import { narrowInt64Inputs } from "./rewrite/narrow-inputs.ts";
 import { upgradeModel } from "./rewrite/upgrade.ts";
 
 /** Sizes of a model's free dimensions by name: one variant of it. */
@@ -23,10 +24,12 @@ export interface ReferenceModel {
 }
 
 export interface PreparedVariant extends ReferenceModel {
-  /** What is recorded on the WebGPU provider; computes the same. */
+  /** What is recorded on the WebGPU provider; computes the same for inputs that `narrowTensor` can take. */
   readonly gpu: ModelFiles;
   /** With the variant's sizes. */
   readonly inputs: readonly TensorSpec[];
+  /** The same as the Program takes them: some int64 inputs are int32. */
+  readonly gpuInputs: readonly TensorSpec[];
 }
 
 /**
@@ -55,14 +58,19 @@ export function prepareVariant(
   const signature = readSignature(original);
   const beside = filesBeside(original, files);
   const fixed = fixDimensions(upgradeModel(original), signature, dimensions);
+  const inputs = signature.inputs.map((input) => ({
+    ...input,
+    shape: input.shape.map((d) => sizeOf(d, dimensions)),
+  }));
+  const { model, narrowed } = narrowInt64Inputs(rewriteForGpu(fixed));
   return {
     signature,
     reference: encode(fixed, beside),
-    gpu: encode(rewriteForGpu(fixed), beside),
-    inputs: signature.inputs.map((input) => ({
-      ...input,
-      shape: input.shape.map((d) => sizeOf(d, dimensions)),
-    })),
+    gpu: encode(model, beside),
+    inputs,
+    gpuInputs: inputs.map((input) =>
+      narrowed.includes(input.name) ? { ...input, dataType: "int32" } : input,
+    ),
   };
 }
 

@@ -8,6 +8,8 @@ import { DeviceService } from "../runtime/device/service.ts";
 import { MemoryWeights } from "../runtime/device/weights.ts";
 
 let opened: Promise<GPUDevice> | undefined;
+/** Kept: Dawn stops answering once the object that `create` gave is collected. */
+let gpu: GPU | undefined;
 
 /** The test process's device, with the adapter's own limits for buffers and bindings. */
 export function testDevice(): Promise<GPUDevice> {
@@ -17,8 +19,10 @@ export function testDevice(): Promise<GPUDevice> {
 
 async function open(): Promise<GPUDevice> {
   Object.assign(globalThis, globals);
-  const adapter = await create([]).requestAdapter();
-  if (adapter === null) throw new Error("No WebGPU adapter: install Chromium (Debian: apt-get install chromium)");
+  gpu = create([]);
+  const adapter = await gpu.requestAdapter();
+  if (adapter === null)
+    throw new Error("No WebGPU adapter: install Chromium (Debian: apt-get install chromium)");
   const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = adapter.limits;
   return adapter.requestDevice({
     requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage },
@@ -39,7 +43,12 @@ export async function testService(
     implementation: "dawn",
     backend: "vulkan",
   };
-  return new DeviceService({ device: await testDevice(), adapter, weights: new MemoryWeights(weights), budgetBytes });
+  return new DeviceService({
+    device: await testDevice(),
+    adapter,
+    weights: new MemoryWeights(weights),
+    budgetBytes,
+  });
 }
 
 /**

@@ -2,7 +2,8 @@
  * Scalar parameters of a call against what the function declares. Defaults are the function's to fill in.
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import type { FunctionSignature, FunctionVersion, ParameterSignature } from "../functions/functions.ts";
+import type { ParameterSignature } from "../../kernels/manifest/signature.ts";
+import type { FunctionSignature, FunctionVersion } from "../functions/functions.ts";
 
 /** One value as a client sent it. */
 export function checkParameter(parameter: ParameterSignature, value: unknown): number {

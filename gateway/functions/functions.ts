@@ -2,16 +2,8 @@
  * What the gateway knows and does about functions: the contract between the HTTP protocols, the command
  * line and the part that runs things. Types only.
  */
-import type { DataType, Tensor, TensorSignature, Tensors } from "../../kernels/tensor.ts";
-
-/** A scalar that a WGSL bundle takes beside its tensors: query, field or protocol parameter. */
-export interface ParameterSignature {
-  readonly name: string;
-  readonly dataType: Extract<DataType, "float32" | "int32" | "uint32">;
-  readonly default?: number;
-  readonly minimum?: number;
-  readonly maximum?: number;
-}
+import type { ParameterSignature } from "../../kernels/manifest/signature.ts";
+import type { Tensor, TensorSignature, Tensors } from "../../kernels/tensor.ts";
 
 export interface FunctionSignature {
   readonly inputs: readonly TensorSignature[];

@@ -7,6 +7,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import { describeProgram } from "../../kernels/program/describe.ts";
 import { parseProgram } from "../../kernels/program/parse.ts";
 import type { Program } from "../../kernels/program/program.ts";
+import { narrowTensor, type Tensor } from "../../kernels/tensor.ts";
 import type { ModelSource } from "../../runtime/compiler/protocol.ts";
 import type { StoredProgram } from "../../runtime/supervisor/device-process.ts";
 import { bindInputs } from "./bind-inputs.ts";
@@ -79,10 +80,9 @@ export class OnnxFunction implements Servable {
     const variant = this.#ready.get(key) ?? (await this.#variant(key, dimensions));
     const { program } = variant;
     if (program === undefined) return this.#runSession(inputs, outputs, signal);
-    const run = await this.#backends.device.run(
-      program.stored,
-      tensors.map((tensor) => tensor.data),
-    );
+    const bytes = programInputs(program.inputs, tensors);
+    if (bytes === undefined) return this.#runSession(inputs, outputs, signal);
+    const run = await this.#backends.device.run(program.stored, bytes);
     return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run) };
   }
 
@@ -219,6 +219,20 @@ export class OnnxFunction implements Servable {
     const json = await this.#backends.store.programs.read(digest);
     return parseProgram(JSON.parse(new TextDecoder().decode(json)));
   }
+}
+
+/**
+ * The inputs' bytes as the Program takes them: some int64 inputs as int32.
+ * @returns undefined where a value does not fit, so that only the session can take it.
+ */
+function programInputs(specs: Program["inputs"], tensors: readonly Tensor[]): Uint8Array[] | undefined {
+  const bytes: Uint8Array[] = [];
+  for (const [i, tensor] of tensors.entries()) {
+    const fitting = tensor.dataType === specs[i]!.dataType ? tensor : narrowTensor(tensor);
+    if (fitting === undefined) return undefined;
+    bytes.push(fitting.data);
+  }
+  return bytes;
 }
 
 function keyOf(dimensions: Readonly<Record<string, number>>): string {

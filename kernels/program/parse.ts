@@ -189,10 +189,10 @@ function checkDispatch(program: Program, step: DispatchStep, path: string): void
     if (seen.has(slot)) throw invalid(at, `binds group ${b.group} binding ${b.binding} a second time`);
     seen.add(slot);
     const before = accessOf.get(b.buffer);
-    if (before !== undefined && (before === "read_write") !== (b.access === "read_write"))
+    if (before !== undefined && (before === "read_write" || b.access === "read_write"))
       throw invalid(
         at,
-        `binds buffer ${b.buffer} read-only and writable in one dispatch, which WebGPU forbids`,
+        `binds buffer ${b.buffer} twice in one dispatch, once writable, which WebGPU forbids`,
       );
     accessOf.set(b.buffer, b.access);
   });

@@ -74,14 +74,14 @@ export async function findAdapter(
 }
 
 /** @returns why the candidate will not do, undefined where it will. */
-function refusal(candidate: AdapterCandidate, outcome: ProbeOutcome): string | undefined {
+export function refusal(candidate: AdapterCandidate, outcome: ProbeOutcome): string | undefined {
   if ("failure" in outcome) return outcome.failure;
   const { isSoftware, description, device } = outcome.description.adapter;
   if (!isSoftware || !candidate.mustBeHardware) return undefined;
   return `it is software (${description || device})`;
 }
 
-function noAdapter(wish: string | undefined, tried: readonly string[]): string {
+export function noAdapter(wish: string | undefined, tried: readonly string[]): string {
   return [
     `Cannot find a WebGPU adapter${wish ? ` for '${wish}'` : ""}. Tried:`,
     ...tried.map((line) => `  - ${line}`),

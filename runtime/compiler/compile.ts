@@ -4,7 +4,7 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Program } from "../../kernels/program/program.ts";
-import type { Tensor, TensorSpec, Tensors } from "../../kernels/tensor.ts";
+import { narrowTensor, type Tensor, type TensorSpec, type Tensors } from "../../kernels/tensor.ts";
 import type { FileLookup } from "../../models/onnx/external.ts";
 import type { ModelSignature } from "../../models/onnx/signature.ts";
 import { type CpuSession, createCpuSession } from "../../models/ort.ts";
@@ -61,17 +61,18 @@ export async function compileModel(input: CompileInput, context: CompileContext)
     if (typeof cases === "string") return { type: "fallback", reason: cases };
     context.progress("compile", "recording on the GPU");
     using device = await context.openDevice();
-    const samples = [cases[0]!.inputs, cases[1]!.inputs] as const;
+    const gpuCases = cases.map((one) => asProgramInputs(one, prepared.gpuInputs));
+    const samples = [gpuCases[0]!.inputs, gpuCases[1]!.inputs] as const;
     const recording = {
       device: device.gpu,
       layouts: device.layouts,
       files: prepared.gpu,
-      inputs: prepared.inputs,
+      inputs: prepared.gpuInputs,
       samples,
     };
     return await recordModel(recording, async ({ program, weights }) => {
       context.progress("verify", `replaying ${program.steps.length} steps against the reference`);
-      const { disagreement, ...verification } = await verifyProgram(device.serve(weights), program, cases);
+      const { disagreement, ...verification } = await verifyProgram(device.serve(weights), program, gpuCases);
       if (disagreement !== undefined)
         return { type: "fallback", reason: `the recorded Program disagrees: ${disagreement}` };
       return { type: "program", program, weights, ...verification };
@@ -116,6 +117,17 @@ async function referenceCases(
     }
   }
   return `no sample input is accepted, so nothing could be verified (${refusal})`;
+}
+
+/** Samples are small: those that the Program takes as int32 fit. */
+function asProgramInputs(
+  { inputs, expected }: VerificationCase,
+  specs: readonly TensorSpec[],
+): VerificationCase {
+  const converted = inputs.map((tensor, i) =>
+    tensor.dataType === specs[i]!.dataType ? tensor : narrowTensor(tensor)!,
+  );
+  return { inputs: converted, expected };
 }
 
 async function referenceCase(

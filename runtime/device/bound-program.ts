@@ -114,7 +114,10 @@ export class CommandWriter {
     }
     const { groups } = step;
     for (let i = 0; i < groups.length; i++) pass.setBindGroup(i, groups[i]);
-    pass.dispatchWorkgroups(step.x, step.y, step.z);
+    // Each argument that is left out is one conversion less.
+    if (step.z !== 1) pass.dispatchWorkgroups(step.x, step.y, step.z);
+    else if (step.y !== 1) pass.dispatchWorkgroups(step.x, step.y);
+    else pass.dispatchWorkgroups(step.x);
   }
 
   transfer(step: BoundTransfer): void {

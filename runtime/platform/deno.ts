@@ -7,7 +7,8 @@ import type { OpenGpu, Platform } from "./platform.ts";
 import { readBlob } from "./posix-blobs.ts";
 import { posixFiles } from "./posix-files.ts";
 import { openDawn } from "./posix-gpu.ts";
-import { connectToParent, spawnChild } from "./posix-process.ts";
+import { connectToParent } from "./posix-link.ts";
+import { spawnChild } from "./posix-process.ts";
 import { spawnThread, threadPort } from "./posix-worker.ts";
 
 /** What is used of Deno's own. */

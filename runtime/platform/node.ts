@@ -10,7 +10,8 @@ import type { Platform } from "./platform.ts";
 import { readBlob } from "./posix-blobs.ts";
 import { posixFiles } from "./posix-files.ts";
 import { openDawn } from "./posix-gpu.ts";
-import { connectToParent, spawnChild } from "./posix-process.ts";
+import { connectToParent } from "./posix-link.ts";
+import { spawnChild } from "./posix-process.ts";
 import { spawnThread, threadPort } from "./posix-worker.ts";
 
 /** Keeps stripped and compiled sources: a child is up in 56 ms instead of 150. */

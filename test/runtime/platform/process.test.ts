@@ -1,7 +1,8 @@
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
-import { afterEach, expect, test, vi } from "vitest";
+import { join } from "node:path";
+import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { platform } from "#platform";
 import type { ChildProcess, ProcessOptions } from "../../../runtime/platform/platform.ts";
 import { RpcClient } from "../../../runtime/port/rpc-client.ts";
@@ -37,7 +38,11 @@ function isAlive(pid: number): boolean {
   }
 }
 
-const linkFolders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith("dawnlet-"));
+// A folder for temporary files that no other test uses.
+const folder = mkdtempSync(join(tmpdir(), "dawnlet-test-"));
+process.env.TMPDIR = folder;
+afterAll(() => rmSync(folder, { recursive: true }));
+const linkFolders = (): string[] => readdirSync(folder).filter((name) => name.startsWith("dawnlet-"));
 
 test("the platform under test is the runtime that runs the tests", () => {
   expect(platform.runtime).toBe("Deno" in globalThis ? "deno" : "node");
@@ -117,7 +122,6 @@ test("a child ends when its parent is killed", async () => {
 });
 
 test("`spawnProcess()` says why a child could not be started, and leaves no folder behind", async () => {
-  const before = linkFolders();
   const quiet = { onLine: () => {}, name: "test process" };
   await expect(platform.spawnProcess(child("no-connection"), quiet)).rejects.toMatchObject({
     code: "UNAVAILABLE",
@@ -137,7 +141,7 @@ test("`spawnProcess()` says why a child could not be started, and leaves no fold
     }),
   ).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
   await start("echo");
-  expect(linkFolders().filter((name) => !before.includes(name))).toEqual([]);
+  expect(linkFolders()).toEqual([]);
 });
 
 test.skipIf(process.platform === "win32")(

@@ -1,0 +1,108 @@
+/**
+ * The socket between a process and a child of it. Used by Node and Deno.
+ *
+ * The parent listens on a Unix domain socket in a folder that only this user can enter (on Windows: a named
+ * pipe of a random name); the child finds the path and a random token in its environment, connects and sends
+ * the token first. Once connected, the folder is gone. A child notices the parent's end by the socket's end.
+ */
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { setTimeout } from "node:timers";
+import { DawnletError } from "../../kernels/errors.ts";
+import type { Port } from "../port/port.ts";
+import { SocketPort } from "../port/socket-port.ts";
+import { orphanGraceMs } from "./platform.ts";
+import { acceptedStream, connectStream } from "./posix-socket.ts";
+
+const pathVariable = "DAWNLET_PARENT_SOCKET";
+const tokenVariable = "DAWNLET_PARENT_TOKEN";
+const tokenBytes = 32;
+
+/** The parent's side of one connection. */
+export class ParentLink {
+  /** What the child needs in its environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The Port to the first who knew the token. */
+  readonly connected: Promise<Port>;
+  readonly #server: Server;
+  readonly #folder: string | undefined;
+  readonly #strangers = new Set<Socket>();
+
+  static async listen(): Promise<ParentLink> {
+    const onWindows = process.platform === "win32";
+    const folder = onWindows ? undefined : await mkdtemp(join(tmpdir(), "dawnlet-"));
+    const path = folder ? join(folder, "link") : `\\\\.\\pipe\\dawnlet-${randomBytes(16).toString("hex")}`;
+    const server = createServer();
+    try {
+      await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
+    } catch (error) {
+      if (folder) await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+    return new ParentLink(server, folder, path);
+  }
+
+  private constructor(server: Server, folder: string | undefined, path: string) {
+    const token = randomBytes(tokenBytes);
+    this.#server = server;
+    this.#folder = folder;
+    this.environment = { [pathVariable]: path, [tokenVariable]: token.toString("hex") };
+    this.connected = new Promise((resolve) => {
+      server.on("connection", (socket) => this.#admit(socket, token, resolve));
+    });
+  }
+
+  /** Makes a Port of a connection that begins with the token; ends any other. */
+  #admit(socket: Socket, token: Uint8Array, resolve: (port: Port) => void): void {
+    this.#strangers.add(socket);
+    let begun = Buffer.alloc(0);
+    const read = (piece: Buffer): void => {
+      begun = Buffer.concat([begun, piece]);
+      if (begun.byteLength < tokenBytes) return;
+      socket.off("data", read);
+      if (!timingSafeEqual(begun.subarray(0, tokenBytes), token)) {
+        socket.destroy();
+        return;
+      }
+      this.#strangers.delete(socket);
+      resolve(new SocketPort(acceptedStream(socket, new Uint8Array(begun.subarray(tokenBytes)))));
+    };
+    socket.on("data", read);
+    socket.on("error", () => {});
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#strangers) socket.destroy();
+    this.#server.close();
+    if (this.#folder) await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** See `Platform.connectParent`, for processes. */
+export function connectToParent(): Port {
+  const path = process.env[pathVariable];
+  const token = process.env[tokenVariable];
+  if (!path || !token) {
+    throw new DawnletError(
+      "UNAVAILABLE",
+      "Cannot connect to a parent as this process was not started by Dawnlet: run 'dawnlet serve' instead",
+    );
+  }
+  // Children of this process are not children of its parent.
+  delete process.env[pathVariable];
+  delete process.env[tokenVariable];
+  // Ctrl-C reaches every process of the terminal. The parent decides when its children end.
+  process.on("SIGINT", () => {});
+  const stream = connectStream(path);
+  stream.write([Buffer.from(token, "hex")]);
+  const port = new SocketPort(stream);
+  port.closed.then(() => {
+    // SIGKILL because a process that holds a GPU device can hang in its orderly exit.
+    setTimeout(() => process.kill(process.pid, "SIGKILL"), orphanGraceMs).unref();
+  });
+  return port;
+}
