@@ -44,8 +44,9 @@ export async function readText(request: Request, limitBytes: number): Promise<st
   }
   if (declared > limitBytes) throw tooLarge(limitBytes);
   const text = await request.text().catch(brokenOff);
-  if (text.length === declared) return text;
-  // Not ASCII, or not what was declared. Text that was no UTF-8 has another length, too.
+  // ASCII, as nearly always: a server's parser gives no more bytes than were declared.
+  if (text.length === declared && !text.includes("\ufffd")) return text;
+  // Bytes that were no UTF-8 became U+FFFD, which in nearly all cases has another length.
   const arrived = encoder.encode(text).byteLength;
   if (arrived !== declared) throw truncated(arrived, declared);
   return text;

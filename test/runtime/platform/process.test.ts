@@ -65,6 +65,19 @@ test("`spawnProcess()` starts the same runtime with its arguments and connects t
   });
 });
 
+test("what came from a child stays as it was while more comes", async () => {
+  const { client } = await start("echo");
+  const kept: Uint8Array[] = [];
+  for (let index = 0; index < 300; index++) {
+    const { attachments } = await client.call("echo", null, [new Uint8Array(1 + index * 331).fill(index)]);
+    kept.push(attachments[0]!);
+  }
+  for (const [index, bytes] of kept.entries()) {
+    expect(bytes.byteLength).toBe(1 + index * 331);
+    expect(bytes.every((byte) => byte === index % 256)).toBe(true);
+  }
+});
+
 test("a child sees the environment that it is given, and not this process's", async () => {
   process.env.DAWNLET_TEST_SECRET = "secret";
   const { client } = await start("echo", { environment: { DAWNLET_TEST_GIVEN: "given" } });

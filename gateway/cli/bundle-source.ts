@@ -1,0 +1,140 @@
+/**
+ * What `dawnlet deploy` sends: a file as it is, or a folder zipped on the fly. The same folder gives the same
+ * bytes on every machine (sorted, stored without compression, no times), so the gateway knows what it has.
+ */
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { configure, ZipWriterStream } from "@zip.js/zip.js";
+import { DawnletError } from "../../kernels/errors.ts";
+
+// Worker threads would make an upload of a few kilobytes wait for their start.
+configure({ useWebWorkers: false });
+
+export interface BundleSource {
+  /** A function name made of the file's or the folder's. */
+  readonly defaultName: string;
+  /** Of the files; a zip adds a little to each. */
+  readonly sizeBytes: number;
+  readonly contentType: string;
+  /** @param onRead is told how many bytes have been read of `sizeBytes`. */
+  open(onRead?: (bytes: number) => void): ReadableStream<Uint8Array>;
+}
+
+interface SourceFile {
+  /** Within the bundle, with slashes. */
+  readonly name: string;
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** Years before 1980 do not exist in a zip. */
+const noTime = new Date(1980, 0, 1);
+
+const contentTypes: Readonly<Record<string, string>> = {
+  ".zip": "application/zip",
+  ".wgsl": "text/wgsl",
+  ".onnx": "application/octet-stream",
+};
+
+/** @throws DawnletError NOT_FOUND, INVALID_BUNDLE for what cannot be deployed. */
+export async function openBundleSource(path: string): Promise<BundleSource> {
+  const status = await stat(path).catch((cause: unknown) => {
+    throw new DawnletError("NOT_FOUND", `Cannot deploy '${path}': there is no such file or folder`, { cause });
+  });
+  return status.isDirectory() ? folderSource(path) : fileSource(path, status.size);
+}
+
+function fileSource(path: string, sizeBytes: number): BundleSource {
+  const extension = /\.[^.]*$/.exec(basename(path))?.[0].toLowerCase() ?? "";
+  const contentType = contentTypes[extension];
+  if (contentType === undefined)
+    throw new DawnletError(
+      "INVALID_BUNDLE",
+      `Cannot deploy '${path}': expected a folder, a .zip, an .onnx or a .wgsl file`,
+    );
+  return {
+    defaultName: functionName(basename(path).slice(0, -extension.length)),
+    sizeBytes,
+    contentType,
+    open(onRead = () => {}) {
+      const counter = new ReadCounter(onRead);
+      return ReadableStream.from(counter.read(path));
+    },
+  };
+}
+
+async function folderSource(path: string): Promise<BundleSource> {
+  const files = await listFiles(path, "");
+  if (files.length === 0)
+    throw new DawnletError("INVALID_BUNDLE", `Cannot deploy '${path}': the folder has no files`);
+  return {
+    defaultName: functionName(basename(resolve(path))),
+    sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+    contentType: "application/zip",
+    open(onRead = () => {}) {
+      const counter = new ReadCounter(onRead);
+      const zip = new ZipWriterStream({
+        level: 0,
+        extendedTimestamp: false,
+        lastModDate: noTime,
+        useCompressionStream: false,
+      });
+      writeEntries(zip, files, counter).catch((error: unknown) => zip.writable(".failed").abort(error));
+      return zip.readable;
+    },
+  };
+}
+
+async function writeEntries(
+  zip: ZipWriterStream,
+  files: readonly SourceFile[],
+  counter: ReadCounter,
+): Promise<void> {
+  for (const { name, path } of files) {
+    await ReadableStream.from(counter.read(path)).pipeTo(zip.writable(name));
+  }
+  await zip.close();
+}
+
+/** Sorted. Hidden files stay at home. */
+async function listFiles(folder: string, prefix: string): Promise<SourceFile[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const files: SourceFile[] = [];
+  for (const { name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (name.startsWith(".")) continue;
+    const path = join(folder, name);
+    // Follows links to files: what counts is what they hold.
+    const status = await stat(path);
+    if (status.isFile()) files.push({ name: prefix + name, path, sizeBytes: status.size });
+    else if (status.isDirectory()) files.push(...(await listFiles(path, `${prefix}${name}/`)));
+  }
+  return files;
+}
+
+class ReadCounter {
+  readonly #onRead: (bytes: number) => void;
+  #bytes = 0;
+
+  constructor(onRead: (bytes: number) => void) {
+    this.#onRead = onRead;
+  }
+
+  async *read(path: string): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+    for await (const piece of createReadStream(path, { highWaterMark: 1 << 18 })) {
+      const bytes: Uint8Array<ArrayBuffer> = piece;
+      this.#bytes += bytes.byteLength;
+      this.#onRead(this.#bytes);
+      yield bytes;
+    }
+  }
+}
+
+/** `My Model (1)` becomes `My-Model-1`; empty where nothing is left. */
+function functionName(text: string): string {
+  return text
+    .normalize("NFKD")
+    .replaceAll(/[^a-zA-Z0-9_.]+/g, "-")
+    .replaceAll(/^[-.]+|[-.]+$/g, "")
+    .slice(0, 128);
+}

@@ -1,0 +1,46 @@
+/** Deployed versions in words. */
+import type { TensorSignature } from "../../kernels/tensor.ts";
+import type { VersionReply } from "./replies.ts";
+import { formatError } from "./text.ts";
+
+/** `x float32 [n, 3]` */
+export function tensorText({ name, dataType, shape }: TensorSignature): string {
+  return `${name} ${dataType} [${shape.join(", ")}]`;
+}
+
+/** `a float32 = 2 (0 … 4)` */
+export function parameterText(parameter: VersionReply["signature"]["parameters"][number]): string {
+  const { name, dataType, default: fallback, minimum, maximum } = parameter;
+  const range =
+    minimum === undefined && maximum === undefined ? "" : ` (${minimum ?? "−∞"} … ${maximum ?? "∞"})`;
+  return `${name} ${dataType}${fallback === undefined ? "" : ` = ${fallback}`}${range}`;
+}
+
+/** One word for a table. */
+export function engineWord({ engine }: VersionReply): string {
+  return engine.type;
+}
+
+/** A sentence. */
+export function engineText({ engine, kind, signature }: VersionReply): string {
+  switch (engine.type) {
+    case "fallback":
+      return `fallback, an ONNX Runtime session: ${engine.reason}`;
+    case "program": {
+      if (engine.maxAbsoluteError !== undefined) {
+        const error = formatError(engine.maxAbsoluteError);
+        return `program on the GPU; largest difference from ONNX Runtime's CPU provider: ${error}`;
+      }
+      const isOpen = kind === "onnx" && signature.inputs.some(({ shape }) => shape.some(isFree));
+      return isOpen
+        ? "program on the GPU, compiled and verified when a call first brings its sizes"
+        : "program on the GPU";
+    }
+    default:
+      return engine satisfies never;
+  }
+}
+
+function isFree(dimension: number | string): boolean {
+  return typeof dimension === "string";
+}

@@ -1,0 +1,113 @@
+/** What the gateway answers to the commands, read from unknown JSON. */
+import * as v from "valibot";
+import { DawnletError } from "../../kernels/errors.ts";
+import { type DataType, elementBytes } from "../../kernels/tensor.ts";
+
+const dimension = v.union([v.number(), v.string()]);
+const dataType = v.picklist(Object.keys(elementBytes) as DataType[]);
+const tensor = v.object({ name: v.string(), dataType, shape: v.array(dimension) });
+
+const engine = v.variant("type", [
+  v.object({ type: v.literal("program"), maxAbsoluteError: v.exactOptional(v.number()) }),
+  v.object({ type: v.literal("fallback"), reason: v.string() }),
+]);
+
+const version = v.object({
+  name: v.string(),
+  version: v.number(),
+  digest: v.string(),
+  kind: v.string(),
+  createdAt: v.string(),
+  sizeBytes: v.number(),
+  signature: v.object({
+    inputs: v.array(tensor),
+    outputs: v.array(tensor),
+    parameters: v.array(
+      v.object({
+        name: v.string(),
+        dataType: v.picklist(["float32", "int32", "uint32"]),
+        default: v.exactOptional(v.number()),
+        minimum: v.exactOptional(v.number()),
+        maximum: v.exactOptional(v.number()),
+      }),
+    ),
+  }),
+  engine,
+});
+
+const status = v.object({ name: v.string(), current: version, versions: v.array(version) });
+const list = v.object({ functions: v.array(status) });
+const deployResult = v.object({ function: status, changed: v.boolean() });
+
+/** `FunctionVersion` as it comes over HTTP. */
+export type VersionReply = v.InferOutput<typeof version>;
+export type StatusReply = v.InferOutput<typeof status>;
+export type DeployReply = v.InferOutput<typeof deployResult>;
+
+export const parseStatus = (value: unknown): StatusReply => parse(status, value);
+export const parseVersion = (value: unknown): VersionReply => parse(version, value);
+export const parseList = (value: unknown): readonly StatusReply[] => parse(list, value).functions;
+export const parseDeployResult = (value: unknown): DeployReply => parse(deployResult, value);
+
+const count = v.number();
+const described = v.object({
+  steps: v.array(
+    v.object({ step: count, type: v.string(), what: v.string(), readBytes: count, writtenBytes: count }),
+  ),
+  shaders: count,
+  pipelines: count,
+  features: v.array(v.string()),
+  memory: v.object({ weightBytes: count, slotBytes: v.array(count), constantBytes: count }),
+  boundBytes: count,
+  dispatches: count,
+  requirements: v.record(v.string(), count),
+  inputs: v.array(v.object({ name: v.string(), dataType: v.string(), shape: v.array(count) })),
+  outputs: v.array(v.object({ name: v.string(), dataType: v.string(), shape: v.array(count) })),
+});
+
+const inspection = v.variant("kind", [
+  v.object({
+    kind: v.literal("wgsl"),
+    description: v.optional(v.string()),
+    files: v.array(v.string()),
+    programs: v.array(described),
+  }),
+  v.object({
+    kind: v.literal("onnx"),
+    modelBytes: count,
+    dimensions: v.array(v.string()),
+    variants: v.array(
+      v.variant("type", [
+        v.object({
+          type: v.literal("program"),
+          dimensions: v.record(v.string(), count),
+          maxAbsoluteError: count,
+          writesBeforeReads: v.boolean(),
+          program: described,
+        }),
+        v.object({
+          type: v.literal("fallback"),
+          dimensions: v.record(v.string(), count),
+          reason: v.string(),
+        }),
+      ]),
+    ),
+  }),
+]);
+
+export type ProgramReply = v.InferOutput<typeof described>;
+export type InspectionReply = v.InferOutput<typeof inspection>;
+
+export const parseInspection = (value: unknown): InspectionReply =>
+  parse(v.object({ program: inspection }), value).program;
+
+function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown): T {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const where = v.getDotPath(issue) ?? "the answer";
+  throw new DawnletError(
+    "UNSUPPORTED",
+    `Cannot read the gateway's answer at ${where}: ${issue.message}. Is it another version of Dawnlet?`,
+  );
+}
