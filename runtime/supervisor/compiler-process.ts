@@ -11,6 +11,7 @@ import {
   type ModelDescription,
   type ModelSource,
 } from "../compiler/protocol.ts";
+import type { AdapterChoice } from "../device/open.ts";
 import type { Platform } from "../platform/platform.ts";
 import { Child } from "./child.ts";
 
@@ -18,7 +19,7 @@ export interface CompilerProcessOptions {
   readonly platform: Platform;
   /** Names the adapter to the process that opens it. */
   readonly environment: Readonly<Record<string, string>>;
-  readonly implementation?: "dawn" | "native";
+  readonly adapter: AdapterChoice;
   readonly onLine: (line: string) => void;
 }
 
@@ -34,15 +35,15 @@ export interface Compiled {
 
 export class CompilerProcess {
   readonly #child: Child<CompilerClient>;
-  readonly #implementation: CompilerProcessOptions["implementation"];
+  readonly #adapter: AdapterChoice;
   #previous: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #compilations = 0;
   #modelBytes = 0;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor({ platform, environment, implementation, onLine }: CompilerProcessOptions) {
-    this.#implementation = implementation;
+  constructor({ platform, environment, adapter, onLine }: CompilerProcessOptions) {
+    this.#adapter = adapter;
     this.#child = new Child({
       platform,
       environment,
@@ -64,7 +65,7 @@ export class CompilerProcess {
    * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL.
    */
   compile(
-    params: Omit<CompileParams, "implementation">,
+    params: Omit<CompileParams, "adapter">,
     modelBytes: number,
     signal: AbortSignal,
     onProgress: (progress: CompileProgress) => void,
@@ -72,10 +73,8 @@ export class CompilerProcess {
     return this.#inTurn(signal, async (client) => {
       this.#compilations++;
       this.#modelBytes += modelBytes;
-      const implementation =
-        this.#implementation === undefined ? {} : { implementation: this.#implementation };
       try {
-        return await client.compile({ ...params, ...implementation }, { signal, onProgress });
+        return await client.compile({ ...params, adapter: this.#adapter }, { signal, onProgress });
       } catch (error) {
         // What ORT's fault left behind is unknown.
         await this.#child.stop();

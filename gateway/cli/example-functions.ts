@@ -1,0 +1,68 @@
+/**
+ * The functions that `npm start` deploys: the bundles of kernels/bundles and a small language encoder as an
+ * ONNX model. Knows a call for each that shows what it does.
+ */
+import { readdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { buildBert } from "../../models/zoo/bert.ts";
+import type { FunctionVersion } from "../functions/functions.ts";
+import { openBundleSource } from "./bundle-source.ts";
+import { type CurlOptions, curlLine } from "./curl-line.ts";
+
+export interface ExampleFunction {
+  readonly name: string;
+  open(): Promise<ReadableStream<Uint8Array>>;
+}
+
+const bundlesFolder = new URL("../../kernels/bundles/", import.meta.url);
+
+/** Of a model with random weights: it shows how a model is deployed, compiled and verified. */
+const encoder: ExampleFunction = {
+  name: "encoder",
+  async open() {
+    const options = { layers: 2, hidden: 64, heads: 2, vocabulary: 512, positions: 32 } as const;
+    const model = buildBert({ ...options, batch: 1, sequence: 4, idType: "int32" });
+    return new Blob([model]).stream();
+  },
+};
+
+/** In the order in which they are deployed: what takes longest comes last. */
+export async function exampleFunctions(): Promise<readonly ExampleFunction[]> {
+  const entries = await readdir(bundlesFolder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  const bundles = names.sort().map((name) => ({
+    name,
+    open: async () => (await openBundleSource(fileURLToPath(new URL(name, bundlesFolder)))).open(),
+  }));
+  return [...bundles, encoder];
+}
+
+/** JSON fields that mean something; functions that are not here get made-up values. */
+const fields: Readonly<Record<string, string>> = {
+  "complex-matmul": '{"a": [[[0, 1]]], "b": [[[0, 1]]]}',
+  jacobi: '{"matrix": [[4, 1], [1, 3]], "right": [1, 2], "iterations": 50}',
+  matmul: '{"a": [[1, 2], [3, 4]], "b": [[5, 6], [7, 8]]}',
+  reduce: '{"values": [1, 2, 3, 4]}',
+  saxpy: '{"a": 2, "x": [1, 2, 3], "y": [10, 20, 30]}',
+  softmax: '{"logits": [[1, 2, 3]]}',
+  spmm: '{"rowOffsets": [0, 1, 2], "columns": [0, 1], "values": [2, 3], "dense": [[1, 2], [3, 4]]}',
+  "vector-add": '{"a": [1, 2, 3], "b": [10, 20, 30]}',
+  encoder:
+    '{"input_ids": [[101, 7, 42, 102]], "attention_mask": [[1, 1, 1, 1]], "token_type_ids": [[0, 0, 0, 0]]}',
+};
+
+/** A line to paste into a shell that calls the example. */
+export function exampleCall(options: CurlOptions, version: FunctionVersion): string {
+  if (version.name === "mandelbrot" || version.name === "filter") return imageCall(options, version.name);
+  return curlLine(options, version, fields[version.name]);
+}
+
+function imageCall({ url, hasToken }: CurlOptions, name: "mandelbrot" | "filter"): string {
+  const curl = hasToken ? `curl -H "authorization: Bearer $DAWNLET_TOKEN"` : "curl";
+  const png = "-H 'accept: image/png'";
+  if (name === "mandelbrot")
+    return `${curl} '${url}/function/mandelbrot?width=800&height=600' ${png} -o mandelbrot.png`;
+  const draw = `${curl} -s '${url}/function/mandelbrot?width=400&height=300' ${png}`;
+  const filter = `${curl} '${url}/function/filter?kind=2' -H 'content-type: image/png' --data-binary @- ${png} -o edges.png`;
+  return `${draw} | ${filter}`;
+}

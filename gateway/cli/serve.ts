@@ -1,0 +1,139 @@
+/** `dawnlet serve`: a gateway until the process is asked to end. */
+import { resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { DawnletError } from "../../kernels/errors.ts";
+import { type Gateway, openGateway } from "../gateway.ts";
+import { defaultDataFolder } from "./data-folder.ts";
+import { exampleCall, exampleFunctions } from "./example-functions.ts";
+import { type LogOptions, logForms, logLevels, startLogging } from "./logging.ts";
+import { parsePort, parseSize } from "./option-values.ts";
+import type { CliContext, Terminal } from "./terminal.ts";
+
+interface ServeOptions extends LogOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly data?: string;
+  readonly token?: string;
+  readonly adapter?: string;
+  readonly implementation?: "dawn" | "native";
+  readonly deviceMemory?: number;
+  readonly examples: boolean;
+  readonly bodyLimit?: number;
+}
+
+/** Beyond this the process ends whatever still runs. */
+const closeLimitMs = 15_000;
+
+export function addServe(program: Command, context: CliContext): void {
+  program
+    .command("serve")
+    .description("start a gateway")
+    .addOption(
+      new Option("--port <port>", "port to listen on; 0 for any that is free")
+        .env("DAWNLET_PORT")
+        .argParser(parsePort)
+        .default(8080),
+    )
+    .addOption(
+      new Option("--host <address>", "address to listen on").env("DAWNLET_HOST").default("127.0.0.1"),
+    )
+    .addOption(
+      new Option("--data <folder>", "where deployed functions are kept (default: .data of the project)").env(
+        "DAWNLET_DATA",
+      ),
+    )
+    .addOption(new Option("--token <token>", "token that clients must send").env("DAWNLET_TOKEN"))
+    .addOption(
+      new Option("--adapter <which>", "gpu, swiftshader, lavapipe, null, or an ICD's .json file").env(
+        "DAWNLET_ADAPTER",
+      ),
+    )
+    .addOption(
+      new Option("--implementation <which>", "implementation of WebGPU (native: Deno's own)").choices([
+        "dawn",
+        "native",
+      ]),
+    )
+    .option("--device-memory <size>", "most bytes on the device (default: 4GiB)", parseSize)
+    .option("--body-limit <size>", "largest body of a call (default: 64MiB)", parseSize)
+    .option("--examples", "deploy the example functions", false)
+    .option("--no-examples", "deploy nothing")
+    .addOption(
+      new Option("--log <form>", "form of the log (default: text on a terminal, else json)").choices(logForms),
+    )
+    .addOption(
+      new Option("--log-level <level>", "least level that is logged").choices(logLevels).default("info"),
+    )
+    .action((options: ServeOptions) => serve(options, context));
+}
+
+async function serve(options: ServeOptions, context: CliContext): Promise<void> {
+  const { platform, terminal, versions } = context;
+  await startLogging(terminal, options);
+  const ended = terminationOf(context);
+  const dataFolder = resolve(options.data ?? defaultDataFolder(platform, resolve()));
+  const gateway = await openGateway({ ...gatewayOptions(options), platform, dataFolder });
+  const { device, isSoftware } = gateway.adapter.description.adapter;
+  const speed = isSoftware ? ", a CPU: right results, no speed" : "";
+  terminal.out(`Dawnlet ${versions.dawnlet} listens on ${gateway.url}`);
+  terminal.out(`  adapter  ${device || gateway.adapter.name}${speed}`);
+  terminal.out(`  data     ${dataFolder}`);
+  if (options.examples) await deployExamples(gateway, options.token !== undefined, terminal, ended);
+  await ended;
+  const limit = setTimeout(() => platform.exit(1), closeLimitMs);
+  await gateway.close();
+  clearTimeout(limit);
+  terminal.err("Stopped");
+}
+
+function gatewayOptions(options: ServeOptions) {
+  const { port, host: hostname, token, adapter, implementation, deviceMemory, bodyLimit } = options;
+  return {
+    ...{ port, hostname },
+    ...(token && { token }),
+    ...(adapter && { adapter }),
+    ...(implementation && { implementation }),
+    ...(deviceMemory && { deviceBytes: deviceMemory }),
+    ...(bodyLimit && { limits: { callBytes: bodyLimit } }),
+  };
+}
+
+/** The first request to end closes the gateway, a second one ends the process at once. */
+function terminationOf({ platform, terminal }: CliContext): Promise<void> {
+  return new Promise((resolve) => {
+    let requests = 0;
+    platform.onTerminate(() => {
+      requests++;
+      if (requests > 1) platform.exit(130);
+      terminal.err("Stopping; once more ends it at once");
+      resolve();
+    });
+  });
+}
+
+async function deployExamples(
+  { functions, url }: Gateway,
+  hasToken: boolean,
+  terminal: Terminal,
+  ended: Promise<void>,
+): Promise<void> {
+  let isEnding = false;
+  void ended.then(() => {
+    isEnding = true;
+  });
+  const examples = await exampleFunctions();
+  const width = Math.max(...examples.map(({ name }) => name.length));
+  terminal.out("Example functions, each with a call to paste:");
+  for (const { name, open } of examples) {
+    if (isEnding) return;
+    try {
+      await functions.deploy(name, { body: await open() });
+      const call = exampleCall({ url, hasToken }, functions.version(name));
+      terminal.out(`  ${name.padEnd(width)}  ${call}`);
+    } catch (error) {
+      // One that this device cannot run leaves the others.
+      if (!(error instanceof DawnletError)) throw error;
+      terminal.err(error.message);
+    }
+  }
+}
