@@ -133,7 +133,7 @@ function parseFields(text: string, query: ShortFormQuery, version: FunctionVersi
 }
 
 /** Nested lists state their shape; a flat one takes the shape that its length leaves no choice about. */
-function parseField(input: TensorSignature, value: unknown): Tensor {
+export function parseField(input: TensorSignature, value: unknown): Tensor {
   const { name, dataType } = input;
   const data = Array.isArray(value) ? value : [value];
   const shape = Array.isArray(value) ? nestedShape(value) : [];

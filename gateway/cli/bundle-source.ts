@@ -40,7 +40,9 @@ const contentTypes: Readonly<Record<string, string>> = {
 /** @throws DawnletError NOT_FOUND, INVALID_BUNDLE for what cannot be deployed. */
 export async function openBundleSource(path: string): Promise<BundleSource> {
   const status = await stat(path).catch((cause: unknown) => {
-    throw new DawnletError("NOT_FOUND", `Cannot deploy '${path}': there is no such file or folder`, { cause });
+    throw new DawnletError("NOT_FOUND", `Cannot deploy '${path}': there is no such file or folder`, {
+      cause,
+    });
   });
   return status.isDirectory() ? folderSource(path) : fileSource(path, status.size);
 }
@@ -59,7 +61,7 @@ function fileSource(path: string, sizeBytes: number): BundleSource {
     contentType,
     open(onRead = () => {}) {
       const counter = new ReadCounter(onRead);
-      return ReadableStream.from(counter.read(path));
+      return streamOf(counter.read(path));
     },
   };
 }
@@ -96,7 +98,7 @@ async function writeEntries(
   files: readonly SourceFile[],
   counter: ReadCounter,
 ): Promise<void> {
-  for (const { name, path } of files) await zip.add(name, ReadableStream.from(counter.read(path)));
+  for (const { name, path } of files) await zip.add(name, streamOf(counter.read(path)));
   await zip.close();
 }
 
@@ -113,6 +115,22 @@ async function listFiles(folder: string, prefix: string): Promise<SourceFile[]> 
     else if (status.isDirectory()) files.push(...(await listFiles(path, `${prefix}${name}/`)));
   }
   return files;
+}
+
+/** Reads no further than somebody takes. */
+function streamOf(
+  pieces: AsyncGenerator<Uint8Array<ArrayBuffer>, void>,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const { done, value } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: async () => {
+      await pieces.return();
+    },
+  });
 }
 
 class ReadCounter {

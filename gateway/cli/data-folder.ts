@@ -9,7 +9,8 @@ const projectFolder = fileURLToPath(new URL("../../", import.meta.url));
 /** `.data` of the project for who works in it; elsewhere the folder that the system has for user's data. */
 export function defaultDataFolder(platform: Pick<Platform, "environment" | "system">, cwd: string): string {
   const fromProject = relative(projectFolder, cwd);
-  if (!fromProject.startsWith("..") && !/^([a-z]:|[/\\])/i.test(fromProject)) return join(projectFolder, ".data");
+  if (!fromProject.startsWith("..") && !/^([a-z]:|[/\\])/i.test(fromProject))
+    return join(projectFolder, ".data");
   const xdg = platform.environment("XDG_DATA_HOME");
   if (xdg) return join(xdg, "dawnlet");
   if (platform.system.name === "darwin") return join(homedir(), "Library", "Application Support", "dawnlet");

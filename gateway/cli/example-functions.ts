@@ -26,11 +26,14 @@ const encoder: ExampleFunction = {
   },
 };
 
-/** In the order in which they are deployed: what takes longest comes last. */
+/** In the order in which they are deployed: what others build on comes first, what takes longest last. */
 export async function exampleFunctions(): Promise<readonly ExampleFunction[]> {
   const entries = await readdir(bundlesFolder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  const bundles = names.sort().map((name) => ({
+  // The others' calls may begin with its image.
+  const first = names.filter((name) => name === "mandelbrot");
+  const others = names.filter((name) => name !== "mandelbrot").sort();
+  const bundles = [...first, ...others].map((name) => ({
     name,
     open: async () => (await openBundleSource(fileURLToPath(new URL(name, bundlesFolder)))).open(),
   }));

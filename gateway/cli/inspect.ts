@@ -54,14 +54,16 @@ function inspectionLines(inspection: InspectionReply): string[] {
     case "wgsl": {
       const { files, programs } = inspection;
       const head = `files       ${files.join(", ")}`;
-      if (programs.length === 0) return [head, "", "No Program yet: one is built when a call brings its sizes."];
+      if (programs.length === 0)
+        return [head, "", "No Program yet: one is built when a call brings its sizes."];
       return [head, ...programs.flatMap((program) => ["", ...programLines(program)])];
     }
     case "onnx": {
       const { dimensions, modelBytes, variants } = inspection;
       const free = dimensions.length === 0 ? "" : `, free dimensions ${dimensions.join(", ")}`;
       const head = `model       ${formatBytes(modelBytes)}${free}`;
-      if (variants.length === 0) return [head, "", "No Program yet: one is compiled when a call brings its sizes."];
+      if (variants.length === 0)
+        return [head, "", "No Program yet: one is compiled when a call brings its sizes."];
       return [head, ...variants.flatMap((variant) => ["", ...variantLines(variant)])];
     }
     default:

@@ -19,6 +19,9 @@ const context: CliContext = {
   terminal: processTerminal(),
   platform,
   versions: { dawnlet: packageManifest.version, runtime: deno ? `Deno ${deno}` : `Node ${node}` },
+  fail: () => {
+    process.exitCode = 1;
+  },
 };
 
 const program = new Command("dawnlet")

@@ -61,8 +61,8 @@ const described = v.object({
   boundBytes: count,
   dispatches: count,
   requirements: v.record(v.string(), count),
-  inputs: v.array(v.object({ name: v.string(), dataType: v.string(), shape: v.array(count) })),
-  outputs: v.array(v.object({ name: v.string(), dataType: v.string(), shape: v.array(count) })),
+  inputs: v.array(v.object({ name: v.string(), dataType, shape: v.array(count) })),
+  outputs: v.array(v.object({ name: v.string(), dataType, shape: v.array(count) })),
 });
 
 const inspection = v.variant("kind", [

@@ -59,7 +59,9 @@ export function addServe(program: Command, context: CliContext): void {
     .option("--examples", "deploy the example functions", false)
     .option("--no-examples", "deploy nothing")
     .addOption(
-      new Option("--log <form>", "form of the log (default: text on a terminal, else json)").choices(logForms),
+      new Option("--log <form>", "form of the log (default: text on a terminal, else json)").choices(
+        logForms,
+      ),
     )
     .addOption(
       new Option("--log-level <level>", "least level that is logged").choices(logLevels).default("info"),
@@ -73,10 +75,10 @@ async function serve(options: ServeOptions, context: CliContext): Promise<void> 
   const ended = terminationOf(context);
   const dataFolder = resolve(options.data ?? defaultDataFolder(platform, resolve()));
   const gateway = await openGateway({ ...gatewayOptions(options), platform, dataFolder });
-  const { device, isSoftware } = gateway.adapter.description.adapter;
+  const { device, description, isSoftware } = gateway.adapter.description.adapter;
   const speed = isSoftware ? ", a CPU: right results, no speed" : "";
   terminal.out(`Dawnlet ${versions.dawnlet} listens on ${gateway.url}`);
-  terminal.out(`  adapter  ${device || gateway.adapter.name}${speed}`);
+  terminal.out(`  adapter  ${description || device || gateway.adapter.name}${speed}`);
   terminal.out(`  data     ${dataFolder}`);
   if (options.examples) await deployExamples(gateway, options.token !== undefined, terminal, ended);
   await ended;

@@ -20,4 +20,6 @@ export interface CliContext {
   readonly platform: Platform;
   /** Of Dawnlet, and of what runs it: "node 26.10.0". */
   readonly versions: { readonly dawnlet: string; readonly runtime: string };
+  /** The command has done its work, and its answer is no: the process is to end with 1. */
+  fail(): void;
 }

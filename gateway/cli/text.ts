@@ -5,7 +5,12 @@ export function tableLines(rows: ReadonlyArray<readonly string[]>): string[] {
   const widths: number[] = [];
   for (const row of rows)
     for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join("  ")
+      .trimEnd(),
+  );
 }
 
 const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -21,7 +26,8 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** `1.2e-7`, `0`, `0.031`: three digits of a small number. */
+/** `1.2e-7`, `0`, `0.031`: two digits of a small number. */
 export function formatError(value: number): string {
-  return String(Number(value.toPrecision(2)));
+  const rounded = Number(value.toPrecision(2));
+  return rounded !== 0 && rounded < 1e-3 ? rounded.toExponential() : String(rounded);
 }
