@@ -5,6 +5,7 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import type { WeightSource } from "./api.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
+import { Uploader, type UploadPiece } from "./upload.ts";
 
 export interface WeightBlob {
   readonly digest: string;
@@ -35,21 +36,23 @@ interface Resident {
   holders: number;
 }
 
-/** One slab at most; a weight that is larger gets a slab of its own. */
-const slabBytes = 256 * 2 ** 20;
-/** Bytes read from the source and written to the queue at a time: large enough for the full rate, small enough to let others run. */
-const chunkBytes = 16 * 2 ** 20;
+interface PlacedBlob {
+  readonly blob: WeightBlob;
+  readonly offset: number;
+}
 
+/** A slab's usual size; a weight that is larger gets a slab of its own. */
+const slabBytes = 64 * 2 ** 20;
 export class Weights {
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
-  readonly #source: WeightSource;
+  readonly #uploader: Uploader;
   readonly #residents = new Map<string, Resident>();
 
   constructor(device: GPUDevice, ledger: Ledger, source: WeightSource) {
     this.#device = device;
     this.#ledger = ledger;
-    this.#source = source;
+    this.#uploader = new Uploader(device.queue, source);
   }
 
   /**
@@ -86,49 +89,26 @@ export class Weights {
   }
 
   #place(blobs: readonly WeightBlob[]): void {
-    const alignment = this.#device.limits.minStorageBufferOffsetAlignment;
-    const plans: { blobs: { blob: WeightBlob; offset: number }[]; sizeBytes: number }[] = [];
-    for (const blob of blobs) {
-      let plan = plans.at(-1);
-      const offset = plan === undefined ? 0 : Math.ceil(plan.sizeBytes / alignment) * alignment;
-      if (plan === undefined || offset + blob.sizeBytes > slabBytes) {
-        plan = { blobs: [], sizeBytes: 0 };
-        plans.push(plan);
-      }
-      const at = plan.blobs.length === 0 ? 0 : offset;
-      plan.blobs.push({ blob, offset: at });
-      plan.sizeBytes = at + blob.sizeBytes;
-    }
+    const plans = planSlabs(blobs, this.#device.limits.minStorageBufferOffsetAlignment);
     const slabs: Slab[] = [];
     try {
-      for (const { sizeBytes, blobs: members } of plans) {
+      for (const { sizeBytes, members } of plans) {
         const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-        slabs.push({
-          buffer: this.#ledger.createBuffer("weight", { size: sizeBytes, usage }),
-          residents: members.length,
-        });
+        const buffer = this.#ledger.createBuffer("weight", { size: sizeBytes, usage });
+        slabs.push({ buffer, residents: members.length });
       }
     } catch (error) {
       for (const slab of slabs) slab.buffer.destroy();
       throw error;
     }
-    let previous: Promise<unknown> = Promise.resolve();
-    plans.forEach((plan, i) => {
-      for (const { blob, offset } of plan.blobs) {
-        const slab = slabs[i]!;
-        const uploaded = previous.then(() => this.#upload(blob, slab.buffer.gpu, offset));
-        // One after another, so that the first weights to be used arrive first.
-        previous = uploaded.catch(() => undefined);
+    const pieces: UploadPiece[] = [];
+    const uploaded = Promise.resolve().then(() => this.#uploader.upload(pieces));
+    for (const [i, { members }] of plans.entries()) {
+      const slab = slabs[i]!;
+      for (const { blob, offset } of members) {
+        pieces.push(...Uploader.pieces(blob.digest, blob.sizeBytes, slab.buffer.gpu, offset));
         this.#residents.set(blob.digest, { slab, offset, uploaded, holders: 0 });
       }
-    });
-  }
-
-  async #upload(blob: WeightBlob, target: GPUBuffer, offset: number): Promise<void> {
-    for (let done = 0; done < blob.sizeBytes; done += chunkBytes) {
-      const chunk = new Uint8Array(Math.min(chunkBytes, blob.sizeBytes - done));
-      await this.#source.read(blob.digest, done, chunk);
-      this.#device.queue.writeBuffer(target, offset + done, chunk);
     }
   }
 
@@ -137,6 +117,26 @@ export class Weights {
     if (this.#residents.get(digest) === resident) this.#residents.delete(digest);
     if (--resident.slab.residents === 0) resident.slab.buffer.destroy();
   }
+}
+
+/** Packs blobs into slabs, in the order given, each at an offset that can be bound. */
+function planSlabs(
+  blobs: readonly WeightBlob[],
+  alignment: number,
+): { members: PlacedBlob[]; sizeBytes: number }[] {
+  const plans: { members: PlacedBlob[]; sizeBytes: number }[] = [];
+  for (const blob of blobs) {
+    let plan = plans.at(-1);
+    let offset = plan === undefined ? 0 : Math.ceil(plan.sizeBytes / alignment) * alignment;
+    if (plan === undefined || offset + blob.sizeBytes > slabBytes) {
+      plan = { members: [], sizeBytes: 0 };
+      plans.push(plan);
+      offset = 0;
+    }
+    plan.members.push({ blob, offset });
+    plan.sizeBytes = offset + blob.sizeBytes;
+  }
+  return plans;
 }
 
 /** Weights held in memory: tests, and pages that got them over the network. */

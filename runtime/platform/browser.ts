@@ -1,8 +1,8 @@
 /** A page or a Web Worker. There are no processes, no files and no sockets to listen on. */
 import { DawnletError } from "../../kernels/errors.ts";
 import { MessagePortPort } from "../port/message-port.ts";
-import type { Port } from "../port/port.ts";
 import type { Platform } from "./platform.ts";
+import { WorkerLink } from "./worker-link.ts";
 
 /** The first message to our workers: `{ [portKey]: MessagePort }`. */
 const portKey = "dawnletPort";
@@ -30,25 +30,17 @@ export const platform: Platform = {
     const worker = new Worker(entry, { type: "module", ...(options.name ? { name: options.name } : {}) });
     const { port1, port2 } = new MessageChannel();
     worker.postMessage({ [portKey]: port2 }, [port2]);
-    const port = new MessagePortPort(port1);
+    const link = new WorkerLink(port1, () => worker.terminate());
     worker.addEventListener("error", (event) => {
       event.preventDefault();
       options.onError?.(new Error(event.message || `Cannot load ${entry}`));
-      port.close();
+      link.end();
     });
-    return {
-      port,
-      async terminate() {
-        port.close();
-        worker.terminate();
-      },
-    };
+    return link;
   },
 
-  connectParent: () => {
-    if (!parentPort) throw unsupported("connect to a parent outside a worker");
-    return parentPort;
-  },
+  connectParent: async () => new MessagePortPort(await parentMessagePort()),
+  parentMessagePort,
 
   async readBlob(path, offset, target) {
     if (target.byteLength === 0) return;
@@ -106,15 +98,20 @@ export const platform: Platform = {
 };
 
 /** Listens from the start: a worker's messages are not kept for listeners that come later. */
-const parentPort: Promise<Port> | undefined = "document" in globalThis ? undefined : receivePort();
+const received: Promise<MessagePort> | undefined = "document" in globalThis ? undefined : receivePort();
 
-function receivePort(): Promise<Port> {
+async function parentMessagePort(): Promise<MessagePort> {
+  if (!received) throw unsupported("connect to a parent outside a worker");
+  return received;
+}
+
+function receivePort(): Promise<MessagePort> {
   return new Promise((resolve) => {
     const take = (event: MessageEvent): void => {
       const port: unknown = event.data?.[portKey];
       if (!(port instanceof MessagePort)) return;
       globalThis.removeEventListener("message", take);
-      resolve(new MessagePortPort(port));
+      resolve(port);
     };
     globalThis.addEventListener("message", take);
   });

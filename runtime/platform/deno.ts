@@ -9,7 +9,7 @@ import { posixFiles } from "./posix-files.ts";
 import { openDawn } from "./posix-gpu.ts";
 import { connectToParent } from "./posix-link.ts";
 import { spawnChild } from "./posix-process.ts";
-import { spawnThread, threadPort } from "./posix-worker.ts";
+import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
 
 /** What is used of Deno's own. */
 declare const Deno: { execPath(): string };
@@ -32,6 +32,7 @@ export const platform: Platform = {
 
   spawnWorker: (entry, options = {}) => spawnThread(entry, options),
   connectParent: async () => threadPort() ?? connectToParent(),
+  parentMessagePort,
   readBlob,
   serveHttp: serveDenoHttp,
   files: posixFiles,

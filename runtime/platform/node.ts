@@ -12,7 +12,7 @@ import { posixFiles } from "./posix-files.ts";
 import { openDawn } from "./posix-gpu.ts";
 import { connectToParent } from "./posix-link.ts";
 import { spawnChild } from "./posix-process.ts";
-import { spawnThread, threadPort } from "./posix-worker.ts";
+import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
 
 /** Keeps stripped and compiled sources: a child is up in 56 ms instead of 150. */
 function compileCache(): string {
@@ -48,6 +48,7 @@ export const platform: Platform = {
     return connectToParent();
   },
 
+  parentMessagePort,
   readBlob,
   serveHttp: serveNodeHttp,
   files: posixFiles,

@@ -29,6 +29,8 @@ export interface Platform {
    * A process whose parent is gone ends, at the latest `orphanGraceMs` after its Port has closed.
    */
   connectParent(): Promise<Port>;
+  /** In a worker, in place of `connectParent`: the MessagePort itself, for Comlink. */
+  parentMessagePort(): Promise<MessagePort>;
 
   /**
    * Fills `target` with a file's bytes from `offset` on (in a browser: what a URL answers). Made for weights:
@@ -120,7 +122,10 @@ export interface WorkerOptions {
 }
 
 export interface ChildWorker {
+  /** For messages and calls of our own. Takes `messagePort` over. */
   readonly port: Port;
+  /** For Comlink, in place of `port`. Gets a `close` event when the worker has ended. */
+  readonly messagePort: MessagePort;
   terminate(): Promise<void>;
 }
 

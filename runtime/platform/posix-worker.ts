@@ -1,8 +1,10 @@
 /** Worker threads of node:worker_threads and the Port to them. Used by Node and Deno. */
 import { isMainThread, MessageChannel, Worker, workerData } from "node:worker_threads";
+import { DawnletError } from "../../kernels/errors.ts";
 import { MessagePortPort } from "../port/message-port.ts";
 import type { Port } from "../port/port.ts";
 import type { ChildWorker, WorkerOptions } from "./platform.ts";
+import { WorkerLink } from "./worker-link.ts";
 
 /** What `workerData` of our workers holds. */
 const portKey = "dawnletPort";
@@ -16,24 +18,31 @@ export function spawnThread(entry: URL, options: WorkerOptions): ChildWorker {
     execArgv: [],
     ...(options.name === undefined ? {} : { name: options.name }),
   });
-  const port = new MessagePortPort(port1 as unknown as MessagePort);
+  const link = new WorkerLink(port1 as unknown as MessagePort, () => worker.terminate());
   worker.once("error", (error: unknown) => {
     options.onError?.(error instanceof Error ? error : new Error(String(error)));
-    port.close();
+    link.end();
   });
-  worker.once("exit", () => port.close());
-  return {
-    port,
-    async terminate() {
-      port.close();
-      await worker.terminate();
-    },
-  };
+  worker.once("exit", () => link.end());
+  return link;
+}
+
+/** See `Platform.parentMessagePort`. */
+export async function parentMessagePort(): Promise<MessagePort> {
+  const port = messagePort();
+  if (port === undefined)
+    throw new DawnletError("UNSUPPORTED", "Cannot connect by a MessagePort outside a worker thread");
+  return port;
 }
 
 /** @returns undefined where this is no thread of `spawnThread`. */
 export function threadPort(): Port | undefined {
+  const port = messagePort();
+  return port && new MessagePortPort(port);
+}
+
+function messagePort(): MessagePort | undefined {
   const data: unknown = workerData;
   if (isMainThread || typeof data !== "object" || data === null || !(portKey in data)) return undefined;
-  return new MessagePortPort(data[portKey] as MessagePort);
+  return data[portKey] as MessagePort;
 }
