@@ -7,8 +7,7 @@ import type { OpenGpu, Platform } from "./platform.ts";
 import { readBlob } from "./posix-blobs.ts";
 import { posixFiles } from "./posix-files.ts";
 import { openDawn } from "./posix-gpu.ts";
-import { connectToParent } from "./posix-link.ts";
-import { spawnChild } from "./posix-process.ts";
+import { connectToParent } from "./posix-parent.ts";
 import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
 
 /** What is used of Deno's own. */
@@ -23,7 +22,9 @@ export const platform: Platform = {
     return options.implementation === "native" ? openNative() : openDawn(options);
   },
 
-  spawnProcess(entry, options = {}) {
+  async spawnProcess(entry, options = {}) {
+    // Lazy: most processes of ours start none.
+    const { spawnChild } = await import("./posix-process.ts");
     // No lock file is written beside the project, and nothing is asked on the terminal.
     const run = ["run", "--allow-all", "--quiet", "--no-lock", "--no-prompt"];
     const args = [...run, ...(options.runtimeArgs ?? []), fileURLToPath(entry)];

@@ -10,8 +10,7 @@ import type { Platform } from "./platform.ts";
 import { readBlob } from "./posix-blobs.ts";
 import { posixFiles } from "./posix-files.ts";
 import { openDawn } from "./posix-gpu.ts";
-import { connectToParent } from "./posix-link.ts";
-import { spawnChild } from "./posix-process.ts";
+import { connectToParent } from "./posix-parent.ts";
 import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
 
 /** Keeps stripped and compiled sources: a child is up in 56 ms instead of 150. */
@@ -32,7 +31,9 @@ export const platform: Platform = {
     );
   },
 
-  spawnProcess(entry, options = {}) {
+  async spawnProcess(entry, options = {}) {
+    // Lazy: most processes of ours start none.
+    const { spawnChild } = await import("./posix-process.ts");
     const args = [...(options.runtimeArgs ?? []), fileURLToPath(entry)];
     const environment = { NODE_COMPILE_CACHE: compileCache(), ...options.environment };
     return spawnChild({ program: process.execPath, args }, { ...options, environment });

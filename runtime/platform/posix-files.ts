@@ -1,5 +1,4 @@
 /** Files by node:fs. Used by Node and Deno. */
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -19,7 +18,7 @@ export const posixFiles: Files = {
 
   async write(path, bytes) {
     await mkdir(dirname(path), { recursive: true });
-    const part = `${path}.${randomBytes(6).toString("hex")}.part`;
+    const part = `${path}.${crypto.randomUUID()}.part`;
     try {
       await writeFile(part, bytes);
       await rename(part, path);

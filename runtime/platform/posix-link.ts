@@ -1,5 +1,5 @@
 /**
- * The socket between a process and a child of it. Used by Node and Deno.
+ * The socket between a process and a child of it: the parent's side. Used by Node and Deno.
  *
  * The parent listens on a Unix domain socket in a folder that only this user can enter (on Windows: a named
  * pipe of a random name); the child finds the path and a random token in its environment, connects and sends
@@ -11,15 +11,11 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { setTimeout } from "node:timers";
-import { DawnletError } from "../../kernels/errors.ts";
 import type { Port } from "../port/port.ts";
 import { SocketPort } from "../port/socket-port.ts";
-import { orphanGraceMs } from "./platform.ts";
-import { acceptedStream, connectStream } from "./posix-socket.ts";
+import { pathVariable, tokenVariable } from "./posix-parent.ts";
+import { acceptedStream } from "./posix-socket.ts";
 
-const pathVariable = "DAWNLET_PARENT_SOCKET";
-const tokenVariable = "DAWNLET_PARENT_TOKEN";
 const tokenBytes = 32;
 
 /** The parent's side of one connection. */
@@ -80,29 +76,4 @@ export class ParentLink {
     this.#server.close();
     if (this.#folder) await rm(this.#folder, { recursive: true, force: true });
   }
-}
-
-/** See `Platform.connectParent`, for processes. */
-export function connectToParent(): Port {
-  const path = process.env[pathVariable];
-  const token = process.env[tokenVariable];
-  if (!path || !token) {
-    throw new DawnletError(
-      "UNAVAILABLE",
-      "Cannot connect to a parent as this process was not started by Dawnlet: run 'dawnlet serve' instead",
-    );
-  }
-  // Children of this process are not children of its parent.
-  delete process.env[pathVariable];
-  delete process.env[tokenVariable];
-  // Ctrl-C reaches every process of the terminal. The parent decides when its children end.
-  process.on("SIGINT", () => {});
-  const stream = connectStream(path);
-  stream.write([Buffer.from(token, "hex")]);
-  const port = new SocketPort(stream);
-  port.closed.then(() => {
-    // SIGKILL because a process that holds a GPU device can hang in its orderly exit.
-    setTimeout(() => process.kill(process.pid, "SIGKILL"), orphanGraceMs).unref();
-  });
-  return port;
 }

@@ -1,0 +1,190 @@
+/**
+ * DeviceApi over a MessagePort by Comlink: the functions that a worker exposes, their arguments checked on
+ * arrival, and the client that calls them. For processes the same is in protocol.ts.
+ * Weights are given over the port, or read from wherever the worker can read.
+ */
+import * as v from "valibot";
+import { DawnletError } from "../../kernels/errors.ts";
+import { parseProgram } from "../../kernels/program/parse.ts";
+import type { Program } from "../../kernels/program/program.ts";
+import { exposeFunctions, give, type Remote, wrapFunctions } from "../port/comlink.ts";
+import type {
+  DeviceApi,
+  DeviceDescription,
+  DeviceMemory,
+  LoadOptions,
+  LoadTiming,
+  RunRequest,
+  RunResult,
+  ShaderError,
+  WeightSource,
+} from "./api.ts";
+import type { AdapterChoice } from "./open.ts";
+import { adapterChoice } from "./protocol.ts";
+
+/** How a worker is to open its device. */
+export interface WorkerOpenParams extends AdapterChoice {
+  readonly budgetBytes: number;
+  /** Where weights lie that are not given, by `blobPath`: a folder, in a browser a URL. Left out: nowhere. */
+  readonly blobFolder?: string | undefined;
+}
+
+/** What a worker serves. */
+export interface ServedDevice extends DeviceApi {
+  destroy(): void;
+}
+
+const openParams = v.strictObject({
+  ...adapterChoice,
+  budgetBytes: v.number(),
+  blobFolder: v.optional(v.string()),
+});
+const text = v.string();
+const bytes = v.instance(Uint8Array);
+const loadOptions = v.strictObject({ writesBeforeReads: v.boolean() });
+const runRequest = v.strictObject({ program: text, inputs: v.array(bytes) });
+
+type DeviceFunctions = ReturnType<typeof deviceFunctions>;
+
+/**
+ * Serves a device to who holds the other end of the port.
+ * @param open opens the device once; `weights` are those that come over the port, with what `stored` makes of the
+ *   folder behind them.
+ */
+export function serveDevice(
+  port: MessagePort,
+  open: (params: WorkerOpenParams, weights: WeightSource) => Promise<ServedDevice>,
+  stored: (blobFolder: string) => WeightSource,
+): void {
+  exposeFunctions(deviceFunctions(open, stored), port);
+}
+
+function deviceFunctions(
+  open: (params: WorkerOpenParams, weights: WeightSource) => Promise<ServedDevice>,
+  stored: (blobFolder: string) => WeightSource,
+) {
+  const given = new Map<string, Uint8Array>();
+  let opening: Promise<ServedDevice> | undefined;
+  let device: ServedDevice | undefined;
+  const opened = (): ServedDevice => {
+    if (device === undefined) throw new DawnletError("UNAVAILABLE", "The device is not open yet");
+    return device;
+  };
+  return {
+    async open(params: unknown): Promise<DeviceDescription> {
+      if (opening !== undefined) throw new DawnletError("INVALID_ARGUMENT", "The device is open already");
+      const checked = check(openParams, params);
+      const { blobFolder } = checked;
+      const source = new GivenWeights(given, blobFolder === undefined ? undefined : stored(blobFolder));
+      opening = open(checked, source);
+      device = await opening;
+      return device.describe();
+    },
+    async giveWeight(digest: unknown, blob: unknown): Promise<void> {
+      const name = check(text, digest);
+      const owned = check(bytes, blob);
+      const actual = await crypto.subtle.digest("SHA-256", owned as Uint8Array<ArrayBuffer>);
+      if (new Uint8Array(actual).toHex() !== name)
+        throw new DawnletError("CORRUPT_DATA", `Cannot take weight ${name} as its bytes have another digest`);
+      given.set(name, owned);
+    },
+    dropWeight: (digest: unknown): void => void given.delete(check(text, digest)),
+    describe: () => opened().describe(),
+    checkShader: (code: unknown) => opened().checkShader(check(text, code)),
+    load: (id: unknown, program: unknown, options: unknown): Promise<LoadTiming> =>
+      opened().load(check(text, id), parseProgram(program), check(loadOptions, options)),
+    unload: (id: unknown) => opened().unload(check(text, id)),
+    run: (request: unknown) => opened().run(check(runRequest, request)),
+    memory: () => opened().memory(),
+    close: (): void => opened().destroy(),
+  };
+}
+
+/** The other end: a device in a worker. */
+export class WorkerDevice implements DeviceApi {
+  readonly #remote: Remote<DeviceFunctions>;
+
+  /** @param port `ChildWorker.messagePort` of a worker on worker-main.ts. */
+  constructor(port: MessagePort) {
+    this.#remote = wrapFunctions<DeviceFunctions>(port);
+  }
+
+  /** To be called first. @throws DawnletError NO_ADAPTER */
+  open(params: WorkerOpenParams): Promise<DeviceDescription> {
+    return this.#remote.open(params);
+  }
+
+  /**
+   * Gives a weight, its memory included, before a Program that reads it is loaded. The worker keeps it until
+   * `dropWeight`. @throws DawnletError CORRUPT_DATA where the digest is not that of the bytes.
+   */
+  giveWeight(digest: string, blob: Uint8Array): Promise<void> {
+    return this.#remote.giveWeight(digest, give(blob));
+  }
+
+  dropWeight(digest: string): Promise<void> {
+    return this.#remote.dropWeight(digest);
+  }
+
+  describe(): Promise<DeviceDescription> {
+    return this.#remote.describe();
+  }
+
+  checkShader(code: string): Promise<readonly ShaderError[]> {
+    return this.#remote.checkShader(code);
+  }
+
+  load(id: string, program: Program, options: LoadOptions): Promise<LoadTiming> {
+    return this.#remote.load(id, program, options);
+  }
+
+  unload(id: string): Promise<void> {
+    return this.#remote.unload(id);
+  }
+
+  run({ program, inputs }: RunRequest): Promise<RunResult> {
+    // Copied once here: a view would take all of the memory that it is a part of along.
+    return this.#remote.run(give({ program, inputs: inputs.map((input) => input.slice()) }));
+  }
+
+  memory(): Promise<DeviceMemory> {
+    return this.#remote.memory();
+  }
+
+  /** Destroys the device, which a thread should do before it ends; runs that wait fail with DEVICE_LOST. */
+  close(): Promise<void> {
+    return this.#remote.close();
+  }
+}
+
+/** Weights from memory where they were given, from elsewhere otherwise. */
+class GivenWeights implements WeightSource {
+  readonly #given: ReadonlyMap<string, Uint8Array>;
+  readonly #stored: WeightSource | undefined;
+
+  constructor(given: ReadonlyMap<string, Uint8Array>, stored: WeightSource | undefined) {
+    this.#given = given;
+    this.#stored = stored;
+  }
+
+  async read(digest: string, offset: number, target: Uint8Array): Promise<void> {
+    const blob = this.#given.get(digest);
+    if (blob === undefined) {
+      if (this.#stored !== undefined) return this.#stored.read(digest, offset, target);
+      throw new DawnletError("NOT_FOUND", `No weight with digest ${digest} was given`);
+    }
+    if (offset + target.byteLength > blob.byteLength)
+      throw new DawnletError(
+        "CORRUPT_DATA",
+        `Weight ${digest} has ${blob.byteLength} bytes, fewer than its Program states`,
+      );
+    target.set(blob.subarray(offset, offset + target.byteLength));
+  }
+}
+
+function check<T>(schema: v.GenericSchema<unknown, T>, value: unknown): T {
+  const result = v.safeParse(schema, value);
+  if (!result.success)
+    throw new DawnletError("INVALID_ARGUMENT", `Bad call of the device: ${result.issues[0].message}`);
+  return result.output;
+}
