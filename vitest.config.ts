@@ -1,12 +1,15 @@
 import { defineConfig } from "vitest/config";
 
 const isDeno = "Deno" in globalThis;
+// vitest knows nothing of Deno: without this `#platform` would be Node's in both.
+const conditions = isDeno ? ["deno", "node"] : ["node"];
 
 export default defineConfig({
-  resolve: { conditions: isDeno ? ["deno", "node"] : ["node"] },
-  ssr: { resolve: { conditions: isDeno ? ["deno", "node"] : ["node"] } },
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/setup.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,

@@ -32,6 +32,10 @@ const program = new Command("dawnlet")
 for (const add of [addServe, addDeploy, addInvoke, addList, addInspect, addRemove, addDoctor])
   add(program, context);
 
+// Whoever read the output has seen enough: `dawnlet list | head`.
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error) => platform.exit("code" in error && error.code === "EPIPE" ? 0 : 1));
+
 try {
   await program.parseAsync(process.argv);
 } catch (error) {

@@ -4,16 +4,15 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Program } from "../../kernels/program/program.ts";
-import { narrowTensor, type Tensor, type TensorSpec, type Tensors } from "../../kernels/tensor.ts";
 import type { FileLookup } from "../../models/onnx/external.ts";
 import type { ModelSignature } from "../../models/onnx/signature.ts";
-import { type CpuSession, createCpuSession } from "../../models/ort.ts";
+import { createCpuSession } from "../../models/ort.ts";
 import { type Dimensions, prepareReference, prepareVariant } from "../../models/prepare.ts";
 import { NotRecordable, recordModel } from "../../models/record/record.ts";
 import type { PipelineLayouts } from "../../models/record/recorder.ts";
-import { type SampleDomain, sampleDomains, sampleTensor, stressDomain } from "../../models/verify/samples.ts";
 import type { DeviceApi } from "../device/api.ts";
-import { type VerificationCase, verifyProgram } from "./verify.ts";
+import { ReferenceCases } from "./cases.ts";
+import { verifyProgram } from "./verify.ts";
 
 export interface ModelBytes {
   readonly model: Uint8Array;
@@ -57,29 +56,34 @@ export async function compileModel(input: CompileInput, context: CompileContext)
   context.progress("compile", "running the reference on the CPU");
   const session = await createCpuSession(prepared.reference);
   try {
-    const cases = await referenceCases(session, prepared.inputs);
-    if (typeof cases === "string") return { type: "fallback", reason: cases };
+    const cases = new ReferenceCases(session, prepared.inputs, prepared.gpuInputs);
+    const ordinary = await cases.ordinary();
+    if (typeof ordinary === "string") return { type: "fallback", reason: ordinary };
     context.progress("compile", "recording on the GPU");
     using device = await context.openDevice();
-    const gpuCases = cases.map((one) => asProgramInputs(one, prepared.gpuInputs));
-    const samples = [gpuCases[0]!.inputs, gpuCases[1]!.inputs] as const;
     const recording = {
       device: device.gpu,
       layouts: device.layouts,
       files: prepared.gpu,
       inputs: prepared.gpuInputs,
-      samples,
+      samples: [ordinary[0].inputs, ordinary[1].inputs] as const,
     };
     return await recordModel(recording, async ({ program, weights }) => {
       context.progress("verify", `replaying ${program.steps.length} steps against the reference`);
-      const { disagreement, ...verification } = await verifyProgram(device.serve(weights), program, gpuCases);
+      const all = [...ordinary, ...(await cases.further(program))];
+      const { disagreement, ...verification } = await verifyProgram(device.serve(weights), program, all);
       if (disagreement !== undefined)
         return { type: "fallback", reason: `the recorded Program disagrees: ${disagreement}` };
       return { type: "program", program, weights, ...verification };
     });
   } catch (error) {
-    if (error instanceof NotRecordable) return { type: "fallback", reason: error.message };
-    throw error;
+    if (error instanceof DawnletError && error.code === "NO_ADAPTER") throw error;
+    // Whatever failed on the way to the GPU: the reference runs, so the fallback can serve.
+    const what = error instanceof Error ? error.message : String(error);
+    return {
+      type: "fallback",
+      reason: error instanceof NotRecordable ? what : `recording failed: ${what}`,
+    };
   } finally {
     await session.release().catch(() => undefined);
   }
@@ -92,53 +96,6 @@ export async function describeModel({ model, files }: ModelBytes): Promise<Model
   const session = await createCpuSession(reference);
   await session.release();
   return signature;
-}
-
-/**
- * Inputs that the model accepts, with the reference's answers: two random draws of one domain, which are also what
- * is recorded, and one of large values where the model takes them.
- * @returns a reason in words where no domain is accepted.
- */
-async function referenceCases(
-  session: CpuSession,
-  specs: readonly TensorSpec[],
-): Promise<VerificationCase[] | string> {
-  let refusal = "";
-  for (const domain of sampleDomains) {
-    try {
-      const cases = [
-        await referenceCase(session, specs, domain, 1),
-        await referenceCase(session, specs, domain, 2),
-      ];
-      const stress = await referenceCase(session, specs, stressDomain, 3).catch(() => undefined);
-      return stress === undefined ? cases : [...cases, stress];
-    } catch (error) {
-      refusal = error instanceof Error ? error.message : String(error);
-    }
-  }
-  return `no sample input is accepted, so nothing could be verified (${refusal})`;
-}
-
-/** Samples are small: those that the Program takes as int32 fit. */
-function asProgramInputs(
-  { inputs, expected }: VerificationCase,
-  specs: readonly TensorSpec[],
-): VerificationCase {
-  const converted = inputs.map((tensor, i) =>
-    tensor.dataType === specs[i]!.dataType ? tensor : narrowTensor(tensor)!,
-  );
-  return { inputs: converted, expected };
-}
-
-async function referenceCase(
-  session: CpuSession,
-  specs: readonly TensorSpec[],
-  domain: SampleDomain,
-  seed: number,
-): Promise<VerificationCase> {
-  const inputs: Tensor[] = specs.map((spec, i) => sampleTensor(spec, domain, seed * 1000 + i));
-  const named: Tensors = Object.fromEntries(specs.map(({ name }, i) => [name, inputs[i]!]));
-  return { inputs, expected: await session.run(named) };
 }
 
 function requireTensors({ unsupported }: ModelSignature): void {

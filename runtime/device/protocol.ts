@@ -136,7 +136,8 @@ function timingTuple({ queueMs, encodeMs, executeMs }: RunTiming): [number, numb
   return [round(queueMs), round(encodeMs), round(executeMs)];
 }
 
-function check<T>(schema: v.GenericSchema<unknown, T>, params: unknown): T {
+/** @throws DawnletError INVALID_ARGUMENT where what came from elsewhere is not what the schema says. */
+export function check<T>(schema: v.GenericSchema<unknown, T>, params: unknown): T {
   const result = v.safeParse(schema, params);
   if (!result.success)
     throw new DawnletError("INVALID_ARGUMENT", `Bad call of the device: ${result.issues[0].message}`);

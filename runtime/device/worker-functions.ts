@@ -17,16 +17,30 @@ import type {
   RunRequest,
   RunResult,
   ShaderError,
-  WeightSource,
 } from "./api.ts";
 import type { AdapterChoice } from "./open.ts";
-import { adapterChoice } from "./protocol.ts";
+import { adapterChoice, check } from "./protocol.ts";
+import { MemoryWeights } from "./weights.ts";
 
 /** How a worker is to open its device. */
 export interface WorkerOpenParams extends AdapterChoice {
   readonly budgetBytes: number;
   /** Where weights lie that are not given, by `blobPath`: a folder, in a browser a URL. Left out: nowhere. */
   readonly blobFolder?: string | undefined;
+}
+
+/** Weights that came over the port. */
+export class GivenWeights extends MemoryWeights {
+  readonly #given: ReadonlyMap<string, Uint8Array>;
+
+  constructor(given: ReadonlyMap<string, Uint8Array>) {
+    super(given);
+    this.#given = given;
+  }
+
+  has(digest: string): boolean {
+    return this.#given.has(digest);
+  }
 }
 
 /** What a worker serves. */
@@ -45,24 +59,14 @@ const loadOptions = v.strictObject({ writesBeforeReads: v.boolean() });
 const runRequest = v.strictObject({ program: text, inputs: v.array(bytes) });
 
 type DeviceFunctions = ReturnType<typeof deviceFunctions>;
+type OpenDevice = (params: WorkerOpenParams, given: GivenWeights) => Promise<ServedDevice>;
 
-/**
- * Serves a device to who holds the other end of the port.
- * @param open opens the device once; `weights` are those that come over the port, with what `stored` makes of the
- *   folder behind them.
- */
-export function serveDevice(
-  port: MessagePort,
-  open: (params: WorkerOpenParams, weights: WeightSource) => Promise<ServedDevice>,
-  stored: (blobFolder: string) => WeightSource,
-): void {
-  exposeFunctions(deviceFunctions(open, stored), port);
+/** Serves a device to who holds the other end of the port. @param open is called once. */
+export function serveDevice(port: MessagePort, open: OpenDevice): void {
+  exposeFunctions(deviceFunctions(open), port);
 }
 
-function deviceFunctions(
-  open: (params: WorkerOpenParams, weights: WeightSource) => Promise<ServedDevice>,
-  stored: (blobFolder: string) => WeightSource,
-) {
+function deviceFunctions(open: OpenDevice) {
   const given = new Map<string, Uint8Array>();
   let opening: Promise<ServedDevice> | undefined;
   let device: ServedDevice | undefined;
@@ -73,10 +77,7 @@ function deviceFunctions(
   return {
     async open(params: unknown): Promise<DeviceDescription> {
       if (opening !== undefined) throw new DawnletError("INVALID_ARGUMENT", "The device is open already");
-      const checked = check(openParams, params);
-      const { blobFolder } = checked;
-      const source = new GivenWeights(given, blobFolder === undefined ? undefined : stored(blobFolder));
-      opening = open(checked, source);
+      opening = open(check(openParams, params), new GivenWeights(given));
       device = await opening;
       return device.describe();
     },
@@ -155,36 +156,4 @@ export class WorkerDevice implements DeviceApi {
   close(): Promise<void> {
     return this.#remote.close();
   }
-}
-
-/** Weights from memory where they were given, from elsewhere otherwise. */
-class GivenWeights implements WeightSource {
-  readonly #given: ReadonlyMap<string, Uint8Array>;
-  readonly #stored: WeightSource | undefined;
-
-  constructor(given: ReadonlyMap<string, Uint8Array>, stored: WeightSource | undefined) {
-    this.#given = given;
-    this.#stored = stored;
-  }
-
-  async read(digest: string, offset: number, target: Uint8Array): Promise<void> {
-    const blob = this.#given.get(digest);
-    if (blob === undefined) {
-      if (this.#stored !== undefined) return this.#stored.read(digest, offset, target);
-      throw new DawnletError("NOT_FOUND", `No weight with digest ${digest} was given`);
-    }
-    if (offset + target.byteLength > blob.byteLength)
-      throw new DawnletError(
-        "CORRUPT_DATA",
-        `Weight ${digest} has ${blob.byteLength} bytes, fewer than its Program states`,
-      );
-    target.set(blob.subarray(offset, offset + target.byteLength));
-  }
-}
-
-function check<T>(schema: v.GenericSchema<unknown, T>, value: unknown): T {
-  const result = v.safeParse(schema, value);
-  if (!result.success)
-    throw new DawnletError("INVALID_ARGUMENT", `Bad call of the device: ${result.issues[0].message}`);
-  return result.output;
 }

@@ -12,8 +12,8 @@ export async function openDawn(options: GpuOptions): Promise<OpenGpu> {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new DawnletError("NO_ADAPTER", `Cannot load Dawn, the package 'webgpu': ${why}`, { cause });
   });
+  // In place of Deno's own too: ONNX Runtime asks whether a device is a `GPUDevice`, and means Dawn's.
   for (const [name, value] of Object.entries(dawn.globals)) {
-    if (name in globalThis) continue;
     Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
   const gpu = dawn.create(createOptions(options));

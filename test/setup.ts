@@ -1,0 +1,16 @@
+/**
+ * Before any test process starts: finds a WebGPU adapter once, a software one where there is no GPU, and puts
+ * what selects it into the environment. Drivers and their libraries are chosen when a process starts, so a
+ * test process could not do it for itself.
+ */
+import process from "node:process";
+import { platform } from "#platform";
+import { findAdapter } from "../runtime/adapter/find-adapter.ts";
+
+/** @throws DawnletError NO_ADAPTER with what to install. */
+export async function setup(): Promise<void> {
+  const { name, environment, description } = await findAdapter(platform);
+  Object.assign(process.env, environment);
+  const { adapter } = description;
+  console.log(`Tests run on ${name} (${adapter.description || adapter.device}), ${platform.runtime}`);
+}
