@@ -131,6 +131,31 @@ export function buffersToClear(program: Program): BufferIndex[] {
   return [...toClear];
 }
 
+/** When the buffers of `buffersToClear` are cleared. */
+export interface ClearPlan {
+  /** Before the Program begins: nobody else used the memory before them. */
+  readonly clearedFirst: readonly BufferIndex[];
+  /** Before their first use: another buffer of the Program has the same slot earlier. */
+  readonly clearedLater: readonly BufferIndex[];
+}
+
+export const noClears: ClearPlan = { clearedFirst: [], clearedLater: [] };
+
+export function planClears(program: Program, { slotOf }: SlotPlan): ClearPlan {
+  const alive = lifetimes(program);
+  const firstInSlot = new Map<number, BufferIndex>();
+  for (const [buffer, slot] of slotOf) {
+    const other = firstInSlot.get(slot);
+    if (other === undefined || alive[buffer]!.first < alive[other]!.first) firstInSlot.set(slot, buffer);
+  }
+  const toClear = buffersToClear(program);
+  const isFirst = (buffer: BufferIndex) => firstInSlot.get(slotOf.get(buffer)!) === buffer;
+  return {
+    clearedFirst: toClear.filter(isFirst),
+    clearedLater: toClear.filter((buffer) => !isFirst(buffer)),
+  };
+}
+
 export interface UnwrittenRead {
   readonly buffer: BufferIndex;
   /** Position among all steps, with those of repeats counted once each. */

@@ -5,7 +5,7 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import { checkProgram } from "../../kernels/program/parse.ts";
 import type { ProgramWithWeights } from "../../kernels/program/program.ts";
-import { alignTo4, type Tensor, type TensorSpec, tensorBytes } from "../../kernels/tensor.ts";
+import { alignTo4, elementCount, type Tensor, type TensorSpec, tensorBytes } from "../../kernels/tensor.ts";
 import { createGpuSession, type GpuSession, type GpuTensor, gpuDataTypes, type ModelFiles } from "../ort.ts";
 import { buildProgram, type RecordedWeight } from "./build-program.ts";
 import { type PipelineLayouts, Recorder } from "./recorder.ts";
@@ -14,11 +14,21 @@ import { type Stream, streamDifference } from "./stream.ts";
 /** Why a model cannot be a Program; the fallback serves it and shows this. */
 export class NotRecordable extends Error {}
 
+/** Before anything else is done with a model. @throws NotRecordable for inputs that no GPUBuffer can hold. */
+export function checkRecordable(inputs: readonly TensorSpec[]): void {
+  for (const { name, dataType, shape } of inputs) {
+    if (!gpuDataTypes.has(dataType))
+      throw new NotRecordable(`input '${name}' is of type ${dataType}, which stays on the CPU`);
+    if (elementCount(shape) === 0) throw new NotRecordable(`input '${name}' has no elements`);
+  }
+}
+
 export interface RecordOptions {
   /** A device of the recorder's own: its methods are replaced. */
   readonly device: GPUDevice;
   readonly layouts: PipelineLayouts;
   readonly files: ModelFiles;
+  /** As `checkRecordable` takes them. */
   readonly inputs: readonly TensorSpec[];
   /** Two sets of values for the inputs, in order, that differ. */
   readonly samples: readonly [readonly Tensor[], readonly Tensor[]];
@@ -34,10 +44,6 @@ export async function recordModel<T>(
   { device, layouts, files, inputs, samples }: RecordOptions,
   use: (recorded: ProgramWithWeights) => Promise<T>,
 ): Promise<T> {
-  for (const { name, dataType } of inputs) {
-    if (!gpuDataTypes.has(dataType))
-      throw new NotRecordable(`input '${name}' is of type ${dataType}, which stays on the CPU`);
-  }
   const recorder = new Recorder(device, layouts);
   const session = await createGpuSession(device, files);
   try {

@@ -47,11 +47,11 @@ export function compareTensors(actual: Uint8Array, expected: Tensor, dispatches 
     const left = a[i]!;
     const right = e[i]!;
     if (left === right || (Number.isNaN(left) && Number.isNaN(right))) continue;
-    const error = Math.abs(left - right);
-    // Infinity is close to nothing but itself.
-    const isClose = error <= absolute + tolerance.relative * Math.abs(right) && error < Infinity;
+    // NaN and infinities are close to nothing but themselves.
+    const error = Number.isFinite(left) && Number.isFinite(right) ? Math.abs(left - right) : Infinity;
+    const isClose = error < Infinity && error <= absolute + tolerance.relative * Math.abs(right);
     if (!isClose) firstBad ??= i;
-    if (!(error <= maxAbsoluteError)) maxAbsoluteError = error;
+    maxAbsoluteError = Math.max(maxAbsoluteError, error);
   }
   return { maxAbsoluteError, firstBad };
 }

@@ -8,7 +8,7 @@ import type { FileLookup } from "../../models/onnx/external.ts";
 import type { ModelSignature } from "../../models/onnx/signature.ts";
 import { createCpuSession } from "../../models/ort.ts";
 import { type Dimensions, prepareReference, prepareVariant } from "../../models/prepare.ts";
-import { NotRecordable, recordModel } from "../../models/record/record.ts";
+import { checkRecordable, NotRecordable, recordModel } from "../../models/record/record.ts";
 import type { PipelineLayouts } from "../../models/record/recorder.ts";
 import type { DeviceApi } from "../device/api.ts";
 import { ReferenceCases } from "./cases.ts";
@@ -56,6 +56,7 @@ export async function compileModel(input: CompileInput, context: CompileContext)
   context.progress("compile", "running the reference on the CPU");
   const session = await createCpuSession(prepared.reference);
   try {
+    checkRecordable(prepared.gpuInputs);
     const cases = new ReferenceCases(session, prepared.inputs, prepared.gpuInputs);
     const ordinary = await cases.ordinary();
     if (typeof ordinary === "string") return { type: "fallback", reason: ordinary };

@@ -4,7 +4,7 @@
  */
 
 import { type SimpleStep, touches } from "../../kernels/program/analyze.ts";
-import type { BufferIndex, Program, Step } from "../../kernels/program/program.ts";
+import type { BufferIndex, Program } from "../../kernels/program/program.ts";
 import type { Layouts } from "./layouts.ts";
 
 export interface BufferRange {
@@ -39,53 +39,112 @@ export interface BoundProgramSource {
   readonly program: Program;
   readonly pipelines: readonly GPUComputePipeline[];
   readonly rangeOf: (buffer: BufferIndex) => BufferRange;
-  readonly cleared: ReadonlySet<BufferIndex>;
+  /** Buffers whose memory is cleared before the Program begins. */
+  readonly clearedFirst: readonly BufferIndex[];
+  /** Buffers whose memory is cleared just before their first use, since others used it before them. */
+  readonly clearedLater: readonly BufferIndex[];
   readonly laneVersion: number;
+}
+
+interface Block {
+  /** 1 for plain steps. */
+  readonly rounds: number;
+  readonly steps: readonly BoundStep[];
 }
 
 export class BoundProgram {
   readonly laneVersion: number;
   readonly inputs: readonly GPUBuffer[];
   readonly outputs: readonly GPUBuffer[];
-  /** By position: a plain step is a list of one with `rounds` 1. */
-  readonly #blocks: readonly { readonly rounds: number; readonly steps: readonly BoundStep[] }[];
+  /** Clears that need not wait for an earlier step: all runs of a round do theirs together. */
+  readonly prologue: readonly BoundTransfer[];
+  readonly blocks: readonly Block[];
 
   constructor(source: BoundProgramSource) {
     const { program, rangeOf } = source;
     this.laneVersion = source.laneVersion;
     this.inputs = program.inputs.map((tensor) => rangeOf(tensor.buffer).gpu);
     this.outputs = program.outputs.map((tensor) => rangeOf(tensor.buffer).gpu);
-    const toClear = new Set(source.cleared);
+    const clear = (buffer: BufferIndex) => clearOf(rangeOf(buffer), 0, program.buffers[buffer]!.sizeBytes);
+    const waiting = new Set(source.clearedLater);
+    this.prologue = source.clearedFirst.map(clear);
     const groupCache = new Map<string, readonly GPUBindGroup[]>();
-    const clearsBefore = (step: Step): BoundStep[] => {
-      const simple = step.type === "repeat" ? step.steps : [step];
-      return simple
-        .flatMap((s) => touches(program, s))
-        .filter(({ buffer }) => toClear.delete(buffer))
-        .map(({ buffer }) => clearOf(rangeOf(buffer), 0, program.buffers[buffer]!.sizeBytes));
+    const blocks: Block[] = [];
+    // Steps that follow each other form one block, which a run goes through without looking left or right.
+    let plain: BoundStep[] = [];
+    const endPlain = () => {
+      if (plain.length > 0) blocks.push({ rounds: 1, steps: plain });
+      plain = [];
     };
-    const blocks = [];
     for (const step of program.steps) {
-      const clears = clearsBefore(step);
-      if (clears.length > 0) blocks.push({ rounds: 1, steps: clears });
       const simple = step.type === "repeat" ? step.steps : [step];
+      for (const { buffer } of simple.flatMap((s) => touches(program, s))) {
+        if (waiting.delete(buffer)) plain.push(clear(buffer));
+      }
       const steps = simple.map((s) => bindStep(source, s, groupCache));
-      blocks.push({ rounds: step.type === "repeat" ? step.count : 1, steps });
+      if (step.type === "repeat") {
+        endPlain();
+        blocks.push({ rounds: step.count, steps });
+      } else plain.push(...steps);
     }
-    // Outputs that no step writes are still handed out.
-    const rest = [...toClear].filter((index) => program.buffers[index]!.type === "output");
-    const clears = rest.map((index) => clearOf(rangeOf(index), 0, program.buffers[index]!.sizeBytes));
-    if (clears.length > 0) blocks.push({ rounds: 1, steps: clears });
+    // Outputs that no step writes are handed out all the same.
+    for (const buffer of waiting) plain.push(clear(buffer));
+    endPlain();
+    this.blocks = blocks;
+  }
+}
+
+/**
+ * Encodes the runs of a round: their clears first, then their steps in lockstep. Dispatches of different runs touch
+ * different buffers, so no barrier stands between them and small kernels fill the GPU together.
+ */
+export function encodeRound(commands: CommandWriter, programs: readonly BoundProgram[]): void {
+  for (const { prologue } of programs) for (const clear of prologue) commands.transfer(clear);
+  if (programs.length === 1) {
+    encodeAlone(commands, programs[0]!);
+    return;
+  }
+  let cursors = programs.map(({ blocks }) => new Cursor(blocks));
+  while (cursors.length > 0) {
+    const going: Cursor[] = [];
+    for (const cursor of cursors) {
+      const step = cursor.next();
+      if (step === undefined) continue;
+      commands.step(step);
+      going.push(cursor);
+    }
+    cursors = going;
+  }
+}
+
+function encodeAlone(commands: CommandWriter, { blocks }: BoundProgram): void {
+  for (const { rounds, steps } of blocks) {
+    for (let round = 0; round < rounds; round++) {
+      for (const step of steps) commands.step(step);
+    }
+  }
+}
+
+/** A place in a Program's steps. */
+class Cursor {
+  readonly #blocks: readonly Block[];
+  #block = 0;
+  #round = 0;
+  #step = 0;
+
+  constructor(blocks: readonly Block[]) {
     this.#blocks = blocks;
   }
 
-  encode(commands: CommandWriter): void {
-    for (const { rounds, steps } of this.#blocks) {
-      for (let round = 0; round < rounds; round++) {
-        for (const step of steps) {
-          if (step.type === "dispatch") commands.dispatch(step);
-          else commands.transfer(step);
-        }
+  next(): BoundStep | undefined {
+    for (;;) {
+      const block = this.#blocks[this.#block];
+      if (block === undefined) return undefined;
+      if (this.#step < block.steps.length && this.#round < block.rounds) return block.steps[this.#step++];
+      this.#step = 0;
+      if (++this.#round >= block.rounds) {
+        this.#round = 0;
+        this.#block++;
       }
     }
   }
@@ -101,7 +160,12 @@ export class CommandWriter {
     this.encoder = encoder;
   }
 
-  dispatch(step: BoundDispatch): void {
+  step(step: BoundStep): void {
+    if (step.type === "dispatch") this.#dispatch(step);
+    else this.transfer(step);
+  }
+
+  #dispatch(step: BoundDispatch): void {
     let pass = this.#pass;
     if (pass === undefined) {
       pass = this.encoder.beginComputePass();

@@ -6,7 +6,7 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import { alignTo4, tensorBytes } from "../../kernels/tensor.ts";
 import type { RunResult } from "./api.ts";
-import { CommandWriter } from "./bound-program.ts";
+import { CommandWriter, encodeRound } from "./bound-program.ts";
 import { Lane } from "./lane.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
 import type { LoadedProgram } from "./loaded-program.ts";
@@ -142,12 +142,13 @@ export class Executor {
           : staging.gpu.mapAsync(GPUMapMode.READ, 0, outputs.totalBytes);
       await this.#settled(mapped, validation);
       const doneAt = performance.now();
-      const bytes = staging?.gpu.getMappedRange(0, outputs.totalBytes);
+      // Nothing is staged where all outputs are without elements.
+      const bytes = staging?.gpu.getMappedRange(0, outputs.totalBytes) ?? new ArrayBuffer();
       for (const [i, run] of round.entries()) {
         this.#proven.add(run.program);
         resolve(run, {
           outputs: outputs.offsets[i]!.map(
-            ({ offset, sizeBytes }) => new Uint8Array(bytes!.slice(offset, offset + sizeBytes)),
+            ({ offset, sizeBytes }) => new Uint8Array(bytes.slice(offset, offset + sizeBytes)),
           ),
           timing: {
             queueMs: startedAt - run.arrivedAt,
@@ -194,7 +195,7 @@ export class Executor {
         if (bytes.byteLength > 0) writeWords(queue, targets[j]!, bytes);
     }
     const commands = new CommandWriter(this.#device.createCommandEncoder());
-    for (const program of bound) program.encode(commands);
+    encodeRound(commands, bound);
     commands.endPass();
     for (const [i, ranges] of offsets.entries()) {
       for (const [j, { offset, copyBytes }] of ranges.entries()) {

@@ -4,8 +4,10 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import {
-  buffersToClear,
+  type ClearPlan,
   flatSteps,
+  noClears,
+  planClears,
   planSlots,
   requirements,
   type SlotPlan,
@@ -33,8 +35,7 @@ export class LoadedProgram {
   readonly program: Program;
   readonly slots: SlotPlan;
   readonly timing: LoadTiming;
-  /** Buffers whose memory is cleared before their first use; see LoadOptions.writesBeforeReads. */
-  readonly cleared: ReadonlySet<BufferIndex>;
+  readonly #clears: ClearPlan;
   readonly #context: LoadContext;
   readonly #pipelines: readonly PipelineLease[];
   readonly #weights: WeightsLease;
@@ -55,7 +56,7 @@ export class LoadedProgram {
     this.program = program;
     this.slots = planSlots(program);
     this.timing = timing;
-    this.cleared = new Set(options.writesBeforeReads ? [] : buffersToClear(program));
+    this.#clears = options.writesBeforeReads ? noClears : planClears(program, this.slots);
     this.#context = context;
     this.#pipelines = pipelines;
     this.#weights = weights;
@@ -104,7 +105,7 @@ export class LoadedProgram {
         program: this.program,
         pipelines: this.#pipelines.map((lease) => lease.gpu),
         rangeOf: (buffer) => this.#rangeOf(buffer, lane),
-        cleared: this.cleared,
+        ...this.#clears,
         laneVersion: lane.version,
       });
       this.#bound.set(lane, bound);

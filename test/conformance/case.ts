@@ -68,7 +68,9 @@ export function disagreement(actual: Uint8Array, { bytes, tolerance }: ExpectedO
     case "levels": {
       const far = actual.filter((byte, i) => Math.abs(byte - bytes[i]!) > tolerance.levels).length;
       const isFew = far <= tolerance.exceptFraction * bytes.byteLength;
-      return isFew ? undefined : `${far} of ${bytes.byteLength} bytes are off by more than ${tolerance.levels}`;
+      return isFew
+        ? undefined
+        : `${far} of ${bytes.byteLength} bytes are off by more than ${tolerance.levels}`;
     }
     default:
       return tolerance satisfies never;

@@ -26,7 +26,10 @@ export const memoryRules: readonly Rule[] = [
       for (let i = 0; i < 6; i++) x = x * 5 + i;
       return x;
     });
-    return { made, runs: [{ inputs: [new Uint8Array(given.buffer)], outputs: [new Uint8Array(wanted.buffer)] }] };
+    return {
+      made,
+      runs: [{ inputs: [new Uint8Array(given.buffer)], outputs: [new Uint8Array(wanted.buffer)] }],
+    };
   }),
 
   rule("a temporary that is read without having been written reads zeros", async () => {
@@ -36,7 +39,10 @@ export const memoryRules: readonly Rule[] = [
     sketch.dispatch({ code: mapShader("x + 7u"), bindings: [reads(never), writes(output)] });
     return {
       made: sketch.finish(),
-      runs: [{ outputs: [words(...Array<number>(64).fill(7))] }, { outputs: [words(...Array<number>(64).fill(7))] }],
+      runs: [
+        { outputs: [words(...Array<number>(64).fill(7))] },
+        { outputs: [words(...Array<number>(64).fill(7))] },
+      ],
     };
   }),
 
@@ -50,17 +56,20 @@ export const memoryRules: readonly Rule[] = [
     return { made: sketch.finish(), runs: [{ inputs: [words(1, 2)], outputs: [words(0, 0, 1, 2, 0, 0)] }] };
   }),
 
-  rule("outputs that no step writes are zeros, and so is the rest of one that is written in part", async () => {
-    const sketch = new Sketch();
-    const input = sketch.input("uint32", 1);
-    sketch.output("float32", 5);
-    const partly = sketch.output("uint32", 4);
-    sketch.copy(input, partly, 4, 0, 8);
-    return {
-      made: sketch.finish(),
-      runs: [{ inputs: [words(9)], outputs: [words(0, 0, 0, 0, 0), words(0, 0, 9, 0)] }],
-    };
-  }),
+  rule(
+    "outputs that no step writes are zeros, and so is the rest of one that is written in part",
+    async () => {
+      const sketch = new Sketch();
+      const input = sketch.input("uint32", 1);
+      sketch.output("float32", 5);
+      const partly = sketch.output("uint32", 4);
+      sketch.copy(input, partly, 4, 0, 8);
+      return {
+        made: sketch.finish(),
+        runs: [{ inputs: [words(9)], outputs: [words(0, 0, 0, 0, 0), words(0, 0, 9, 0)] }],
+      };
+    },
+  ),
 
   rule("a Program without inputs and steps gives zeros", async () => {
     const sketch = new Sketch();

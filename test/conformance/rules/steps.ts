@@ -38,7 +38,9 @@ export const stepRules: readonly Rule[] = [
     sketch.copy(input, other, 8, 0, 16);
     return {
       made: sketch.finish(),
-      runs: [{ inputs: [words(1, 2, 3, 4, 5, 6)], outputs: [words(1, 2, 0, 0, 5, 6), words(0, 0, 0, 0, 1, 2)] }],
+      runs: [
+        { inputs: [words(1, 2, 3, 4, 5, 6)], outputs: [words(1, 2, 0, 0, 5, 6), words(0, 0, 0, 0, 1, 2)] },
+      ],
     };
   }),
 
@@ -99,7 +101,7 @@ export const stepRules: readonly Rule[] = [
       // Each element from its neighbour, so that an order other than this one shows.
       const code = mapShader("x + source[(i + 1u) % arrayLength(&source)]");
       sketch.dispatch({ code, bindings: [reads(from), writes(to)] });
-      if (i % 10 === 9) sketch.copy(to, from, 4, 0, 4);
+      if (i % 10 === 9) sketch.copy(from, to, 4, 0, 4);
     }
     sketch.copy(even, output, 2000);
     const given = noise(500, 1);
@@ -108,7 +110,7 @@ export const stepRules: readonly Rule[] = [
     for (let i = 0; i < 30; i++) {
       const from = values;
       others = from.map((value, at) => value + from[(at + 1) % 500]!);
-      if (i % 10 === 9) from[1] = others[0]!;
+      if (i % 10 === 9) others[1] = from[0]!;
       [values, others] = [others, from];
     }
     return { made: sketch.finish(), runs: [{ inputs: [given], outputs: [new Uint8Array(values.buffer)] }] };

@@ -1,0 +1,59 @@
+/** A device process, of this runtime or another, whose weights lie in a folder. */
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { DeviceApi, DeviceDescription } from "../../../runtime/device/api.ts";
+import type { AdapterChoice } from "../../../runtime/device/open.ts";
+import { blobPath, DeviceClient } from "../../../runtime/device/protocol.ts";
+import type { Platform } from "../../../runtime/platform/platform.ts";
+import { RpcClient } from "../../../runtime/port/rpc-client.ts";
+import { budgetBytes } from "../checks/check.ts";
+
+const entry = new URL("../../../runtime/device/main.ts", import.meta.url);
+
+export interface StartedDevice {
+  readonly api: DeviceApi;
+  readonly description: DeviceDescription;
+  /** @returns what the process printed. */
+  close(): Promise<readonly string[]>;
+}
+
+/** @param environment names the adapter. */
+export async function startProcess(
+  platform: Pick<Platform, "spawnProcess">,
+  environment: Readonly<Record<string, string>>,
+  choice: AdapterChoice,
+  blobs: ReadonlyMap<string, Uint8Array>,
+): Promise<StartedDevice> {
+  const blobFolder = await writeBlobs(blobs);
+  const lines: string[] = [];
+  const onLine = (line: string): void => void lines.push(line);
+  const child = await platform.spawnProcess(entry, { name: "device process", environment, onLine });
+  const close = async (): Promise<readonly string[]> => {
+    // Drivers may hang in an orderly exit.
+    child.kill();
+    await child.exited;
+    await rm(blobFolder, { recursive: true });
+    return lines;
+  };
+  const api = new DeviceClient(
+    new RpcClient(child.port, { peer: "the device process", closedCode: "DEVICE_LOST" }),
+  );
+  try {
+    return { api, close, description: await api.open({ ...choice, budgetBytes, blobFolder }) };
+  } catch (error) {
+    const printed = await close();
+    throw new Error(`Cannot open the device: ${error}\n${printed.join("\n")}`, { cause: error });
+  }
+}
+
+/** Writes weights as the store keeps them. @returns the folder. */
+export async function writeBlobs(blobs: ReadonlyMap<string, Uint8Array>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "dawnlet-conformance-"));
+  for (const [digest, blob] of blobs) {
+    const path = blobPath(folder, digest);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, blob);
+  }
+  return folder;
+}
