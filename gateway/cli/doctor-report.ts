@@ -1,9 +1,19 @@
-/** A diagnosis in words. */
+/** A diagnosis, and the same in words. */
 import type { Checkup } from "../../runtime/adapter/checkup.ts";
+import type { AdapterSurvey } from "../../runtime/adapter/survey.ts";
 import type { DeviceDescription } from "../../runtime/device/api.ts";
 import type { DataFolderState } from "./data-folder-state.ts";
-import type { Diagnosis } from "./doctor.ts";
 import { formatBytes, tableLines } from "./text.ts";
+
+export interface Diagnosis {
+  readonly canRun: boolean;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly system: string;
+  readonly survey: AdapterSurvey;
+  /** Absent where there is no adapter; a text where the adapter failed under it. */
+  readonly checkup?: Checkup | { readonly failure: string };
+  readonly data: DataFolderState;
+}
 
 /** Those that decide which Programs run; a browser's page has the same names. */
 const telling = [

@@ -1,23 +1,13 @@
 /** `dawnlet doctor`: whether functions can run here, on what, and what is missing if they cannot. */
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { type Checkup, examineAdapter } from "../../runtime/adapter/checkup.ts";
-import { type AdapterSurvey, surveyAdapters } from "../../runtime/adapter/survey.ts";
+import { examineAdapter } from "../../runtime/adapter/checkup.ts";
+import { surveyAdapters } from "../../runtime/adapter/survey.ts";
 import type { Platform } from "../../runtime/platform/platform.ts";
 import { defaultDataFolder } from "./data-folder.ts";
-import { type DataFolderState, examineDataFolder } from "./data-folder-state.ts";
-import { doctorLines } from "./doctor-report.ts";
+import { examineDataFolder } from "./data-folder-state.ts";
+import { type Diagnosis, doctorLines } from "./doctor-report.ts";
 import type { CliContext } from "./terminal.ts";
-
-export interface Diagnosis {
-  readonly canRun: boolean;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly system: string;
-  readonly survey: AdapterSurvey;
-  /** Absent where there is no adapter; a text where the adapter failed under it. */
-  readonly checkup?: Checkup | { readonly failure: string };
-  readonly data: DataFolderState;
-}
 
 interface DoctorOptions {
   readonly data?: string;

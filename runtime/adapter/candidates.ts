@@ -220,5 +220,6 @@ function inherited(host: AdapterHost, names: readonly string[]): Record<string, 
 }
 
 function joinPaths(first: string | undefined, second: string): string {
+  if (first?.split(":").includes(second)) return first;
   return first ? `${first}:${second}` : second;
 }

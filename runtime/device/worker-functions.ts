@@ -145,7 +145,7 @@ export class WorkerDevice implements DeviceApi {
 
   run({ program, inputs }: RunRequest): Promise<RunResult> {
     // Copied once here: a view would take all of the memory that it is a part of along.
-    return this.#remote.run(give({ program, inputs: inputs.map((input) => input.slice()) }));
+    return this.#remote.run(give({ program, inputs: inputs.map((input) => new Uint8Array(input)) }));
   }
 
   memory(): Promise<DeviceMemory> {

@@ -40,7 +40,10 @@ export function connectStream(path: string): ByteStream {
 export function acceptedStream(socket: Socket, begun: Uint8Array<ArrayBuffer>): ByteStream {
   return new SocketStream(socket, (sink) => {
     if (begun.byteLength > 0) sink.push(begun);
-    socket.on("data", (piece: Buffer<ArrayBuffer>) => sink.push(piece));
+    // Plain bytes, because messages view them: the `slice` of a Buffer does not copy.
+    socket.on("data", (piece: Buffer<ArrayBuffer>) =>
+      sink.push(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength)),
+    );
     socket.resume();
   });
 }

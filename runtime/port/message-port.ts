@@ -37,7 +37,9 @@ export class MessagePortPort implements Port {
     const moved = new Set<ArrayBuffer>();
     const attachments = message.attachments.map((attachment) => {
       const own = message.given?.includes(attachment) ? wholeBuffer(attachment) : undefined;
-      const bytes = own && !moved.has(own) ? (attachment as Uint8Array<ArrayBuffer>) : attachment.slice();
+      // Not `slice()`, which for a Buffer is the sender's own memory.
+      const bytes =
+        own && !moved.has(own) ? (attachment as Uint8Array<ArrayBuffer>) : new Uint8Array(attachment);
       moved.add(bytes.buffer);
       return bytes;
     });

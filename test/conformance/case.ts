@@ -78,5 +78,5 @@ export function disagreement(actual: Uint8Array, { bytes, tolerance }: ExpectedO
 }
 
 export function floatsOf(bytes: Uint8Array): Float32Array {
-  return new Float32Array(bytes.slice().buffer);
+  return new Float32Array(new Uint8Array(bytes).buffer);
 }

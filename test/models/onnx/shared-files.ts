@@ -8,18 +8,19 @@ import type { Tensor } from "../../../kernels/tensor.ts";
 import { decodeTensorProto } from "../../../models/onnx/model.ts";
 import { readTensor } from "../../../models/onnx/tensor.ts";
 
-const shared = join(import.meta.dirname, "../../../../shared");
+/** Files beside the project. */
+export const sharedFolder = join(import.meta.dirname, "../../../../shared");
 
 /** Why tests on shared files cannot run; undefined where they can. */
-export const missingFiles = existsSync(join(shared, "onnx-backend"))
+export const missingFiles = existsSync(join(sharedFolder, "onnx-backend"))
   ? undefined
-  : `no folder '${shared}/onnx-backend' (onnx/onnx, onnx/backend/test/data)`;
+  : `no folder '${sharedFolder}/onnx-backend' (onnx/onnx, onnx/backend/test/data)`;
 
 if (missingFiles !== undefined) console.warn(`Skipped: tests on real models, as there is ${missingFiles}`);
 
 /** Every model beside the project, by path. */
 export function sharedModels(): readonly string[] {
-  return globSync(join(shared, "{models,onnx-backend}/**/*.onnx")).sort();
+  return globSync(join(sharedFolder, "{models,onnx-backend}/**/*.onnx")).sort();
 }
 
 export function readShared(path: string): Uint8Array {
@@ -36,8 +37,8 @@ export interface BackendCase {
 }
 
 export function backendCases(): readonly BackendCase[] {
-  const folders = globSync(join(shared, "onnx-backend/{simple,pytorch-operator}/*/model.onnx")).sort();
-  const light = globSync(join(shared, "onnx-backend/light/*.onnx")).sort();
+  const folders = globSync(join(sharedFolder, "onnx-backend/{simple,pytorch-operator}/*/model.onnx")).sort();
+  const light = globSync(join(sharedFolder, "onnx-backend/light/*.onnx")).sort();
   return [
     ...folders.map((path) => {
       const data = join(dirname(path), "test_data_set_0");
