@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   findCycle,
+  importsOf,
   layers,
   projectFolder,
   readSourceFiles,
   type SourceFile,
   type SourceImport,
-  specifiersOf,
   withoutComments,
 } from "./source-imports.ts";
 
@@ -99,21 +99,27 @@ describe("what the rules rest on", () => {
       'import "e";',
       'const f = await import("f");',
     ].join("\n");
-    expect(specifiersOf(code).sort()).toEqual(["../c.ts", "./b.ts", "a", "d", "e", "f"]);
+    const seen = importsOf(code).map(({ specifier, isType }) => (isType ? `type ${specifier}` : specifier));
+    expect(seen.sort()).toEqual(["../c.ts", "a", "d", "e", "f", "type ./b.ts"]);
   });
 
   it("comments do not count, strings that look like one stay", () => {
     const code = withoutComments(`/** import "a" */\nconst type = "*/*"; // import "b"\nimport "c";`);
-    expect(specifiersOf(code)).toEqual(["c"]);
+    expect(importsOf(code).map(({ specifier }) => specifier)).toEqual(["c"]);
     expect(code).toContain(`"*/*"`);
   });
 
-  it("a cycle is found, and a diamond is none", () => {
+  it("a cycle is found, a diamond is none, nor is one of types", () => {
     const file = (path: string, ...targets: string[]) => ({
       path,
-      imports: targets.map((target) => ({ specifier: target, target })),
+      imports: targets.map((target) => ({
+        specifier: target,
+        target,
+        isType: target === target.toUpperCase(),
+      })),
     });
     expect(findCycle([file("a", "b"), file("b", "c"), file("c", "b")])).toEqual(["b", "c", "b"]);
     expect(findCycle([file("a", "b", "c"), file("b", "d"), file("c", "d"), file("d")])).toBeUndefined();
+    expect(findCycle([file("A", "b"), file("b", "A")])).toBeUndefined();
   });
 });

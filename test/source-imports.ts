@@ -13,6 +13,8 @@ export interface SourceFile {
 
 export interface SourceImport {
   readonly specifier: string;
+  /** True for `import type`: nothing of it is left when the file runs. */
+  readonly isType: boolean;
   /** The file of the project that it names, as in `SourceFile.path`; undefined for packages. */
   readonly target: string | undefined;
 }
@@ -27,10 +29,7 @@ export async function readSourceFiles(): Promise<readonly SourceFile[]> {
     for (const name of names.filter((one) => one.endsWith(".ts") && !one.includes("node_modules")).sort()) {
       const path = join(layer, name).replaceAll("\\", "/");
       const code = withoutComments(await readFile(join(projectFolder, path), "utf8"));
-      const imports = specifiersOf(code).map((specifier) => ({
-        specifier,
-        target: targetOf(path, specifier),
-      }));
+      const imports = importsOf(code).map((one) => ({ ...one, target: targetOf(path, one.specifier) }));
       files.push({ path, code, imports });
     }
   }
@@ -38,13 +37,18 @@ export async function readSourceFiles(): Promise<readonly SourceFile[]> {
 }
 
 /** Static, side-effect, re-exporting and dynamic imports, types included. */
-export function specifiersOf(code: string): string[] {
+export function importsOf(code: string): Array<Omit<SourceImport, "target">> {
   const patterns = [
-    /^\s*(?:import|export)\b[^;"'`]*?\bfrom\s*["']([^"']+)["']/gm,
-    /^\s*import\s*["']([^"']+)["']/gm,
-    /\bimport\(\s*["'`]([^"'`]+)["'`]/g,
+    /^\s*(?:import|export)\b(?<type>\s+type\b(?!\s+from))?[^;"'`]*?\bfrom\s*["'](?<specifier>[^"']+)["']/gm,
+    /^\s*import\s*["'](?<specifier>[^"']+)["']/gm,
+    /\bimport\(\s*["'`](?<specifier>[^"'`]+)["'`]/g,
   ];
-  return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map(([, specifier]) => specifier!));
+  return patterns.flatMap((pattern) =>
+    [...code.matchAll(pattern)].map(({ groups }) => ({
+      specifier: groups!.specifier!,
+      isType: groups!.type !== undefined,
+    })),
+  );
 }
 
 /** Comments that begin a line: elsewhere `/*` may stand in a string, such as a media type. */
@@ -58,7 +62,7 @@ function targetOf(path: string, specifier: string): string | undefined {
   return relative(projectFolder, target).replaceAll("\\", "/");
 }
 
-/** The files of a cycle, the first one again at its end; undefined where there is none. */
+/** The files of a cycle, the first one again at its end; undefined where there is none. Types do not count. */
 export function findCycle(files: readonly Pick<SourceFile, "path" | "imports">[]): string[] | undefined {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const done = new Set<string>();
@@ -68,8 +72,8 @@ export function findCycle(files: readonly Pick<SourceFile, "path" | "imports">[]
     if (at >= 0) return [...way.slice(at), path];
     if (done.has(path)) return undefined;
     way.push(path);
-    for (const { target } of byPath.get(path)?.imports ?? []) {
-      const cycle = target === undefined ? undefined : visit(target);
+    for (const { target, isType } of byPath.get(path)?.imports ?? []) {
+      const cycle = target === undefined || isType ? undefined : visit(target);
       if (cycle) return cycle;
     }
     way.pop();

@@ -1,0 +1,37 @@
+/**
+ * A page of headless Chromium that starts the device side in a Web Worker and runs there what was made here:
+ * Programs compiled in this runtime, on the browser's WebGPU.
+ */
+import type { DeviceDescription } from "../../runtime/device/api.ts";
+import { blobPath } from "../../runtime/device/protocol.ts";
+import { startChromium } from "../browser/chromium.ts";
+import { serveModules } from "../browser/serve-modules.ts";
+import { describeCarrier } from "./describe-carrier.ts";
+import type { Report } from "./suite.ts";
+import { encodeSuite } from "./wire.ts";
+
+const page = "test/conformance/carriers/page.ts";
+
+describeCarrier({
+  name: "a Web Worker of Chromium",
+  implementation: "browser",
+  async start({ suite, blobs }) {
+    const extra = new Map<string, Uint8Array>([["suite.json", encodeSuite(suite)]]);
+    for (const [digest, blob] of blobs) extra.set(blobPath("blobs", digest), blob);
+    const server = await serveModules({ extra });
+    const chromium = await startChromium();
+    const { call, errors } = await chromium.openPage(server.origin);
+    const given = [...blobs.keys()].filter((_, i) => i % 2 === 0);
+    return {
+      description: (await call(page, "start", "/suite.json", "/blobs", given)) as DeviceDescription,
+      run: async (name) => (await call(page, "run", name)) as Report,
+      async close() {
+        await call(page, "close");
+        await chromium.close();
+        await server.close();
+        // A weight that is nowhere is asked for on purpose.
+        return errors.filter((error) => !error.includes("404"));
+      },
+    };
+  },
+});

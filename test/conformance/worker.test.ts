@@ -1,0 +1,46 @@
+/**
+ * A device in a worker thread, with Dawn, in the runtime that runs the tests. The thread belongs to a process of
+ * its own, because the adapter is named by a process's environment.
+ */
+import { rm } from "node:fs/promises";
+import { platform } from "#platform";
+import type { DeviceDescription } from "../../runtime/device/api.ts";
+import { RpcClient } from "../../runtime/port/rpc-client.ts";
+import { writeBlobs } from "./carriers/process.ts";
+import { openParams } from "./cases.ts";
+import { describeCarrier } from "./describe-carrier.ts";
+import type { Report } from "./suite.ts";
+import { encodeSuite } from "./wire.ts";
+
+const host = new URL("./carriers/thread-host.ts", import.meta.url);
+
+describeCarrier({
+  name: `a worker thread of ${platform.runtime} with Dawn`,
+  implementation: "dawn",
+  async start({ suite, blobs, adapter: { environment, ...adapter } }) {
+    const all = [...blobs];
+    const given = all.filter((_, i) => i % 2 === 0);
+    const blobFolder = await writeBlobs(new Map(all.filter((_, i) => i % 2 === 1)));
+    const lines: string[] = [];
+    const onLine = (line: string): void => void lines.push(line);
+    const child = await platform.spawnProcess(host, { name: "thread host", environment, onLine });
+    const rpc = new RpcClient(child.port, { peer: "the thread's process" });
+    const params = {
+      open: { ...openParams({ environment, ...adapter }), blobFolder },
+      digests: given.map(([digest]) => digest),
+    };
+    const attachments = [encodeSuite(suite), ...given.map(([, blob]) => blob)];
+    const { result } = await rpc.call("start", params, attachments);
+    return {
+      description: result as DeviceDescription,
+      run: async (name) => (await rpc.call("run", name)).result as Report,
+      async close() {
+        await rpc.call("close");
+        child.kill();
+        await child.exited;
+        await rm(blobFolder, { recursive: true });
+        return lines.filter((line) => line.startsWith("uncaptured"));
+      },
+    };
+  },
+});
