@@ -28,12 +28,19 @@ export interface GpuTensor {
   readonly buffer: GPUBuffer;
 }
 
+export interface GpuRun {
+  readonly outputs: GpuTensor[];
+  /** Bytes of the outputs, by ORT's own way of reading them back. */
+  download(): Promise<Uint8Array[]>;
+  dispose(): void;
+}
+
 /** A session on a GPUDevice that the caller gave; inputs and outputs stay there. */
 export interface GpuSession {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   /** Outputs belong to ORT until `dispose`. */
-  run(inputs: readonly GpuTensor[]): Promise<{ outputs: GpuTensor[]; dispose(): void }>;
+  run(inputs: readonly GpuTensor[]): Promise<GpuRun>;
   release(): Promise<void>;
 }
 
@@ -94,6 +101,13 @@ export async function createGpuSession(
       const outputs = session.outputNames.map((name) => toGpuTensor(name, results[name]!));
       return {
         outputs,
+        download: async () => {
+          const values = await Promise.all(session.outputNames.map((name) => results[name]!.getData()));
+          return values.map((value) => {
+            const view = value as unknown as ArrayBufferView;
+            return new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
+          });
+        },
         dispose: () => {
           for (const name of session.outputNames) results[name]?.dispose();
         },

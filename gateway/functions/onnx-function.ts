@@ -38,6 +38,7 @@ export class OnnxFunction implements Servable {
   readonly #signature: FunctionSignature;
   readonly #save: (source: OnnxSource) => Promise<void>;
   readonly #records: ModelVariant[];
+  #engine: Engine;
   readonly #open = new Map<string, Promise<OpenVariant>>();
   /** The settled ones of `#open`, for the hot path. */
   readonly #ready = new Map<string, OpenVariant>();
@@ -54,18 +55,13 @@ export class OnnxFunction implements Servable {
     this.#source = source;
     this.#signature = record.signature;
     this.#records = [...source.variants];
+    this.#engine = engineOf(this.#records);
     this.#save = save;
   }
 
+  /** Another object only after a variant was added. */
   get engine(): Engine {
-    const fallback = this.#records.find((variant) => variant.type === "fallback");
-    if (fallback !== undefined) return { type: "fallback", reason: fallback.reason };
-    const errors = this.#records.flatMap((variant) =>
-      variant.type === "program" ? [variant.maxAbsoluteError] : [],
-    );
-    return errors.length === 0
-      ? { type: "program" }
-      : { type: "program", maxAbsoluteError: Math.max(...errors) };
+    return this.#engine;
   }
 
   async run({ inputs, parameters, outputs, signal }: Call): Promise<ServedCall> {
@@ -157,8 +153,11 @@ export class OnnxFunction implements Servable {
     const key = keyOf(dimensions);
     let record = this.#records.find((one) => keyOf(one.dimensions) === key);
     if (record === undefined) {
+      // Until the record names them, what the compilation stores must survive a collection.
+      using _hold = this.#backends.store.hold();
       record = await this.#compile(dimensions, progress);
       this.#records.push(record);
+      this.#engine = engineOf(this.#records);
       await this.#save({ ...this.#source, variants: [...this.#records] });
     }
     if (record.type === "fallback") return { record };
@@ -233,6 +232,18 @@ function programInputs(specs: Program["inputs"], tensors: readonly Tensor[]): Ui
     bytes.push(fitting.data);
   }
   return bytes;
+}
+
+/** What holds for a model's variants together: the fallback's reason where one has it, the largest error otherwise. */
+function engineOf(variants: readonly ModelVariant[]): Engine {
+  const errors: number[] = [];
+  for (const variant of variants) {
+    if (variant.type === "fallback") return { type: "fallback", reason: variant.reason };
+    errors.push(variant.maxAbsoluteError);
+  }
+  return errors.length === 0
+    ? { type: "program" }
+    : { type: "program", maxAbsoluteError: Math.max(...errors) };
 }
 
 function keyOf(dimensions: Readonly<Record<string, number>>): string {

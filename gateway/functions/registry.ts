@@ -35,6 +35,10 @@ interface Version {
   servable: Servable;
   /** Made once and replaced when the engine changes: the hot path only reads it. */
   status: FunctionVersion;
+  /** Calls that are running. */
+  running: number;
+  /** Called when no call is running any more. */
+  onIdle?: () => void;
 }
 
 interface Entry {
@@ -92,12 +96,12 @@ export class Registry implements Functions {
 
   get(name: string): FunctionStatus {
     const { versions } = this.#entry(name);
-    const all = versions.map(({ status }) => status);
+    const all = versions.map((version) => this.#currentStatus(version));
     return { name, current: all.at(-1)!, versions: all };
   }
 
   version(name: string, version?: string): FunctionVersion {
-    return this.#find(name, version).status;
+    return this.#currentStatus(this.#find(name, version));
   }
 
   async deploy(
@@ -137,13 +141,14 @@ export class Registry implements Functions {
         number,
         ...version,
         status: statusOf(name, number, version.record, version.servable),
+        running: 0,
       };
       const versions = [...(entry?.versions ?? []), added];
       const removed = versions.splice(0, Math.max(0, versions.length - keptVersions));
       this.#entries.set(name, { versions });
       for (const old of removed) {
         await store.functions.removeVersion(name, old.number);
-        await old.servable.dispose();
+        await retire(old);
       }
       if (removed.length > 0) await this.#collect();
       log.info("deployed {name} version {number}", {
@@ -161,7 +166,7 @@ export class Registry implements Functions {
       const { versions } = this.#entry(name);
       await this.#backends.store.functions.remove(name);
       this.#entries.delete(name);
-      for (const { servable } of versions) await servable.dispose();
+      await Promise.all(versions.map(retire));
       await this.#collect();
       log.info("removed {name}", { name });
     });
@@ -170,8 +175,13 @@ export class Registry implements Functions {
   async invoke({ name, version: wanted, outputs, ...call }: Invocation): Promise<InvocationResult> {
     const version = this.#find(name, wanted);
     if (outputs !== undefined) checkOutputs(version, outputs);
-    const served = await version.servable.run(outputs === undefined ? call : { ...call, outputs });
-    return { version: this.#currentStatus(version), ...served };
+    version.running++;
+    try {
+      const served = await version.servable.run(outputs === undefined ? call : { ...call, outputs });
+      return { version: this.#currentStatus(version), ...served };
+    } finally {
+      if (--version.running === 0) version.onIdle?.();
+    }
   }
 
   async inspect(name: string, version?: string): Promise<unknown> {
@@ -202,10 +212,10 @@ export class Registry implements Functions {
     return found;
   }
 
-  /** A first call may have shown that a model needs the fallback. */
+  /** A first call may have shown how exact a model is, or that it needs the fallback. */
   #currentStatus(version: Version): FunctionVersion {
     const { engine } = version.servable;
-    if (engine.type !== version.status.engine.type) version.status = { ...version.status, engine };
+    if (engine !== version.status.engine) version.status = { ...version.status, engine };
     return version.status;
   }
 
@@ -217,7 +227,7 @@ export class Registry implements Functions {
         : new OnnxFunction(this.#backends, record, source, (changed) =>
             this.#save(name, number, { ...record, source: changed }),
           );
-    return { name, number, record, servable, status: statusOf(name, number, record, servable) };
+    return { name, number, record, servable, status: statusOf(name, number, record, servable), running: 0 };
   }
 
   async #save(name: string, number: number, record: VersionRecord): Promise<void> {
@@ -228,6 +238,9 @@ export class Registry implements Functions {
   }
 
   async #collect(): Promise<void> {
+    // What a deploy has written is held until its version is among the entries; our own hold keeps those holds past
+    // the end of a deploy that finishes meanwhile.
+    using _hold = this.#backends.store.hold();
     const versions = [...this.#entries.values()].flatMap((entry) => entry.versions);
     const reachable = new Set(versions.flatMap(({ record }) => reachableFrom(record)));
     await this.#backends.store.collect(reachable);
@@ -242,6 +255,21 @@ export class Registry implements Functions {
     });
     return turn;
   }
+}
+
+/** How long calls of a version that was removed may take. */
+const drainMs = 30_000;
+
+/** Lets running calls finish, then frees what the version holds. It must not be found any more. */
+async function retire(version: Version): Promise<void> {
+  if (version.running > 0) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    version.onIdle = resolve;
+    const timer = setTimeout(resolve, drainMs);
+    await promise;
+    clearTimeout(timer);
+  }
+  await version.servable.dispose();
 }
 
 function statusOf(

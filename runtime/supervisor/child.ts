@@ -18,7 +18,7 @@ export interface ChildOptions<T> {
   readonly onLine: (line: string) => void;
   /** Makes the process ready and gives what its users hold. */
   readonly prepare: (rpc: RpcClient) => Promise<T>;
-  /** The process ended, wanted or not; the next `get` starts another. */
+  /** The process ended or let go of its Port, wanted or not; the next `get` starts another. */
   readonly onExit?: (wasWanted: boolean) => void;
 }
 
@@ -42,7 +42,12 @@ export class Child<T> {
 
   /** @throws DawnletError UNAVAILABLE and what `prepare` throws. */
   async get(): Promise<T> {
-    this.#running ??= this.#start();
+    if (this.#running === undefined) {
+      const running = this.#start(() => {
+        if (this.#running === running) this.#running = undefined;
+      });
+      this.#running = running;
+    }
     return (await this.#running).value;
   }
 
@@ -58,22 +63,26 @@ export class Child<T> {
     await running.child.stop();
   }
 
-  async #start(): Promise<Running<T>> {
+  /** @param forget called when what was started is gone, or was never there. */
+  async #start(forget: () => void): Promise<Running<T>> {
     const { platform, entry, name, environment, onLine, prepare, closedCode, onExit } = this.#options;
     let child: ChildProcess | undefined;
     try {
       child = await platform.spawnProcess(entry, { name, environment, onLine });
-      const { exited, port } = child;
-      exited.then(() => {
+      const { port } = child;
+      const started = child;
+      port.closed.then(() => {
         const wasWanted = this.#isStopping;
         this.#isStopping = false;
-        this.#running = undefined;
+        forget();
+        // Without its Port a process is of no use, even where it has not ended: it may hang in a driver.
+        if (!wasWanted) started.kill();
         onExit?.(wasWanted);
       });
       return { child, value: await prepare(new RpcClient(port, { peer: name, closedCode })) };
     } catch (error) {
       child?.kill();
-      this.#running = undefined;
+      forget();
       throw error;
     }
   }

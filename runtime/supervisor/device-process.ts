@@ -2,6 +2,7 @@
  * The device process as a gateway uses it: started at once, started again when it ends, and a memory of what is
  * loaded on it, so that a Program is loaded once for concurrent callers and again after a restart.
  */
+import { DawnletError } from "../../kernels/errors.ts";
 import type {
   DeviceDescription,
   DeviceMemory,
@@ -47,6 +48,8 @@ export class DeviceProcess {
   readonly #child: Child<Opened>;
   /** What is running now, for the hot path: no promise to wait for. */
   #current: Opened | undefined;
+  /** Ids of Programs that have run here: they are not what a device is lost for. */
+  readonly #proven = new Set<string>();
 
   constructor({ platform, environment, open, onLine, onExit }: DeviceProcessOptions) {
     this.#child = new Child<Opened>({
@@ -86,11 +89,19 @@ export class DeviceProcess {
     return this.#child.pid();
   }
 
-  /** Runs a Program, loading it first where needed. */
+  /**
+   * Runs a Program, loading it first where needed. One that has run before is run again, once, where the device was
+   * lost under it.
+   */
   run(program: StoredProgram, inputs: readonly Uint8Array[]): Promise<DeviceRun> {
     const opened = this.#current;
-    if (opened?.loaded.has(program.id)) return runLoaded(opened, program.id, inputs, 0);
-    return this.#loadAndRun(program, inputs);
+    const run = opened?.loaded.has(program.id)
+      ? this.#runLoaded(opened, program.id, inputs, 0)
+      : this.#loadAndRun(program, inputs);
+    return run.catch((error: unknown) => {
+      if (!this.#deservesAnother(program.id, error)) throw error;
+      return this.#loadAndRun(program, inputs);
+    });
   }
 
   /** Loads a Program, if it is not loaded. @throws DawnletError as DeviceApi.load. */
@@ -113,6 +124,7 @@ export class DeviceProcess {
   }
 
   async unload(id: string): Promise<void> {
+    this.#proven.delete(id);
     const opened = this.#current;
     if (opened === undefined || !opened.loads.delete(id)) return;
     opened.loaded.delete(id);
@@ -128,16 +140,23 @@ export class DeviceProcess {
     await this.load(program);
     const loadMs = performance.now() - startedAt;
     const opened = await this.#child.get();
-    return runLoaded(opened, program.id, inputs, loadMs);
+    return this.#runLoaded(opened, program.id, inputs, loadMs);
   }
-}
 
-async function runLoaded(
-  opened: Opened,
-  id: string,
-  inputs: readonly Uint8Array[],
-  loadMs: number,
-): Promise<DeviceRun> {
-  const result = await opened.client.run({ program: id, inputs });
-  return { ...result, loadMs };
+  async #runLoaded(
+    opened: Opened,
+    id: string,
+    inputs: readonly Uint8Array[],
+    loadMs: number,
+  ): Promise<DeviceRun> {
+    const result = await opened.client.run({ program: id, inputs });
+    this.#proven.add(id);
+    return { ...result, loadMs };
+  }
+
+  #deservesAnother(id: string, error: unknown): boolean {
+    if (!(error instanceof DawnletError)) return false;
+    // NOT_FOUND: a function with the same Program was removed between load and run.
+    return error.code === "NOT_FOUND" || (error.code === "DEVICE_LOST" && this.#proven.has(id));
+  }
 }

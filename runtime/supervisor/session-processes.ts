@@ -61,22 +61,27 @@ export class SessionProcesses {
       return { outputs: results, loadMs: wasOpen ? 0 : openedAt - startedAt, executeMs: doneAt - openedAt };
     } finally {
       session.running--;
-      if (session.running === 0) session.idleTimer = setTimeout(() => this.close(id), this.#options.idleMs);
+      const isKept = this.#sessions.get(id) === session;
+      if (session.running === 0 && isKept)
+        session.idleTimer = setTimeout(() => this.close(id), this.#options.idleMs);
       this.#makeRoom();
     }
   }
 
-  /** Ends a model's process, if one runs. */
+  /** Ends a model's process, if one runs and nobody is using it: functions with equal models share it. */
   async close(id: string): Promise<void> {
     const session = this.#sessions.get(id);
-    if (session === undefined) return;
-    this.#sessions.delete(id);
-    clearTimeout(session.idleTimer);
-    await session.child.stop();
+    if (session !== undefined && session.running === 0) await this.#end(id, session);
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#sessions.keys()].map((id) => this.close(id)));
+    await Promise.all([...this.#sessions].map(([id, session]) => this.#end(id, session)));
+  }
+
+  async #end(id: string, session: Session): Promise<void> {
+    this.#sessions.delete(id);
+    clearTimeout(session.idleTimer);
+    await session.child.stop();
   }
 
   #take(id: string, source: ModelSource): Session {

@@ -42,6 +42,18 @@ export class Client {
     return this.send(`/v1/functions/${name}`, { method: "PUT", body: bytes as BodyInit });
   }
 
+  /** A deploy that may take longer than fetch waits for an answer: the server tells its progress meanwhile. */
+  async deploySlowly(name: string, bytes: Uint8Array): Promise<Answer<Deployment>> {
+    const response = await fetch(`${this.url}/v1/functions/${name}`, {
+      method: "PUT",
+      headers: { accept: "application/x-ndjson" },
+      body: bytes as BodyInit,
+    });
+    const last = (await response.text()).trim().split("\n").at(-1)!;
+    const line = JSON.parse(last);
+    return { status: response.status, body: line.result ?? line, error: line.error, code: line.code };
+  }
+
   /** @returns the status of the deployed function. @throws Error with the server's words. */
   async mustDeploy(name: string, bytes: Uint8Array | string): Promise<FunctionStatus> {
     const answer = await this.deploy(name, bytes);

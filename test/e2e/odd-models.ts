@@ -22,9 +22,8 @@ export interface OddModel {
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly call?: { readonly inputs: Tensors; readonly outputs: Tensors };
-  /** Words that the refusal of the deploy has; its code is UNSUPPORTED_MODEL unless stated. */
+  /** Words of the refusal, where there is no call. */
   readonly refused?: RegExp;
-  readonly code?: "INVALID_MODEL";
 }
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;

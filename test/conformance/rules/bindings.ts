@@ -110,6 +110,22 @@ export const bindingRules: readonly Rule[] = [
     };
   }),
 
+  rule("dispatches in a row bind uniforms of other sizes at the same place", async () => {
+    const sketch = new Sketch();
+    const shader = (count: number): string => `
+@group(0) @binding(0) var<uniform> values: array<vec4u, ${count}>;
+@group(0) @binding(1) var<storage, read_write> last: vec4u;
+@compute @workgroup_size(1) fn main() { last = values[${count - 1}]; }`;
+    const outputs: Uint8Array[] = [];
+    for (const [seed, count] of [4, 1, 6, 2].entries()) {
+      const bytes = noise(4 * count, 30 + seed);
+      const uniform = { buffer: sketch.constant(bytes), access: "uniform" } as const;
+      sketch.dispatch({ code: shader(count), bindings: [uniform, writes(sketch.output("uint32", 4))] });
+      outputs.push(bytes.slice(-16));
+    }
+    return { made: sketch.finish(), runs: [{ outputs }] };
+  }),
+
   rule("a buffer is written by one dispatch, read by the next and written again", async () => {
     const sketch = new Sketch();
     const input = sketch.input("uint32", 3);

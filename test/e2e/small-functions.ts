@@ -1,0 +1,64 @@
+/** Small functions for tests of deploys: a shader and a model whose answers are easily worked out. */
+import { makeFloats, makeNode, makeValue } from "../../models/onnx/build.ts";
+import { encodeModel } from "../../models/onnx/model.ts";
+import type { TensorProto } from "../../models/onnx/proto.ts";
+import { makeGraph, makeModel } from "../models/onnx/graphs.ts";
+
+/** A lone shader: `y = x * factor` over n floats. */
+export function timesShader(factor: number): string {
+  return `
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x < arrayLength(&y)) {
+    y[id.x] = x[id.x] * ${factor.toFixed(1)};
+  }
+}
+`;
+}
+
+export const width = 96;
+
+/** `factor` on the diagonal: what the model below multiplies by. */
+export function diagonal(factor: number): Float32Array {
+  return Float32Array.from({ length: width ** 2 }, (_, i) => (i % (width + 1) === 0 ? factor : 0));
+}
+
+/** A model over free rows: `y = x · diagonal(factor)`, so `y = x * factor`, with one weight of 36 KiB. */
+export function timesModel(factor: number): Uint8Array<ArrayBuffer> {
+  return modelWith(makeFloats("w", diagonal(factor), [width, width]));
+}
+
+/** The same, with its weight in the file `location` beside it. */
+export function timesModelWithFile(location: string): Uint8Array<ArrayBuffer> {
+  const { rawData, ...weight } = makeFloats("w", new Float32Array(width ** 2), [width, width]);
+  return modelWith({ ...weight, dataLocation: 1, externalData: [{ key: "location", value: location }] });
+}
+
+function modelWith(weight: TensorProto): Uint8Array<ArrayBuffer> {
+  const shape = ["rows", width];
+  return encodeModel(
+    makeModel(
+      17,
+      makeGraph([makeNode("MatMul", ["x", "w"], ["y"])], {
+        input: [makeValue("x", "float32", shape)],
+        output: [makeValue("y", "float32", shape)],
+        initializer: [weight],
+      }),
+    ),
+  );
+}
+
+/** The manifest of a zip that has one shader, `kernel.wgsl`. */
+export function manifestOf(overrides: Readonly<Record<string, unknown>> = {}): string {
+  return JSON.stringify({
+    kind: "wgsl",
+    inputs: { x: { type: "float32", shape: ["n"] } },
+    outputs: { y: { type: "float32", shape: ["n"] } },
+    kernels: { main: { file: "kernel.wgsl" } },
+    steps: [{ kernel: "main", bind: { x: "x", y: "y" }, workgroups: ["ceil(n / 64)"] }],
+    ...overrides,
+  });
+}

@@ -1,0 +1,114 @@
+/** The commands that talk to a gateway, as processes against one that runs. */
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { decode } from "fast-png";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { readNpy, writeNpy } from "../../../gateway/tensors/npy.ts";
+import { buildBert } from "../../../models/zoo/bert.ts";
+import { runCli, type ServeProcess, startServe, temporaryFolder } from "./run-cli.ts";
+
+const folder = await temporaryFolder();
+let served: ServeProcess;
+const cli = (...args: string[]) =>
+  runCli(args, { cwd: folder.path, environment: { DAWNLET_URL: served.url } });
+
+/** A bundle with two inputs, a parameter and two outputs of different types. */
+async function writeBundle(name: string): Promise<string> {
+  const path = join(folder.path, name);
+  const source = new URL("../../../kernels/bundles/saxpy/", import.meta.url);
+  await mkdir(path);
+  for (const file of ["function.json", "saxpy.wgsl"]) await copyFile(new URL(file, source), join(path, file));
+  return path;
+}
+
+function floatFile(...values: number[]): Uint8Array {
+  const data = new Uint8Array(Float32Array.from(values).buffer);
+  return writeNpy({ dataType: "float32", shape: [values.length], data });
+}
+
+beforeAll(async () => {
+  served = await startServe(["--data", join(folder.path, "data"), "--log-level", "warning"]);
+});
+afterAll(async () => {
+  await served[Symbol.asyncDispose]();
+  await folder[Symbol.asyncDispose]();
+});
+
+it("a folder is deployed, called with values and files, inspected, and removed", async () => {
+  await writeBundle("My saxpy");
+  const deployed = await cli("deploy", "My saxpy");
+  expect(deployed.code, deployed.stderr).toBe(0);
+  expect(deployed.stderr).toMatch(/upload .*100 %\nunpack .*\ncompile .*\nstore /);
+  expect(deployed.stdout).toContain("Deployed 'My-saxpy' version 1 (wgsl");
+  expect(deployed.stdout).toContain(`curl '${served.url}/function/My-saxpy' -d '{"x":[1,2],"y":[1,2]}'`);
+  expect((await cli("deploy", "My saxpy")).stdout).toContain("Nothing to do");
+
+  const values = await cli("invoke", "My-saxpy", "x=[1,2,3]", "y=[10,20,30]", "a=3", "--times");
+  expect(values.stdout).toBe("result  float32 [3]\n  13  26  39\n");
+  expect(values.stderr).toMatch(/execute +[\d.]+ ms\n.*total +[\d.]+ ms\nseen here/s);
+
+  await writeFile(join(folder.path, "x.npy"), floatFile(1, 2));
+  await writeFile(join(folder.path, "y.bin"), new Uint8Array(Float32Array.of(5, 6).buffer));
+  const files = await cli("invoke", "My-saxpy", "x=@x.npy", "y=@y.bin", "--shape", "y=2", "-o", "r.npy");
+  expect(files).toMatchObject({ code: 0, stdout: "" });
+  const result = readNpy(new Uint8Array(await readFile(join(folder.path, "r.npy"))));
+  expect([...new Float32Array(result.data.slice().buffer)]).toEqual([7, 10]);
+
+  const inspected = await cli("inspect", "My-saxpy");
+  expect(inspected.stdout).toMatch(/step +what +reads +writes\n0 +main \[1, 1, 1\]/);
+  expect(JSON.parse((await cli("inspect", "My-saxpy", "--json")).stdout)).toMatchObject({
+    name: "My-saxpy",
+    program: { kind: "wgsl", programs: [{ dispatches: 1 }, { dispatches: 1 }] },
+  });
+  expect((await cli("list")).stdout).toMatch(/My-saxpy +1 +wgsl +program .* x float32 \[n\]/);
+  expect((await cli("remove", "My-saxpy")).code).toBe(0);
+  const gone = await cli("remove", "My-saxpy");
+  expect(gone).toMatchObject({ code: 1, stderr: "dawnlet: There is no function 'My-saxpy'\n" });
+});
+
+it("a model is compiled, verified, and called; one output of two goes to a file", async () => {
+  const options = { layers: 1, hidden: 16, heads: 2, vocabulary: 64, positions: 8 } as const;
+  const model = buildBert({ ...options, batch: 1, sequence: 4, idType: "int32" });
+  await writeFile(join(folder.path, "small.onnx"), model);
+  const deployed = await cli("deploy", "small.onnx", "--name", "text");
+  expect(deployed.code, deployed.stderr).toBe(0);
+  expect(deployed.stderr).toMatch(/verify /);
+  expect(deployed.stdout).toMatch(/engine +program on the GPU; largest difference .*: \d/);
+  const inputs = ["input_ids=[1,2,3,4]", "attention_mask=[1,1,1,1]", "token_type_ids=[0,0,0,0]"];
+  const both = await cli("invoke", "text", ...inputs, "-o", "out.json");
+  expect(both).toMatchObject({ code: 1, stderr: expect.stringContaining("choose one with --output") });
+  const one = await cli("invoke", "text", ...inputs, "-o", "out.json", "--output", "pooler_output");
+  expect(one.code, one.stderr).toBe(0);
+  const rows: number[][] = JSON.parse(await readFile(join(folder.path, "out.json"), "utf8"));
+  expect(rows[0]).toHaveLength(16);
+  expect(rows[0]!.every((value) => Math.abs(value) <= 1)).toBe(true);
+  expect((await cli("inspect", "text")).stdout).toMatch(/variant +the only one\nerror +\d/);
+});
+
+it("an image is written as PNG, and a large output is summed up", async () => {
+  const source = new URL("../../../kernels/bundles/mandelbrot", import.meta.url);
+  expect((await cli("deploy", decodeURIComponent(source.pathname))).code).toBe(0);
+  const { code, stderr } = await cli("invoke", "mandelbrot", "width=64", "height=48", "-o", "m.png");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "Wrote image uint8 [48, 64, 4] to m.png\n" });
+  expect(decode(await readFile(join(folder.path, "m.png")))).toMatchObject({ width: 64, height: 48 });
+  const { stdout } = await cli("invoke", "mandelbrot", "width=64", "height=48");
+  expect(stdout).toMatch(/^image {2}uint8 \[48, 64, 4\] {2}12.0 KiB\n.* from \d+ to 255, mean /);
+});
+
+it("what is wrong is said on stderr and by the exit code", async () => {
+  const cases: ReadonlyArray<readonly [args: string[], message: RegExp]> = [
+    [["deploy", "nowhere"], /there is no such file or folder/],
+    [["deploy", "bad.wgsl"], /^dawnlet: Cannot deploy function 'bad'/m],
+    [["invoke", "nothing"], /There is no function 'nothing'/],
+    [["list", "--url", "http://127.0.0.1:1"], /Cannot reach a gateway at .* start one with 'dawnlet serve'/],
+    [["list", "--url", "localhost"], /expected http:\/\/host:port/],
+    [["frobnicate"], /unknown command 'frobnicate'/],
+    [["serve", "--device-memory", "much"], /expected a size such as 512MiB/],
+  ];
+  await writeFile(join(folder.path, "bad.wgsl"), "fn main( {");
+  for (const [args, message] of cases) {
+    const { code, stderr } = await cli(...args);
+    expect({ args, code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(message) });
+    expect(stderr).not.toMatch(/\n\s+at /);
+  }
+});

@@ -1,0 +1,79 @@
+/** `dawnlet serve` as a process: the examples and their calls, restarts, signals, refusals. */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { decode } from "fast-png";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runCli, runShell, type ServeProcess, startServe, temporaryFolder } from "./run-cli.ts";
+
+const folder = await temporaryFolder();
+const dataFolder = join(folder.path, "data");
+const bundles = (await readdir(new URL("../../../kernels/bundles", import.meta.url))).filter(
+  (name) => !name.includes("."),
+);
+
+describe("npm start", () => {
+  let served: ServeProcess;
+  beforeAll(async () => {
+    served = await startServe(["--examples", "--data", dataFolder, "--log-level", "warning"]);
+    await served.printed(/^ {2}encoder /);
+  });
+  afterAll(async () => {
+    await served[Symbol.asyncDispose]();
+    await folder[Symbol.asyncDispose]();
+  });
+
+  const callOf = (name: string): string => {
+    const line = served.lines.find((one) => one.startsWith(`  ${name} `));
+    expect(line, `a line for ${name}`).toBeDefined();
+    return line!.slice(line!.indexOf("curl "));
+  };
+
+  it.each([...bundles, "encoder"])("prints a call of '%s' that works when pasted", async (name) => {
+    const call = callOf(name);
+    // What curl wrote says little of an error: it is told to fail.
+    const strict = call.replaceAll(/\bcurl /g, "curl --fail-with-body -sS ");
+    const { code, stdout, stderr } = await runShell(strict, { cwd: folder.path });
+    expect({ code, stdout, stderr }).toMatchObject({ code: 0, stderr: "" });
+    const image = / -o (\S+)/.exec(call)?.[1];
+    if (image === undefined) expect(Object.values(JSON.parse(stdout)).length).toBeGreaterThan(0);
+    else expect(decode(await readFile(join(folder.path, image))).width).toBeGreaterThanOrEqual(400);
+  });
+
+  it("prints calls that give right results", async () => {
+    const { stdout } = await runShell(`${callOf("vector-add")} -s`);
+    expect(JSON.parse(stdout)).toEqual({ sum: [11, 22, 33] });
+    const solution = JSON.parse((await runShell(`${callOf("jacobi")} -s`)).stdout);
+    expect(solution.x[0]).toBeCloseTo(1 / 11, 5);
+    expect(solution.x[1]).toBeCloseTo(7 / 11, 5);
+  });
+
+  it("ends with 0 when it is asked to, and deploys nothing again after a restart", async () => {
+    const ended = await served.end("SIGTERM");
+    expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining("Stopped") });
+    served = await startServe(["--examples", "--data", dataFolder, "--log-level", "info", "--log", "json"]);
+    await served.printed(/^ {2}encoder /);
+    const { stdout } = await runCli(["list", "--json", "--url", served.url]);
+    const functions: Array<{ name: string; versions: unknown[] }> = JSON.parse(stdout);
+    expect(functions.map(({ name }) => name)).toEqual([...bundles, "encoder"].sort());
+    expect(functions.every(({ versions }) => versions.length === 1)).toBe(true);
+    const { code, stderr } = await served.end("SIGINT");
+    expect(code).toBe(0);
+    expect(stderr).not.toContain("deployed");
+    const records = stderr.split("\n").filter((line) => line.startsWith("{"));
+    expect(records.map((line) => JSON.parse(line).logger)).toContain("dawnlet.gateway");
+  });
+});
+
+it("listening beyond this machine is refused without a token and allowed with one", async () => {
+  await using other = await temporaryFolder();
+  const refused = await runCli(["serve", "--host", "0.0.0.0", "--port", "0", "--data", other.path]);
+  expect(refused).toMatchObject({ code: 1, stdout: "" });
+  expect(refused.stderr).toMatch(/^dawnlet: Cannot listen on 0\.0\.0\.0 without credentials: set a token/);
+  const arguments_ = ["--host", "0.0.0.0", "--data", other.path, "--no-examples"];
+  await using served = await startServe(arguments_, { environment: { DAWNLET_TOKEN: "secret" } });
+  const url = served.url.replace("0.0.0.0", "127.0.0.1");
+  const without = await runCli(["list", "--url", url]);
+  expect(without).toMatchObject({ code: 1, stderr: expect.stringContaining("Give it with --token") });
+  const allowed = await runCli(["list", "--url", url, "--token", "secret"]);
+  expect(allowed).toMatchObject({ code: 0, stderr: expect.stringContaining("Nothing is deployed") });
+});
