@@ -92,7 +92,7 @@ export function checkTensor(spec: TensorSpec, tensor: Tensor): void {
 export function narrowTensor({ dataType, shape, data }: Tensor): Tensor | undefined {
   if (dataType !== "int64") throw new TypeError(`A tensor of ${dataType} cannot be narrowed`);
   // Low and high words: a value fits where the high word is only the sign of the low one.
-  const words = new Int32Array(data.slice().buffer);
+  const words = new Int32Array(new Uint8Array(data).buffer);
   const result = new Int32Array(words.length / 2);
   for (let i = 0; i < result.length; i++) {
     const low = words[2 * i]!;

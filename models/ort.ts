@@ -62,7 +62,7 @@ export async function createCpuSession(
       const feeds: Record<string, Ort.Tensor> = {};
       for (const [name, tensor] of Object.entries(inputs)) feeds[name] = toOrtTensor(ort, tensor);
       const results = await session.run(feeds, outputs ?? session.outputNames).catch((error: unknown) => {
-        throw new DawnletError("INVALID_ARGUMENT", `ONNX Runtime refused the call: ${messageOf(error)}`);
+        throw new DawnletError("INVALID_ARGUMENT", `ONNX Runtime refused the call: ${wordsOf(error)}`);
       });
       return new Map(Object.entries(results).map(([name, value]) => [name, fromOrtTensor(name, value)]));
     },
@@ -166,16 +166,19 @@ async function createSession(
         : { externalData: files.externalData.map(({ path, data }) => ({ path, data })) }),
     });
   } catch (error) {
-    throw new DawnletError("UNSUPPORTED_MODEL", `ONNX Runtime cannot load the model: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const words = wordsOf(error);
+    const code = contradiction.test(words) ? "INVALID_MODEL" : "UNSUPPORTED_MODEL";
+    throw new DawnletError(code, `ONNX Runtime cannot load the model: ${words}`, { cause: error });
   }
 }
+
+/** How ORT begins where a model contradicts itself, rather than being beyond ORT. */
+const contradiction = /^invalid model|this is an invalid model|does not match expected size/i;
 
 function toOrtTensor(ort: Engine, { dataType, shape, data }: Tensor): Ort.Tensor {
   if (dataType === "string") return new ort.Tensor("string", decodeStrings(data), shape);
   // ORT wants a typed view of the right alignment.
-  const bytes = data.slice();
+  const bytes = new Uint8Array(data);
   const view = new viewOf[dataType](bytes.buffer);
   return new ort.Tensor(dataType as "float32", view as Float32Array, shape);
 }
@@ -247,6 +250,11 @@ function encodeStrings(strings: readonly string[]): Uint8Array {
   return bytes;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** What ORT says, without its error numbers, the path of its source file and the function there. */
+function wordsOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message
+    .replace(/^.*?ERROR_CODE: \d+, ERROR_MESSAGE: /, "")
+    .replace(/\/\S+:\d+ .*?\)(?: const)? (?=[A-Z[])/, "")
+    .trim();
 }

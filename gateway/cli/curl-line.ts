@@ -49,14 +49,24 @@ export function curlLine(
     const isOne = inputs.length === 1 && required.length === 0;
     const token = hasToken ? ` --token "$DAWNLET_TOKEN"` : "";
     if (!isOne)
-      return `dawnlet invoke ${name} --url ${url}${token} ${inputs.map((one) => `${one.name}=@${one.name}.npy`).join(" ")}`;
-    return `curl '${target}'${authorization} -H 'content-type: application/x-npy' --data-binary @${input.name}.npy${answer}`;
+      return `dawnlet invoke ${name} --url ${url}${token} ${inputs.map((one) => quoted(`${one.name}=@${fileName(one)}`)).join(" ")}`;
+    return `curl '${target}'${authorization} -H 'content-type: application/x-npy' --data-binary @${fileName(input)}${answer}`;
   }
   const made = () => {
     const tensors = inputs.map((tensor) => [tensor.name, sampleValue(tensor)] as const);
     return JSON.stringify(Object.fromEntries([...tensors, ...values]));
   };
-  return `curl '${target}'${authorization}${answer} -d '${fields ?? made()}'`;
+  return `curl '${target}'${authorization}${answer} -d ${quoted(fields ?? made())}`;
+}
+
+/** As one word of a POSIX shell. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** A file that the caller is to have. Models name their tensors as they like. */
+function fileName({ name }: TensorSignature): string {
+  return `${name.replaceAll(/[^\w.-]+/g, "_")}.npy`;
 }
 
 /** Values 1, 2, 3, … in lists as deep as the shape. */

@@ -41,6 +41,7 @@ export function bindInputs(signature: readonly TensorSignature[], inputs: Tensor
         throw invalid(
           `dimension '${expected}' is ${known} in input '${givenBy.get(expected)}' and ${actual} in input '${name}'`,
         );
+      if (known !== undefined) continue;
       dimensions[expected] = actual;
       givenBy.set(expected, name);
     }

@@ -1,6 +1,7 @@
 /** Compiles a bundle's shaders on the device at deploy, so that mistakes are known before the first call. */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { WgslBundle } from "../../kernels/manifest/bundle.ts";
+import { flatSteps } from "../../kernels/program/analyze.ts";
 import type { Program } from "../../kernels/program/program.ts";
 import type { Backends } from "./servable.ts";
 
@@ -30,6 +31,7 @@ export async function checkShaders(
 export async function checkProgram(bundle: WgslBundle, digest: string, { device }: Backends): Promise<void> {
   const program = trialProgram(bundle);
   if (program === undefined) return;
+  checkLimits(program, (await device.describe()).limits);
   // Shaders and bindings are the question, not the constants.
   const withoutSteps = {
     ...program,
@@ -48,13 +50,32 @@ function asTemporary(sizeBytes: number) {
   return { type: "temporary", sizeBytes } as const;
 }
 
-/** A Program of the bundle for some sizes; undefined where none of the trial sizes fits. */
+/** The limits that people meet, by the kernel's name; the device checks all of them. */
+function checkLimits(program: Program, limits: Readonly<Record<string, number>>): void {
+  const allowed = limits.maxStorageBuffersPerShaderStage ?? Infinity;
+  for (const step of flatSteps(program)) {
+    if (step.type !== "dispatch") continue;
+    const bound = step.bindings.filter(({ access }) => access !== "uniform").length;
+    if (bound <= allowed) continue;
+    const { entryPoint } = program.pipelines[step.pipeline]!;
+    throw new DawnletError(
+      "LIMIT_EXCEEDED",
+      `Kernel '${entryPoint}' binds ${bound} storage buffers: this device allows ${allowed}`,
+    );
+  }
+}
+
+/**
+ * A Program of the bundle for some sizes; undefined where none of the trial sizes fits.
+ * @throws DawnletError of what is wrong whatever the sizes are.
+ */
 function trialProgram(bundle: WgslBundle): Program | undefined {
   const { inputs, parameters } = bundle.signature;
   const values: Record<string, number> = {};
   for (const parameter of parameters) {
     if (parameter.default === undefined) values[parameter.name] = parameter.minimum ?? 1;
   }
+  let refusal: DawnletError | undefined;
   for (const size of trialSizes) {
     const shapes = Object.fromEntries(
       inputs.map(({ name, shape }) => [name, shape.map((d) => (typeof d === "number" ? d : size))]),
@@ -63,7 +84,10 @@ function trialProgram(bundle: WgslBundle): Program | undefined {
       return bundle.specialise(shapes, values).program;
     } catch (error) {
       if (!(error instanceof DawnletError)) throw error;
+      refusal = error;
     }
   }
+  // The smallest sizes are the last ones. A bundle may refuse them all, but then it calls them wrong arguments.
+  if (refusal !== undefined && refusal.code !== "INVALID_ARGUMENT") throw refusal;
   return undefined;
 }

@@ -1,7 +1,7 @@
 /** One variant of a model through the compiler process and into the store. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DawnletError } from "../../kernels/errors.ts";
+import { DawnletError, type ErrorCode } from "../../kernels/errors.ts";
 import type { ModelSource } from "../../runtime/compiler/protocol.ts";
 import type { DeployProgress } from "./functions.ts";
 import type { ModelVariant } from "./record.ts";
@@ -15,6 +15,9 @@ export interface VariantRequest {
 
 /** A model that cannot be compiled in this time is served by the fallback. */
 const timeLimitMs = 10 * 60_000;
+
+/** What a compilation fails with where the reference may still serve. */
+const servedOtherwise: ReadonlySet<ErrorCode> = new Set(["UNSUPPORTED_MODEL", "DEADLINE_EXCEEDED"]);
 
 /**
  * @throws DawnletError INVALID_MODEL, INVALID_ARGUMENT, UNAVAILABLE. What only ORT's WebGPU provider refuses gives a
@@ -48,8 +51,7 @@ export async function compileVariant(
     };
   } catch (error) {
     // The compiler process itself gave way, or took too long: the reference may still serve.
-    const isOurs =
-      error instanceof DawnletError && (error.code === "UNSUPPORTED_MODEL" || error.code === "CANCELLED");
+    const isOurs = error instanceof DawnletError && servedOtherwise.has(error.code);
     if (isOurs) return { type: "fallback", dimensions, reason: error.message };
     throw error;
   }

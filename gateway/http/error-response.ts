@@ -65,6 +65,8 @@ export function errorReply(thrown: unknown, exchange: Exchange, overrides: Statu
 export function codedReply(status: number, code: ErrorCode, message: string, exchange: Exchange): Reply {
   exchange.errorCode = code;
   const reply = jsonReply({ error: message, code }, status);
+  // The rest of the body is not read: the connection cannot carry another request, and the client must know.
+  if (code === "PAYLOAD_TOO_LARGE") return withHeaders(reply, { connection: "close" });
   const retryAfter = retryAfterSeconds[code];
   return retryAfter === undefined ? reply : withHeaders(reply, { "retry-after": retryAfter });
 }

@@ -70,7 +70,8 @@ function compareBytes(actual: Uint8Array, expected: Uint8Array): Difference {
 }
 
 function floatsOf(dataType: DataType, bytes: Uint8Array): ArrayLike<number> & Iterable<number> {
-  const aligned = bytes.slice().buffer;
+  // A copy by construction: `slice` of a Node Buffer is none.
+  const aligned = new Uint8Array(bytes).buffer;
   if (dataType === "float64") return new Float64Array(aligned);
   if (dataType === "float16") return new Float16Array(aligned);
   return new Float32Array(aligned);

@@ -66,7 +66,7 @@ export class Pipelines {
         // Not one for all of its kind: after a change between pipelines of one layout object, wgpu (Deno 2.9) keeps
         // the sizes that the first one's shader expects of its bindings, and refuses smaller ones. Dawn makes equal
         // layouts one by itself. Can go when the conformance suite is green on wgpu without it.
-        layout: this.#device.createPipelineLayout({ bindGroupLayouts: layout.groups }),
+        layout: this.#device.createPipelineLayout({ bindGroupLayouts: [...layout.groups] }),
         compute: {
           module: shader.gpu,
           entryPoint: pipeline.entryPoint,

@@ -57,7 +57,15 @@ export class CompilerProcess {
 
   /** @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL. */
   inspect(source: ModelSource, signal: AbortSignal): Promise<ModelDescription> {
-    return this.#inTurn(signal, (client) => client.inspect(source, signal));
+    return this.#inTurn(signal, async (client) => {
+      try {
+        return await client.inspect(source, signal);
+      } catch (error) {
+        // A model that keeps ORT busy must not keep the deploys after it waiting.
+        if (signal.aborted) await this.#child.stop();
+        throw error;
+      }
+    });
   }
 
   /**

@@ -18,17 +18,21 @@ describeCarrier({
   async start({ suite, blobs }) {
     const extra = new Map<string, Uint8Array>([["suite.json", encodeSuite(suite)]]);
     for (const [digest, blob] of blobs) extra.set(blobPath("blobs", digest), blob);
+    await using started = new AsyncDisposableStack();
     const server = await serveModules({ extra });
+    started.defer(() => server.close());
     const chromium = await startChromium();
+    started.defer(() => chromium.close());
     const { call, errors } = await chromium.openPage(server.origin);
     const given = [...blobs.keys()].filter((_, i) => i % 2 === 0);
+    const description = (await call(page, "start", "/suite.json", "/blobs", given)) as DeviceDescription;
+    const ending = started.move();
     return {
-      description: (await call(page, "start", "/suite.json", "/blobs", given)) as DeviceDescription,
+      description,
       run: async (name) => (await call(page, "run", name)) as Report,
       async close() {
         await call(page, "close");
-        await chromium.close();
-        await server.close();
+        await ending.disposeAsync();
         // A weight that is nowhere is asked for on purpose.
         return errors.filter((error) => !error.includes("404"));
       },

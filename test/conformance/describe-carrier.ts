@@ -33,7 +33,7 @@ export function describeCarrier({ name, implementation, start }: CarrierTests): 
       expect(carrier?.description.adapter.implementation).toBe(implementation);
     });
 
-    it.each(suiteNames)("%s", async (each) => {
+    it.each(suiteNames)("%s", { timeout: 180_000 }, async (each) => {
       const report = await carrier!.run(each);
       reports.push(report);
       if (report.leftOut !== undefined) console.info(`Left out of '${each}': ${report.leftOut}`);

@@ -18,7 +18,7 @@ export interface Report {
   readonly failure?: string;
   /** What could not be checked on this device. */
   readonly leftOut?: string;
-  /** Largest difference of a float32 output from the bits that the reference device gave. */
+  /** Largest difference of an output's elements (bytes, where they are no float32) from what the reference device gave. */
   readonly largestDifference?: number;
 }
 
@@ -36,8 +36,10 @@ export function adapterKind({ adapter }: DeviceDescription): string {
     : [implementation, vendor, architecture, device, description].join(" ");
 }
 
-/** Runs the case or the check of a name. */
-export async function runByName(device: DeviceApi, suite: Suite, name: string): Promise<Report> {
+/** Runs the case or the check of a name. One that fails leaves nothing loaded for the next to stumble over. */
+export async function runByName(target: DeviceApi, suite: Suite, name: string): Promise<Report> {
+  const loaded = new Set<string>();
+  const device = remembering(target, loaded);
   const startedAt = performance.now();
   const finish = (rest: Omit<Report, "name" | "durationMs">): Report => ({
     name,
@@ -54,8 +56,24 @@ export async function runByName(device: DeviceApi, suite: Suite, name: string): 
     if (found === undefined) throw new Error(`No case or check is called '${name}'`);
     return finish({ largestDifference: await runCase(device, suite, found) });
   } catch (error) {
+    for (const id of loaded) await target.unload(id).catch(() => undefined);
     return finish({ failure: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** The same device, with the ids of what was loaded on it. */
+function remembering(device: DeviceApi, loaded: Set<string>): DeviceApi {
+  return {
+    describe: () => device.describe(),
+    checkShader: (code) => device.checkShader(code),
+    load(id, program, options) {
+      loaded.add(id);
+      return device.load(id, program, options);
+    },
+    unload: (id) => device.unload(id),
+    run: (request) => device.run(request),
+    memory: () => device.memory(),
+  };
 }
 
 /** @returns the outputs of each run, in memory that held garbage before. */
@@ -105,16 +123,13 @@ async function runCase(device: DeviceApi, { reference }: Suite, one: Conformance
   return largest;
 }
 
-/** 0 for equal bits only. */
+/** 0 for equal bits only. Finite, because reports travel as JSON. */
 function differenceOf(actual: Uint8Array, reference: Uint8Array, isFloat: boolean): number {
-  if (actual.byteLength === reference.byteLength && actual.every((byte, i) => byte === reference[i]))
-    return 0;
-  if (!isFloat) return Number.POSITIVE_INFINITY;
-  const wanted = floatsOf(reference);
-  const largest = floatsOf(actual).reduce(
-    (most, value, i) => Math.max(most, Math.abs(value - wanted[i]!)),
-    0,
-  );
+  if (actual.byteLength !== reference.byteLength) return Number.MAX_VALUE;
+  if (actual.every((byte, i) => byte === reference[i])) return 0;
+  const [values, wanted] = isFloat ? [floatsOf(actual), floatsOf(reference)] : [actual, reference];
+  let largest = 0;
+  for (const [i, value] of values.entries()) largest = Math.max(largest, Math.abs(value - wanted[i]!));
   // NaN and zeros of another sign are differences too.
-  return Number.isNaN(largest) ? Number.POSITIVE_INFINITY : Math.max(largest, Number.MIN_VALUE);
+  return Number.isFinite(largest) ? Math.max(largest, Number.MIN_VALUE) : Number.MAX_VALUE;
 }

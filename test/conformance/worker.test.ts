@@ -18,12 +18,18 @@ describeCarrier({
   name: `a worker thread of ${platform.runtime} with Dawn`,
   implementation: "dawn",
   async start({ suite, blobs, adapter: { environment, ...adapter } }) {
+    await using started = new AsyncDisposableStack();
     const all = [...blobs];
     const given = all.filter((_, i) => i % 2 === 0);
     const blobFolder = await writeBlobs(new Map(all.filter((_, i) => i % 2 === 1)));
+    started.defer(() => rm(blobFolder, { recursive: true }));
     const lines: string[] = [];
     const onLine = (line: string): void => void lines.push(line);
     const child = await platform.spawnProcess(host, { name: "thread host", environment, onLine });
+    started.defer(async () => {
+      child.kill();
+      await child.exited;
+    });
     const rpc = new RpcClient(child.port, { peer: "the thread's process" });
     const params = {
       open: { ...openParams({ environment, ...adapter }), blobFolder },
@@ -31,14 +37,13 @@ describeCarrier({
     };
     const attachments = [encodeSuite(suite), ...given.map(([, blob]) => blob)];
     const { result } = await rpc.call("start", params, attachments);
+    const ending = started.move();
     return {
       description: result as DeviceDescription,
       run: async (name) => (await rpc.call("run", name)).result as Report,
       async close() {
         await rpc.call("close");
-        child.kill();
-        await child.exited;
-        await rm(blobFolder, { recursive: true });
+        await ending.disposeAsync();
         return lines.filter((line) => line.startsWith("uncaptured"));
       },
     };

@@ -79,6 +79,7 @@ export class Client {
   async tryInfer(
     model: string,
     inputs: Tensors,
+    parameters: Readonly<Record<string, number>> = {},
   ): Promise<{ outputs: Map<string, Tensor> } | { status: number; code: string; error: string }> {
     const request = {
       inputs: Object.entries(inputs).map(([name, { dataType, shape, data }]) => ({
@@ -87,7 +88,7 @@ export class Client {
         datatype: openInferenceNames[dataType],
         parameters: { binary_data_size: data.byteLength },
       })),
-      parameters: { binary_data_output: true },
+      parameters: { ...parameters, binary_data_output: true },
     };
     const json = new TextEncoder().encode(JSON.stringify(request));
     const response = await fetch(`${this.url}/v2/models/${model}/infer`, {

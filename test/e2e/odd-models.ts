@@ -24,6 +24,8 @@ export interface OddModel {
   readonly call?: { readonly inputs: Tensors; readonly outputs: Tensors };
   /** Words of the refusal, where there is no call. */
   readonly refused?: RegExp;
+  /** Of the refusal; left out: UNSUPPORTED_MODEL. */
+  readonly code?: "INVALID_MODEL";
 }
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
@@ -390,24 +392,28 @@ const refusals: readonly OddModel[] = [
       [f32Value("x")],
       [f32Value("y")],
     ),
-    refused: /y/,
+    refused: /name \(y\)/,
+    code: "INVALID_MODEL",
   },
   {
     name: "value-from-nowhere",
     bytes: model([makeNode("Neg", ["nowhere"], ["y"])], [f32Value("x")], [f32Value("y")]),
     refused: /nowhere/,
+    code: "INVALID_MODEL",
   },
   {
     name: "output-from-nowhere",
     bytes: model([makeNode("Neg", ["x"], ["y"])], [f32Value("x")], [f32Value("y"), f32Value("gone")]),
     refused: /gone/,
+    code: "INVALID_MODEL",
   },
   {
     name: "weight-shorter-than-its-shape",
     bytes: model([makeNode("Add", ["x", "w"], ["y"])], [f32Value("x")], [f32Value("y")], {
       initializer: [makeTensor("w", "float32", [2], new Uint8Array(4))],
     }),
-    refused: /w/,
+    refused: /Initializer 'w'/,
+    code: "INVALID_MODEL",
   },
 ];
 

@@ -112,6 +112,15 @@ describe("curlLine()", () => {
     );
   });
 
+  it("quotes names that mean something to a shell", () => {
+    const odd: TensorSignature = { name: "it's/x:0", dataType: "float32", shape: [2] };
+    const line = curlLine(gateway, signature([odd], [vector]));
+    expect(line).toContain(`-d '{"it'\\''s/x:0":[1,2]}'`);
+    const large = { ...odd, shape: [100] };
+    expect(curlLine(gateway, signature([large], [vector]))).toContain("--data-binary @it_s_x_0.npy");
+    expect(curlLine(gateway, signature([large, vector], [vector]))).toContain(`'it'\\''s/x:0=@it_s_x_0.npy'`);
+  });
+
   it("is one line that a shell can take, whatever the shapes", () => {
     const shape = fc.array(fc.oneof(fc.integer({ min: 0, max: 4 }), fc.constantFrom("n", "m")), {
       maxLength: 4,

@@ -1,0 +1,105 @@
+import { expect, test } from "vitest";
+import { type Program, programFormat } from "../../../kernels/program/program.ts";
+import type { VerificationCase } from "../../../runtime/compiler/cases.ts";
+import { verifyProgram } from "../../../runtime/compiler/verify.ts";
+import type { DeviceApi, LoadOptions } from "../../../runtime/device/api.ts";
+import { floats, floatsIn } from "../../e2e/tensors.ts";
+
+/** `y` of one float; what it computes is the fake device's matter. */
+const program: Program = {
+  format: programFormat,
+  inputs: [{ name: "x", dataType: "float32", shape: [1], buffer: 0 }],
+  outputs: [{ name: "y", dataType: "float32", shape: [1], buffer: 1 }],
+  buffers: [
+    { type: "input", sizeBytes: 4 },
+    { type: "output", sizeBytes: 4 },
+  ],
+  shaders: ["@group(0) @binding(0) var<storage, read> x: array<f32>;"],
+  pipelines: [{ shader: 0, entryPoint: "main" }],
+  steps: [
+    {
+      type: "dispatch",
+      pipeline: 0,
+      bindings: [
+        { group: 0, binding: 0, buffer: 0, offset: 0, sizeBytes: 4, access: "read" },
+        { group: 0, binding: 1, buffer: 1, offset: 0, sizeBytes: 4, access: "read_write" },
+      ],
+      workgroups: [1, 1, 1],
+    },
+  ],
+  features: [],
+};
+
+/** Computes in JavaScript; `memory` is what the last Program left behind, 0 where it was cleared. */
+function device(compute: (x: number, memory: number) => number): DeviceApi {
+  const loaded = new Map<string, LoadOptions>();
+  let memory = 0;
+  const unused = () => Promise.reject(new Error("Verification does not ask for this"));
+  return {
+    describe: unused,
+    checkShader: unused,
+    memory: unused,
+    load: async (id, _, options) => {
+      loaded.set(id, options);
+      return { pipelinesMs: 0, uploadMs: 0, totalMs: 0, uploadedBytes: 0 };
+    },
+    unload: async (id) => void loaded.delete(id),
+    run: async ({ program: id, inputs }) => {
+      const timing = { queueMs: 0, encodeMs: 0, executeMs: 0 };
+      if (id.startsWith("poison")) {
+        memory = Number(id.split("-")[1]);
+        return { outputs: [], timing };
+      }
+      const [x] = new Float32Array(inputs[0]!.slice().buffer);
+      const seen = loaded.get(id)!.writesBeforeReads ? memory : 0;
+      return { outputs: [floats([1], [compute(x!, seen)]).data], timing };
+    },
+  };
+}
+
+/** The reference doubles. */
+function doubled(...values: readonly number[]): readonly VerificationCase[] {
+  return values.map((value) => {
+    const x = floats([1], [value]);
+    return { inputs: [x], expected: new Map([["y", floats([1], [2 * floatsIn(x)[0]!])]]) };
+  });
+}
+
+const cases = doubled(1, -3, 100);
+
+test("a Program that is right in any memory need not have its memory cleared", async () => {
+  const right = device((x) => 2 * x);
+  expect(await verifyProgram(right, program, cases)).toEqual({
+    maxAbsoluteError: 0,
+    writesBeforeReads: true,
+    disagreement: undefined,
+  });
+});
+
+test("a Program that is right only in cleared memory has it cleared", async () => {
+  const accumulating = device((x, memory) => 2 * x + memory);
+  const verified = await verifyProgram(accumulating, program, cases);
+  expect(verified).toMatchObject({ writesBeforeReads: false, disagreement: undefined });
+});
+
+test("a dependence on garbage below the tolerance counts as well", async () => {
+  const leaking = device((x, memory) => 2 * x + (memory % 2) * 2 ** -22);
+  expect(await verifyProgram(leaking, program, cases)).toMatchObject({ writesBeforeReads: false });
+});
+
+test("a Program that is wrong in one case of many disagrees", async () => {
+  const saturating = device((x) => Math.min(2 * x, 50));
+  const { disagreement } = await verifyProgram(saturating, program, cases);
+  expect(disagreement).toMatch(/output 'y' differs from the reference at element 0 \(largest error 150\)/);
+  expect((await verifyProgram(saturating, program, doubled(1, -3, 7))).disagreement).toBeUndefined();
+});
+
+test("a Program whose output has another shape than the reference disagrees", async () => {
+  const expected = new Map([["y", floats([2], [2, 2])]]);
+  const { disagreement } = await verifyProgram(
+    device((x) => 2 * x),
+    program,
+    [{ inputs: [floats([1], [1])], expected }],
+  );
+  expect(disagreement).toMatch(/has shape \[1\], the reference \[2\]/);
+});
