@@ -57,6 +57,6 @@ function summary(name: string, { dataType, shape, data }: Tensor): string {
 
 function widened(tensor: Tensor): Tensor {
   if (tensor.dataType !== "float16") return tensor;
-  const halves = new Float16Array(tensor.data.slice().buffer);
+  const halves = new Float16Array(new Uint8Array(tensor.data).buffer);
   return { ...tensor, dataType: "float32", data: new Uint8Array(Float32Array.from(halves).buffer) };
 }

@@ -82,7 +82,7 @@ function rowWriter(output: string, tensor: Tensor): RowWriter {
 
 /** Bytes at an offset that every typed array accepts; copied only where they lie askew. */
 function aligned(bytes: Uint8Array): Uint8Array {
-  return bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+  return bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
 }
 
 function floats(view: Float32Array | Float64Array, start: number, end: number): string {
