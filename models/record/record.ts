@@ -7,7 +7,12 @@ import { checkProgram } from "../../kernels/program/parse.ts";
 import type { ProgramWithWeights } from "../../kernels/program/program.ts";
 import { alignTo4, elementCount, type Tensor, type TensorSpec, tensorBytes } from "../../kernels/tensor.ts";
 import { createGpuSession, type GpuSession, type GpuTensor, gpuDataTypes, type ModelFiles } from "../ort.ts";
-import { buildProgram, type RecordedWeight } from "./build-program.ts";
+import {
+  buildProgram,
+  type ProgramDraft,
+  type RecordedTensor,
+  type RecordedWeight,
+} from "./build-program.ts";
 import { type PipelineLayouts, Recorder } from "./recorder.ts";
 import { type Stream, streamDifference } from "./stream.ts";
 
@@ -52,29 +57,21 @@ export async function recordModel<T>(
       for (const [i, { buffer }] of gpuInputs.entries()) writeTensor(device, buffer, sample[i]!);
       return runOnce(session, gpuInputs);
     };
-    // The first run makes pipelines and buffers, the second settles which are reused.
-    for (const sample of samples) (await run(sample)).dispose();
-    await device.queue.onSubmittedWorkDone();
-
-    const [first, second] = [samples[0], samples[1]];
-    const recorded = await note(recorder, device, () => run(first));
-    const { outputs } = recorded.result;
-    const draft = buildProgram(
-      withoutInputWrites(recorded.stream, gpuInputs, recorder),
+    // The first run makes pipelines and buffers.
+    (await run(samples[1])).dispose();
+    const draft = await recordSteadyRun(
+      async (turn) => {
+        const { result, stream } = await note(recorder, device, () => run(samples[turn % 2]!));
+        const asked = withoutInputWrites(stream, gpuInputs, recorder);
+        const outputs = result.outputs.map(({ spec, buffer }) => ({
+          spec,
+          buffer: recorder.bufferOf(buffer),
+        }));
+        result.dispose();
+        return { stream: asked, outputs };
+      },
       gpuInputs.map(({ spec, buffer }) => ({ spec, buffer: recorder.bufferOf(buffer) })),
-      outputs.map(({ spec, buffer }) => ({ spec, buffer: recorder.bufferOf(buffer) })),
     );
-    recorded.result.dispose();
-    const repeated = await note(recorder, device, () => run(second));
-    repeated.result.dispose();
-    for (const { stream } of [recorded, repeated]) {
-      if (stream.obstacles[0] !== undefined) throw new NotRecordable(stream.obstacles[0]);
-    }
-    const difference = streamDifference(
-      withoutInputWrites(recorded.stream, gpuInputs, recorder),
-      withoutInputWrites(repeated.stream, gpuInputs, recorder),
-    );
-    if (difference !== undefined) throw new NotRecordable(difference);
 
     const weights = new Map<string, Uint8Array>();
     const digests: string[] = [];
@@ -91,6 +88,36 @@ export async function recordModel<T>(
   } finally {
     await session.release().catch(() => undefined);
   }
+}
+
+interface NotedRun {
+  readonly stream: Stream;
+  readonly outputs: readonly RecordedTensor[];
+}
+
+/** Runs noted at most: what has not settled by then depends on the inputs. */
+const maxNotedRuns = 4;
+
+/**
+ * Notes runs on the two samples in turn until two that follow each other ask the same of the GPU. Most models settle
+ * at once; some allocate on their second run too.
+ */
+async function recordSteadyRun(
+  noteRun: (turn: number) => Promise<NotedRun>,
+  inputs: readonly RecordedTensor[],
+): Promise<ProgramDraft> {
+  let previous = await noteRun(0);
+  let difference: string | undefined;
+  for (let turn = 1; turn < maxNotedRuns; turn++) {
+    // A weight that this run reads is still there after it: the draft is made from the last run.
+    const next = await noteRun(turn);
+    const [obstacle] = next.stream.obstacles;
+    if (obstacle !== undefined) throw new NotRecordable(obstacle);
+    difference = streamDifference(previous.stream, next.stream);
+    if (difference === undefined) return buildProgram(next.stream, inputs, next.outputs);
+    previous = next;
+  }
+  throw new NotRecordable(difference);
 }
 
 async function runOnce(session: GpuSession, inputs: readonly GpuTensor[]) {
