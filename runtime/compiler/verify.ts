@@ -44,6 +44,9 @@ export async function verifyProgram(
   }
 }
 
+/** A replay that takes longer is not repeated more often than the proof needs. */
+const slowReplayMs = 3_000;
+
 type Compared = Omit<Verification, "writesBeforeReads">;
 
 /**
@@ -65,13 +68,20 @@ async function verifyInGarbage(
     return outputs;
   };
   const comparison = new Comparison(program);
-  const first = await replayIn(patterns[0], cases[0]!);
-  const again = await replayIn(patterns[1], cases[0]!);
-  const isSame = first.every((output, i) => output.every((byte, at) => byte === again[i]![at]));
-  if (!isSame || !comparison.isRight(first, cases[0]!)) return undefined;
-  for (const [i, one] of cases.slice(1).entries()) {
-    const outputs = await replayIn(patterns[i % patterns.length]!, one);
-    if (!comparison.isRight(outputs, one)) return undefined;
+  const [one, ...others] = cases as [VerificationCase, ...VerificationCase[]];
+  const startedAt = performance.now();
+  const first = await replayIn(patterns[0], one);
+  const isSlow = performance.now() - startedAt > slowReplayMs;
+  if (!comparison.isRight(first, one)) return undefined;
+  if (!isSlow) {
+    const again = await replayIn(patterns[1], one);
+    const isSame = first.every((output, i) => output.every((byte, at) => byte === again[i]![at]));
+    if (!isSame) return undefined;
+  }
+  // Of a slow model one more case, in the other garbage: what reads it is out of tolerance with one of the two.
+  for (const [i, other] of (isSlow ? others.slice(0, 1) : others).entries()) {
+    const outputs = await replayIn(patterns[(i + 1) % patterns.length]!, other);
+    if (!comparison.isRight(outputs, other)) return undefined;
   }
   return comparison.result;
 }
