@@ -4,8 +4,13 @@
  * test process could not do it for itself.
  */
 import process from "node:process";
-import { platform } from "#platform";
 import { findAdapter } from "../runtime/adapter/find-adapter.ts";
+
+// Not `#platform`: vitest resolves what a global setup imports for Node, in Deno too.
+const { platform } =
+  "Deno" in globalThis
+    ? await import("../runtime/platform/deno.ts")
+    : await import("../runtime/platform/node.ts");
 
 /** @throws DawnletError NO_ADAPTER with what to install. */
 export async function setup(): Promise<void> {

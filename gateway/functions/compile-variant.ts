@@ -31,9 +31,8 @@ export async function compileVariant(
   using _hold = store.hold();
   await using folder = await store.makeWorkFolder();
   const params = { ...source, dimensions, outputFolder: folder.path };
-  const signal = AbortSignal.timeout(timeLimitMs);
   try {
-    const { reply, programJson } = await compiler.compile(params, modelBytes, signal, progress);
+    const { reply, programJson } = await compiler.compile(params, modelBytes, timeLimitMs, progress);
     if (reply.type === "fallback") return { type: "fallback", dimensions, reason: reply.reason };
     progress({ phase: "store", message: `storing ${reply.weights.length} weights` });
     for (const { digest } of reply.weights) {

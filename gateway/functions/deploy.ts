@@ -91,7 +91,7 @@ async function deployOnnx(
   const manifest = readModelManifest(bundle.manifest);
   const source = { modelPath: bundle.modelPath, files: Object.fromEntries(bundle.externalFiles) };
   progress({ phase: "compile", message: "loading the model" });
-  const description = await compiler.inspect(source, AbortSignal.timeout(loadLimitMs));
+  const description = await compiler.inspect(source, loadLimitMs);
 
   const model = await storeFile(backends, bundle.modelPath, upload);
   const files: Record<string, string> = {};

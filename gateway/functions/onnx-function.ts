@@ -7,7 +7,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import { describeProgram } from "../../kernels/program/describe.ts";
 import { parseProgram } from "../../kernels/program/parse.ts";
 import type { Program } from "../../kernels/program/program.ts";
-import { narrowTensor, type Tensor } from "../../kernels/tensor.ts";
+import { elementCount, narrowTensor, type Tensor } from "../../kernels/tensor.ts";
 import type { ModelSource } from "../../runtime/compiler/protocol.ts";
 import type { StoredProgram } from "../../runtime/supervisor/device-process.ts";
 import { bindInputs } from "./bind-inputs.ts";
@@ -72,6 +72,9 @@ export class OnnxFunction implements Servable {
         `Cannot call the model with parameter '${parameter}': a model takes none`,
       );
     const { tensors, dimensions } = bindInputs(this.#signature.inputs, inputs);
+    // Without elements there is no work for a GPU, and other sizes are not to be judged by this one.
+    if (tensors.some((tensor) => elementCount(tensor.shape) === 0))
+      return this.#runSession(inputs, outputs, signal);
     const key = keyOf(dimensions);
     const variant = this.#ready.get(key) ?? (await this.#variant(key, dimensions));
     const { program } = variant;

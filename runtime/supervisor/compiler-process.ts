@@ -2,7 +2,6 @@
  * The compiler process as deploys use it: one compilation at a time, the process kept for a few seconds in case
  * more deploys follow, and ended after a number of them, because ORT's heap never shrinks.
  */
-import { DawnletError } from "../../kernels/errors.ts";
 import {
   type CompileParams,
   type CompileProgress,
@@ -55,9 +54,13 @@ export class CompilerProcess {
     });
   }
 
-  /** @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL. */
-  inspect(source: ModelSource, signal: AbortSignal): Promise<ModelDescription> {
-    return this.#inTurn(signal, async (client) => {
+  /**
+   * @param limitMs from the begin of the work; waiting for other deploys does not count.
+   * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL, DEADLINE_EXCEEDED.
+   */
+  inspect(source: ModelSource, limitMs: number): Promise<ModelDescription> {
+    return this.#inTurn(async (client) => {
+      const signal = AbortSignal.timeout(limitMs);
       try {
         return await client.inspect(source, signal);
       } catch (error) {
@@ -70,18 +73,20 @@ export class CompilerProcess {
 
   /**
    * @param modelBytes size of the model and its files, which decides when the process is replaced.
-   * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL.
+   * @param limitMs as for `inspect`.
+   * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL, DEADLINE_EXCEEDED.
    */
   compile(
     params: Omit<CompileParams, "adapter">,
     modelBytes: number,
-    signal: AbortSignal,
+    limitMs: number,
     onProgress: (progress: CompileProgress) => void,
   ): Promise<Compiled> {
-    return this.#inTurn(signal, async (client) => {
+    return this.#inTurn(async (client) => {
       this.#compilations++;
       this.#modelBytes += modelBytes;
       try {
+        const signal = AbortSignal.timeout(limitMs);
         return await client.compile({ ...params, adapter: this.#adapter }, { signal, onProgress });
       } catch (error) {
         // What ORT's fault left behind is unknown.
@@ -96,11 +101,10 @@ export class CompilerProcess {
     await this.#child.stop();
   }
 
-  async #inTurn<T>(signal: AbortSignal, work: (client: CompilerClient) => Promise<T>): Promise<T> {
+  async #inTurn<T>(work: (client: CompilerClient) => Promise<T>): Promise<T> {
     this.#waiting++;
     clearTimeout(this.#idleTimer);
     const turn = this.#previous.then(async () => {
-      if (signal.aborted) throw new DawnletError("CANCELLED", "The deploy was given up");
       if (this.#compilations >= compilationsPerProcess || this.#modelBytes >= modelBytesPerProcess)
         await this.#retire();
       return work(await this.#child.get());

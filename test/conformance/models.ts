@@ -61,6 +61,9 @@ export const modelCases: readonly ModelCase[] = [
   },
 ];
 
+/** Of one compilation. */
+const limitMs = 600_000;
+
 /** @throws Error where a model is not recorded. */
 export async function makeModelCases({ environment, description }: FoundAdapter): Promise<ConformanceCase[]> {
   const folder = await mkdtemp(join(tmpdir(), "dawnlet-conformance-"));
@@ -95,8 +98,7 @@ async function compile(
   const modelPath = join(folder, "model.onnx");
   await writeFile(modelPath, bytes);
   const source = { modelPath, files: {}, dimensions: {}, outputFolder: folder };
-  const signal = new AbortController().signal;
-  const { reply, programJson } = await compiler.compile(source, bytes.byteLength, signal, () => {});
+  const { reply, programJson } = await compiler.compile(source, bytes.byteLength, limitMs, () => {});
   if (reply.type === "fallback") throw new Error(`${name} was not recorded: ${reply.reason}`);
   const weights = new Map<string, Uint8Array>();
   for (const { digest } of reply.weights)

@@ -89,6 +89,13 @@ describe("what can be deployed", () => {
   });
 });
 
+test("a call without elements is answered, and keeps no other size off the GPU", async () => {
+  await server.client.mustDeploy("f", timesModel(2));
+  expect(await answer("f", rows(0))).toEqual([]);
+  expect(await answer("f", rows(1))).toEqual(times(rows(1), 2));
+  expect((await server.client.status("f")).current.engine).toMatchObject({ type: "program" });
+});
+
 describe("versions", () => {
   test("answer by number and by digest, the newest by default, and the oldest goes", async () => {
     const digests: string[] = [];

@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { projectFolder } from "../../source-imports.ts";
 import { runCli, runShell, type ServeProcess, startServe, temporaryFolder } from "./run-cli.ts";
 
 const folder = await temporaryFolder();
@@ -62,6 +63,13 @@ describe("npm start", () => {
     const records = stderr.split("\n").filter((line) => line.startsWith("{"));
     expect(records.map((line) => JSON.parse(line).logger)).toContain("dawnlet.gateway");
   });
+});
+
+it("the tasks of package.json and deno.json start the same command", async () => {
+  const isDeno = "Deno" in globalThis;
+  const task = isDeno ? "./node_modules/.bin/deno task --quiet dawnlet" : "npm run --silent dawnlet --";
+  const { code, stdout, stderr } = await runShell(`${task} --version`, { cwd: projectFolder });
+  expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
 });
 
 it("listening beyond this machine is refused without a token and allowed with one", async () => {

@@ -1,0 +1,33 @@
+/**
+ * Whole architectures of ONNX's backend cases (`light`: their weights come from the model itself), deployed and called
+ * over HTTP. On a software adapter each takes minutes.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { backendCases, missingFiles } from "../models/onnx/shared-files.ts";
+import { runBackendCase } from "./backend-case.ts";
+import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
+
+const caseMs = 1_200_000;
+
+describe.skipIf(missingFiles !== undefined)("ONNX's light models", () => {
+  const cases = missingFiles === undefined ? backendCases().filter(({ inputs }) => inputs === undefined) : [];
+  let folder: Awaited<ReturnType<typeof dataFolder>>;
+  let server: RunningGateway;
+
+  beforeAll(async () => {
+    folder = await dataFolder();
+    server = await startGateway(folder.path);
+  });
+
+  afterAll(async () => {
+    await server.close();
+    await folder[Symbol.asyncDispose]();
+  });
+
+  for (const one of cases)
+    test(`${one.name} is recorded and gives ONNX's answer`, { timeout: caseMs }, async () => {
+      const { outcome, deploySeconds } = await runBackendCase(server, one);
+      console.info(`${one.name}: ${deploySeconds.toFixed(0)} s to deploy`);
+      expect(outcome).toBe("recorded");
+    });
+});
