@@ -4,20 +4,24 @@
  */
 import { readFileSync } from "node:fs";
 import { create, globals } from "webgpu";
+import { acceptSharedMemory } from "../../../models/record/shared-memory.ts";
 
 Object.assign(globalThis, globals);
 const gpu = create([]);
-if ((await gpu.requestAdapter()) === null) {
+const adapter = await gpu.requestAdapter();
+if (adapter === null) {
   console.error("no adapter");
   process.exit(3);
 }
+const device = await adapter.requestDevice();
+acceptSharedMemory(device);
 Object.defineProperty(globalThis.navigator, "gpu", { value: gpu, configurable: true });
 const { InferenceSession } = await import("onnxruntime-web/webgpu");
 
 for (const path of process.argv.slice(2)) {
   console.error(`begin ${path}`);
   const session = await InferenceSession.create(readFileSync(path), {
-    executionProviders: ["webgpu"],
+    executionProviders: [{ name: "webgpu", device }],
     logSeverityLevel: 0,
   });
   await session.release();
