@@ -25,6 +25,7 @@ export class Recorder {
   #nextBuffer = 0;
   #events: StreamEvent[] | undefined;
   #obstacles = new Set<string>();
+  #submits = true;
 
   /**
    * @param device must not have been used for anything that is to be recorded.
@@ -37,14 +38,20 @@ export class Recorder {
     this.#watchQueue();
   }
 
-  start(): void {
+  /**
+   * @param submits false: what is submitted is noted but not run. The commands are the same, and on a software adapter
+   * a run of a large model takes many seconds.
+   */
+  start({ submits }: { readonly submits: boolean }): void {
     this.#events = [];
     this.#obstacles = new Set();
+    this.#submits = submits;
   }
 
   stop(): Stream {
     const stream = { events: this.#events ?? [], obstacles: [...this.#obstacles] };
     this.#events = undefined;
+    this.#submits = true;
     return stream;
   }
 
@@ -165,7 +172,7 @@ export class Recorder {
     );
     override(queue, "submit", (submit) => (buffers: GPUCommandBuffer[]) => {
       for (const commands of buffers) this.#events?.push(...(this.#commands.get(commands) ?? []));
-      return submit(buffers);
+      if (this.#submits) submit(buffers);
     });
   }
 
