@@ -33,11 +33,14 @@ export class Executor {
   #pending: PendingRun[] = [];
   #roundsInFlight = 0;
   #isScheduled = false;
+  readonly #onWait: () => void;
   #lost: DawnletError | undefined;
   /** Programs that ran once without a validation error. */
   readonly #proven = new WeakSet<LoadedProgram>();
 
-  constructor(device: GPUDevice, ledger: Ledger) {
+  /** @param onWait called when a round was submitted; see `isWaiting`. */
+  constructor(device: GPUDevice, ledger: Ledger, onWait: () => void = () => {}) {
+    this.#onWait = onWait;
     this.#device = device;
     this.#ledger = ledger;
     this.#readback = new ReadbackPool(ledger);
@@ -52,6 +55,13 @@ export class Executor {
       this.#pending.push({ program, inputs, arrivedAt: performance.now(), resolve, reject });
       this.#schedule();
     });
+  }
+
+  /** Rounds are on the GPU, and nothing can be done before one of them comes back. */
+  get isWaiting(): boolean {
+    return (
+      this.#roundsInFlight > 0 && (this.#pending.length === 0 || this.#roundsInFlight >= maxRoundsInFlight)
+    );
   }
 
   /** Rejects everything that waits, now and later. */
@@ -105,6 +115,7 @@ export class Executor {
     this.#pending.splice(0, round.length);
     if (round.length === 0) return;
     this.#roundsInFlight++;
+    this.#onWait();
     this.#execute(round)
       .catch((error: unknown) => {
         for (const run of round) reject(run, error);

@@ -29,6 +29,8 @@ export interface DeviceServiceOptions {
   readonly budgetBytes: number;
   /** Left out: its own. */
   readonly layouts?: Layouts;
+  /** Called when a round of runs was submitted; `isWaiting` then says how long there is nothing else to do. */
+  readonly onWait?: () => void;
 }
 
 export class DeviceService implements DeviceApi {
@@ -46,6 +48,7 @@ export class DeviceService implements DeviceApi {
     weights,
     budgetBytes,
     layouts = new Layouts(device),
+    onWait,
   }: DeviceServiceOptions) {
     this.#device = device;
     this.#adapter = adapter;
@@ -57,10 +60,14 @@ export class DeviceService implements DeviceApi {
       pipelines: new Pipelines(device),
       weights: new Weights(device, ledger, weights),
     };
-    this.#executor = new Executor(device, ledger);
+    this.#executor = new Executor(device, ledger, onWait);
     device.lost.then(({ message }) => {
       this.#executor.fail(new DawnletError("DEVICE_LOST", `The GPU device was lost: ${message}`));
     });
+  }
+
+  get isWaiting(): boolean {
+    return this.#executor.isWaiting;
   }
 
   async describe(): Promise<DeviceDescription> {

@@ -71,6 +71,7 @@ export const platform: Platform = {
 
   serveHttp: () => Promise.reject(unsupported("serve HTTP")),
 
+  pace: () => () => undefined,
   files: {
     read: () => Promise.reject(unsupported("read a file")),
     write: () => Promise.reject(unsupported("write a file")),

@@ -7,6 +7,7 @@ import type { OpenGpu, Platform } from "./platform.ts";
 import { readBlob } from "./posix-blobs.ts";
 import { posixFiles } from "./posix-files.ts";
 import { openDawn } from "./posix-gpu.ts";
+import { paceEventLoop } from "./posix-pace.ts";
 import { connectToParent } from "./posix-parent.ts";
 import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
 
@@ -35,6 +36,7 @@ export const platform: Platform = {
   connectParent: async () => threadPort() ?? connectToParent(),
   parentMessagePort,
   readBlob,
+  pace: paceEventLoop,
   serveHttp: serveDenoHttp,
   files: posixFiles,
   environment: (name) => process.env[name],

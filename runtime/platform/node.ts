@@ -10,6 +10,7 @@ import type { Platform } from "./platform.ts";
 import { readBlob } from "./posix-blobs.ts";
 import { posixFiles } from "./posix-files.ts";
 import { openDawn } from "./posix-gpu.ts";
+import { paceEventLoop } from "./posix-pace.ts";
 import { connectToParent } from "./posix-parent.ts";
 import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
 
@@ -51,6 +52,7 @@ export const platform: Platform = {
 
   parentMessagePort,
   readBlob,
+  pace: paceEventLoop,
   serveHttp: serveNodeHttp,
   files: posixFiles,
   environment: (name) => process.env[name],

@@ -46,6 +46,12 @@ export interface Platform {
    */
   serveHttp(fetch: FetchHandler, options: HttpOptions): Promise<HttpServer>;
 
+  /**
+   * For a thread that waits for a GPU and does nothing else: calling the result pauses the event loop in each turn, as
+   * long as `isWaiting`. Does nothing where waiting costs nothing.
+   */
+  pace(pauseMs: number, isWaiting: () => boolean): () => void;
+
   readonly files: Files;
   environment(name: string): string | undefined;
   /** Ends this process, or this worker. */
