@@ -65,6 +65,11 @@ class SocketStream implements ByteStream {
     this.#read(sink);
   }
 
+  /** Immediates run after all sockets that had something to read. */
+  readonly afterTurn = (callback: () => void): void => {
+    setImmediate(callback);
+  };
+
   write(pieces: readonly Uint8Array[]): void {
     const socket = this.#socket;
     if (socket.destroyed || socket.writableEnded) return;

@@ -28,10 +28,13 @@ export class Batch<Entry, Note> {
   #items: Item<Entry>[] = [];
   #notes: Note[] = [];
   #isAwake = false;
+  readonly #afterTurn: Port["afterTurn"];
 
-  constructor(port: Port, owner: BatchOwner<Entry, Note>) {
+  /** @param afterTurn when to send; left out: as soon as nobody adds any more. */
+  constructor(port: Port, owner: BatchOwner<Entry, Note>, afterTurn?: Port["afterTurn"]) {
     this.#port = port;
     this.#owner = owner;
+    this.#afterTurn = afterTurn;
   }
 
   add(entry: Entry, attachments: readonly Uint8Array[], give: boolean): void {
@@ -55,18 +58,23 @@ export class Batch<Entry, Note> {
   #wake(): void {
     if (this.#isAwake) return;
     this.#isAwake = true;
-    this.#flushSoon(this.#items.length);
+    if (this.#afterTurn === undefined) this.#flushSoon(this.#items.length);
+    else this.#afterTurn(() => this.#flush());
   }
 
   /** Waits one microtask more for as long as others keep adding: promises that settle together do so in a row. */
   #flushSoon(seen: number): void {
     queueMicrotask(() => {
       if (this.#items.length !== seen) return this.#flushSoon(this.#items.length);
-      this.#isAwake = false;
-      const items = this.#items;
-      this.#items = [];
-      for (const part of split(items)) this.#send(part);
+      this.#flush();
     });
+  }
+
+  #flush(): void {
+    this.#isAwake = false;
+    const items = this.#items;
+    this.#items = [];
+    for (const part of split(items)) this.#send(part);
   }
 
   #send(items: readonly Item<Entry>[]): void {

@@ -24,6 +24,11 @@ export interface Port {
   send(message: Message): void;
   /** Sets the one receiver. Messages that came earlier are delivered first. */
   receive(receiver: (message: Message) => void): void;
+  /**
+   * Calls back once the events that are waiting now have been handled: who gathers until then sends what several
+   * connections brought as one message. Absent where the carrier knows no such moment.
+   */
+  readonly afterTurn?: (callback: () => void) => void;
   /** Settles when either side closed or the peer died. Never rejects. */
   readonly closed: Promise<void>;
   close(): void;

@@ -53,10 +53,14 @@ export class RpcClient {
     this.#port = port;
     this.#peer = options.peer ?? "the other process";
     this.#closedCode = options.closedCode ?? "UNAVAILABLE";
-    this.#batch = new Batch(port, {
-      header: (calls, cancels): CallsHeader => ({ calls, cancels }),
-      failed: ([id], error) => this.#pending.get(id)?.settle(error),
-    });
+    this.#batch = new Batch(
+      port,
+      {
+        header: (calls, cancels): CallsHeader => ({ calls, cancels }),
+        failed: ([id], error) => this.#pending.get(id)?.settle(error),
+      },
+      port.afterTurn,
+    );
     this.closed = port.closed.then(() => this.#end());
     port.receive((message) => this.#take(message));
   }

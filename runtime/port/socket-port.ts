@@ -23,12 +23,15 @@ export interface ByteStream {
   start(sink: ByteSink): void;
   /** Queues the pieces in order; they leave together. Ignored once the stream has ended. */
   write(pieces: readonly Uint8Array[]): void;
+  /** See `Port.afterTurn`. */
+  readonly afterTurn?: (callback: () => void) => void;
   /** Ends the stream once what was written has left, or at the latest after a second. */
   close(): void;
 }
 
 export class SocketPort implements Port {
   readonly closed: Promise<void>;
+  readonly afterTurn?: NonNullable<Port["afterTurn"]>;
   readonly #stream: ByteStream;
   readonly #limits: FrameLimits;
   readonly #inbox = new Inbox();
@@ -37,6 +40,7 @@ export class SocketPort implements Port {
 
   constructor(stream: ByteStream, limits: FrameLimits = defaultFrameLimits) {
     this.#stream = stream;
+    if (stream.afterTurn !== undefined) this.afterTurn = stream.afterTurn;
     this.#limits = limits;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
