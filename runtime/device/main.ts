@@ -19,14 +19,14 @@ async function open({ budgetBytes, blobFolder, ...choice }: OpenParams): Promise
       return platform.readBlob(blobPath(blobFolder, digest), offset, target);
     },
   };
-  const onWait = platform.pace(pauseMs, () => service.isWaiting);
+  const onWait = platform.pace(pace, () => service.isWaiting);
   const service = new DeviceService({ device, adapter, weights, budgetBytes, onWait });
   return service;
 }
 
 const lostExitCode = 70;
-/** Short against the 0.2 ms of the smallest round trip, long against a turn of the event loop. */
-const pauseMs = 0.05;
+/** A tiny run is back within the grace; the pause is long against a turn of the event loop, short against a round. */
+const pace = { graceMs: 0.25, pauseMs: 0.05 };
 const port = await platform.connectParent();
 serveRpc(port, deviceHandlers(open));
 await port.closed;

@@ -50,7 +50,7 @@ export interface Platform {
    * For a thread that waits for a GPU and does nothing else: calling the result pauses the event loop in each turn, as
    * long as `isWaiting`. Does nothing where waiting costs nothing.
    */
-  pace(pauseMs: number, isWaiting: () => boolean): () => void;
+  pace(pace: Pace, isWaiting: () => boolean): () => void;
 
   readonly files: Files;
   environment(name: string): string | undefined;
@@ -61,6 +61,14 @@ export interface Platform {
 }
 
 export const orphanGraceMs = 2000;
+
+/** How a thread waits for a GPU. */
+export interface Pace {
+  /** From each call of what `pace` gave: without pauses, for what is done in an instant. */
+  readonly graceMs: number;
+  /** After that, in each turn of the event loop. */
+  readonly pauseMs: number;
+}
 
 export interface GpuOptions {
   /**
