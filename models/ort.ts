@@ -130,12 +130,15 @@ export const gpuDataTypes: ReadonlySet<DataType> = new Set([
 
 type Engine = typeof Ort;
 
+/** ORT throws what went wrong and prints it as well; samples that a model refuses are no news. */
+const quiet = { environment: "fatal", severity: 4 } as const;
+
 let cpu: Promise<Engine> | undefined;
 let gpu: Promise<Engine> | undefined;
 
 function cpuEngine(threads: number): Promise<Engine> {
   cpu ??= import("onnxruntime-web/wasm").then((ort) => {
-    ort.env.logLevel = "error";
+    ort.env.logLevel = quiet.environment;
     ort.env.wasm.numThreads = threads;
     return ort;
   });
@@ -145,7 +148,7 @@ function cpuEngine(threads: number): Promise<Engine> {
 function gpuEngine(): Promise<Engine> {
   // The JSPI build: a third smaller than the asyncify one, and its calls cost less.
   gpu ??= import("onnxruntime-web/jspi").then((ort) => {
-    ort.env.logLevel = "error";
+    ort.env.logLevel = quiet.environment;
     ort.env.wasm.numThreads = 1;
     return ort;
   });
@@ -160,7 +163,7 @@ async function createSession(
   try {
     return await ort.InferenceSession.create(files.model, {
       ...options,
-      logSeverityLevel: 3,
+      logSeverityLevel: quiet.severity,
       ...(files.externalData === undefined
         ? {}
         : { externalData: files.externalData.map(({ path, data }) => ({ path, data })) }),
