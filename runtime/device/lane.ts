@@ -17,18 +17,6 @@ export class Lane {
     this.#ledger = ledger;
   }
 
-  get sizeBytes(): number {
-    return this.#slots.reduce((sum, slot) => sum + slot.sizeBytes, 0);
-  }
-
-  /** Bytes that `reserve` would have to allocate. */
-  missingBytes(slotBytes: readonly number[]): number {
-    return slotBytes.reduce(
-      (sum, bytes, i) => sum + Math.max(0, bytes - (this.#slots[i]?.sizeBytes ?? 0)),
-      0,
-    );
-  }
-
   /**
    * Makes slot `i` at least `slotBytes[i]` large.
    * @throws DawnletError OUT_OF_MEMORY, LIMIT_EXCEEDED; the slots replaced until then stay replaced.

@@ -43,6 +43,7 @@ interface PlacedBlob {
 
 /** A slab's usual size; a weight that is larger gets a slab of its own. */
 const slabBytes = 64 * 2 ** 20;
+
 export class Weights {
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
