@@ -138,7 +138,8 @@ export class Executor {
   async #execute(round: readonly PendingRun[]): Promise<void> {
     const startedAt = performance.now();
     const isProven = round.every((run) => this.#proven.has(run.program));
-    if (!isProven) this.#device.pushErrorScope("validation");
+    let isScoped = !isProven;
+    if (isScoped) this.#device.pushErrorScope("validation");
     let staging: CountedBuffer | undefined;
     try {
       const outputs = planOutputs(round);
@@ -146,7 +147,8 @@ export class Executor {
       const commands = this.#encode(round, outputs.offsets, staging?.gpu);
       this.#device.queue.submit([commands]);
       const submittedAt = performance.now();
-      const validation = isProven ? undefined : this.#device.popErrorScope();
+      const validation = isScoped ? this.#device.popErrorScope() : undefined;
+      isScoped = false;
       const mapped =
         staging === undefined
           ? this.#device.queue.onSubmittedWorkDone()
@@ -173,6 +175,8 @@ export class Executor {
         this.#readback.give(staging);
       }
     } catch (error) {
+      // It failed before the submit, such as for want of staging memory: later rounds must not pop this scope.
+      if (isScoped) this.#device.popErrorScope().catch(() => undefined);
       staging?.destroy();
       throw this.#lost ?? error;
     }
