@@ -10,7 +10,7 @@ const [path = "", status = "1"] = process.argv.slice(2);
 const counts = { passed: 0, failed: 0, skipped: 0 };
 for (const { state, name, errors } of readReport(path)) {
   counts[state]++;
-  if (state === "failed") console.error(`FAILED ${name}\n${errors.join("\n")}\n`);
+  if (state === "failed") console.error(`FAILED ${name}\n${errors.join("\n").slice(0, 1_500)}\n`);
 }
 if (counts.failed === 0 && status !== "0") {
   counts.failed = 1;

@@ -1,6 +1,6 @@
 /**
  * A process of its own: loads each ONNX file named on its command line on ONNX Runtime's WebGPU provider and
- * lets it log where it puts each node. Prints `begin` and `end` lines around each log.
+ * lets it log where it puts each node. Prints `begin` and `end` lines around each log, and `done` when all is said.
  */
 import { readFileSync } from "node:fs";
 import { create, globals } from "webgpu";
@@ -27,5 +27,6 @@ for (const path of process.argv.slice(2)) {
   await session.release();
   console.error(`end ${path}`);
 }
-// Dawn may hang at exit.
-process.exit(0);
+console.error("done");
+// Dawn may hang or crash in an orderly exit.
+process.kill(process.pid, "SIGKILL");

@@ -76,8 +76,8 @@ function placeNodes(
   const paths = names.map((_, index) => join(folder, `${index}.onnx`));
   for (const [index, model] of [...given.values()].entries())
     writeFileSync(paths[index]!, encodeModel(model));
-  const { stderr, status } = runPlacement(paths);
-  if (status !== 0) throw new Error(`the process ended with ${status}: ${stderr.slice(-1000)}`);
+  const { stderr, isDone } = runPlacement(paths);
+  if (!isDone) throw new Error(`the process ended too early: ${stderr.slice(-1000)}`);
   return new Map(names.map((name, index) => [name, operatorsOnCpu(between(stderr, paths[index]!))]));
 }
 
@@ -103,14 +103,16 @@ function operatorsOnCpu(log: string): readonly string[] {
 
 /** Why nothing can be placed; undefined where an adapter answers. */
 function describeAdapter(): string | undefined {
-  const { status } = runPlacement([]);
-  return status === 0 ? undefined : "there is no WebGPU adapter (Debian: apt-get install chromium)";
+  return runPlacement([]).isDone
+    ? undefined
+    : "there is no WebGPU adapter (Debian: apt-get install chromium)";
 }
 
-function runPlacement(paths: readonly string[]) {
+function runPlacement(paths: readonly string[]): { readonly stderr: string; readonly isDone: boolean } {
   const script = join(import.meta.dirname, "place-nodes.ts");
   const options = { encoding: "utf8", maxBuffer: 2 ** 28, env: { ...software(), ...process.env } } as const;
-  return spawnSync(process.execPath, [script, ...paths], options);
+  const { stderr } = spawnSync(process.execPath, [script, ...paths], options);
+  return { stderr, isDone: stderr.endsWith("done\n") };
 }
 
 /** A software adapter for machines without a GPU, unless the environment names one. */
