@@ -18,6 +18,7 @@ import { sampleDomains, sampleTensor } from "../models/verify/samples.ts";
 import { buildBert } from "../models/zoo/bert.ts";
 import { buildResnet } from "../models/zoo/resnet.ts";
 import { findAdapter } from "../runtime/adapter/find-adapter.ts";
+import { deviceEntry, deviceProcessOptions } from "../runtime/device/entry.ts";
 import { DeviceClient } from "../runtime/device/protocol.ts";
 import { RpcClient } from "../runtime/port/rpc-client.ts";
 import { writeResult } from "./harness/result.ts";
@@ -157,8 +158,7 @@ async function compare(setup: Setup, rounds: number) {
 /** A new device process, as the gateway starts it, to the first output of a stored Program. */
 async function startDawnlet({ backend, environment, isSoftware, folder }: Setup): Promise<OurPhases> {
   const startedAt = performance.now();
-  const entry = new URL("../runtime/device/main.ts", import.meta.url);
-  const child = await platform.spawnProcess(entry, { name: "the device process", environment });
+  const child = await platform.spawnProcess(deviceEntry, { ...deviceProcessOptions, environment });
   const connectedAt = performance.now();
   const client = new DeviceClient(new RpcClient(child.port));
   const blobFolder = join(folder, "blobs");

@@ -33,7 +33,12 @@ export async function spawnChild(command: RuntimeCommand, options: ProcessOption
   if (signal?.aborted) throw abortError(signal, `starting the ${name}`);
   const link = await ParentLink.listen();
   const child = spawn(command.program, [...command.args, ...(options.args ?? [])], {
-    env: { ...inheritedEnvironment(), ...options.environment, ...link.environment },
+    env: {
+      ...inheritedEnvironment(),
+      ...(options.hugePages && hugePagesEnvironment()),
+      ...options.environment,
+      ...link.environment,
+    },
     stdio: options.onLine ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"],
     windowsHide: true,
   });
@@ -93,6 +98,12 @@ function inheritedEnvironment(): Record<string, string> {
     if (value !== undefined) environment[name] = value;
   }
   return environment;
+}
+
+/** Other C libraries ignore the variable; what the user tunes stays. */
+function hugePagesEnvironment(): Record<string, string> {
+  const tuned = process.env.GLIBC_TUNABLES;
+  return { GLIBC_TUNABLES: `${tuned ? `${tuned}:` : ""}glibc.malloc.hugetlb=1` };
 }
 
 function exitOf(child: NodeChildProcess): Promise<ExitStatus> {

@@ -13,6 +13,8 @@ export interface ChildOptions<T> {
   /** For people: "the device process". */
   readonly name: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** See `ProcessOptions`. */
+  readonly hugePages?: boolean;
   /** What calls fail with when the process ends under them. */
   readonly closedCode: ErrorCode;
   readonly onLine: (line: string) => void;
@@ -65,10 +67,10 @@ export class Child<T> {
 
   /** @param forget called when what was started is gone, or was never there. */
   async #start(forget: () => void): Promise<Running<T>> {
-    const { platform, entry, name, environment, onLine, prepare, closedCode, onExit } = this.#options;
+    const { platform, entry, name, environment, hugePages, onLine, prepare, closedCode, onExit } = this.#options;
     let child: ChildProcess | undefined;
     try {
-      child = await platform.spawnProcess(entry, { name, environment, onLine });
+      child = await platform.spawnProcess(entry, { name, environment, hugePages, onLine });
       const { port } = child;
       const started = child;
       port.closed.then(() => {

@@ -11,6 +11,7 @@ import type {
   RunResult,
   ShaderError,
 } from "../device/api.ts";
+import { deviceEntry, deviceProcessOptions } from "../device/entry.ts";
 import { DeviceClient, type OpenParams } from "../device/protocol.ts";
 import type { Platform } from "../platform/platform.ts";
 import { Child } from "./child.ts";
@@ -60,8 +61,8 @@ export class DeviceProcess {
         this.#current = undefined;
         onExit(wasWanted);
       },
-      entry: new URL("../device/main.ts", import.meta.url),
-      name: "the device process",
+      entry: deviceEntry,
+      ...deviceProcessOptions,
       closedCode: "DEVICE_LOST",
       prepare: async (rpc) => {
         const client = new DeviceClient(rpc);

@@ -3,13 +3,12 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { DeviceApi, DeviceDescription } from "../../../runtime/device/api.ts";
+import { deviceEntry, deviceProcessOptions } from "../../../runtime/device/entry.ts";
 import type { AdapterChoice } from "../../../runtime/device/open.ts";
 import { blobPath, DeviceClient } from "../../../runtime/device/protocol.ts";
 import type { Platform } from "../../../runtime/platform/platform.ts";
 import { RpcClient } from "../../../runtime/port/rpc-client.ts";
 import { budgetBytes } from "../checks/check.ts";
-
-const entry = new URL("../../../runtime/device/main.ts", import.meta.url);
 
 export interface StartedDevice {
   readonly api: DeviceApi;
@@ -28,7 +27,7 @@ export async function startProcess(
   const blobFolder = await writeBlobs(blobs);
   const lines: string[] = [];
   const onLine = (line: string): void => void lines.push(line);
-  const child = await platform.spawnProcess(entry, { name: "device process", environment, onLine });
+  const child = await platform.spawnProcess(deviceEntry, { ...deviceProcessOptions, environment, onLine });
   const close = async (): Promise<readonly string[]> => {
     // Drivers may hang in an orderly exit.
     child.kill();
