@@ -34,6 +34,10 @@ export const errorCodes = {
   DEVICE_LOST: "DEVICE_LOST",
   /** The device budget or the GPU itself has no room for what the call needs. */
   OUT_OF_MEMORY: "OUT_OF_MEMORY",
+  /** A run took longer on the device than its function may. The device is started anew. */
+  TIME_LIMIT_EXCEEDED: "TIME_LIMIT_EXCEEDED",
+  /** The function has hung or crashed its device too often. Deploy it again, or lift its quarantine. */
+  QUARANTINED: "QUARANTINED",
   /** The call did not end within its deadline. */
   DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
   /** The caller gave up. */
@@ -51,26 +55,36 @@ export type ErrorCode = keyof typeof errorCodes;
 /** An error whose code means the same in every process and to every client. */
 export class DawnletError extends Error {
   readonly code: ErrorCode;
+  readonly details: ErrorDetails | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { readonly details?: ErrorDetails }) {
     super(message, options);
     this.name = "DawnletError";
     this.code = code;
+    this.details = options?.details;
   }
 }
+
+/** For programs that handle the error: `neededBytes` of OUT_OF_MEMORY, for one. */
+export type ErrorDetails = Readonly<Record<string, number | string | boolean>>;
 
 /** What crosses a Port in place of an error: no stack, no cause. */
 export interface ErrorRecord {
   readonly code: ErrorCode;
   readonly message: string;
+  readonly details?: ErrorDetails;
 }
 
 export function toErrorRecord(error: unknown): ErrorRecord {
-  if (error instanceof DawnletError) return { code: error.code, message: error.message };
+  if (error instanceof DawnletError) {
+    const { code, message, details } = error;
+    return { code, message, ...(details && { details }) };
+  }
   return { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) };
 }
 
 export function fromErrorRecord(record: ErrorRecord): DawnletError {
   const known = Object.hasOwn(errorCodes, record.code);
-  return new DawnletError(known ? record.code : "INTERNAL", record.message);
+  const { message, details } = record;
+  return new DawnletError(known ? record.code : "INTERNAL", message, details && { details });
 }

@@ -33,6 +33,7 @@ async function open(): Promise<GPUDevice> {
 export async function testService(
   weights: ReadonlyMap<string, Uint8Array> = new Map(),
   budgetBytes = 2 ** 30,
+  hostBudgetBytes = 0,
 ): Promise<DeviceService> {
   const adapter = {
     vendor: "",
@@ -48,6 +49,7 @@ export async function testService(
     adapter,
     weights: new MemoryWeights(weights),
     budgetBytes,
+    hostBudgetBytes,
   });
 }
 

@@ -31,6 +31,8 @@ export interface LoadTiming {
 
 /** Where the time of a run went, in milliseconds; the device's own clock. */
 export interface RunTiming {
+  /** Waiting for weights to come in; 0 where they were there. Part of no other. */
+  readonly loadMs: number;
   /** From the arrival of the message to the first command. */
   readonly queueMs: number;
   /** Writing inputs and encoding commands. */
@@ -58,6 +60,8 @@ export interface LoadOptions {
    * Otherwise each is cleared before its first use.
    */
   readonly writesBeforeReads: boolean;
+  /** How long one run may take on the device, in milliseconds. Left out: without limit. */
+  readonly timeLimitMs?: number | undefined;
 }
 
 /** An error of the WGSL compiler; lines and columns count from 1. */
@@ -74,8 +78,19 @@ export interface DeviceApi {
   checkShader(code: string): Promise<readonly ShaderError[]>;
   /** Builds pipelines and uploads weights. Loading an id again while it is loaded does nothing. Concurrent calls for one id share one load. */
   load(id: string, program: Program, options: LoadOptions): Promise<LoadTiming>;
-  /** Frees what no other loaded Program uses. Unknown ids are ignored. */
+  /**
+   * Gives the device memory of a loaded Program's weights back once its runs are done. The Program stays known: the
+   * next run brings them in again. Unknown ids are ignored.
+   */
+  evict(id: string): Promise<void>;
+  /** Forgets a Program, and frees what no other one uses. Unknown ids are ignored. */
   unload(id: string): Promise<void>;
+  /**
+   * Runs a loaded Program, bringing its weights in where they were evicted.
+   * @throws NOT_FOUND for ids that were not loaded; OUT_OF_MEMORY, whose details have `neededBytes` where evicting
+   *   others would help; TIME_LIMIT_EXCEEDED, whose detail `isAlone` says whether nothing else was in the round that
+   *   hangs: the device does not recover from it.
+   */
   run(request: RunRequest): Promise<RunResult>;
   memory(): Promise<DeviceMemory>;
 }
@@ -89,6 +104,16 @@ export interface DeviceMemory {
   readonly stagingBytes: number;
   readonly totalBytes: number;
   readonly loadedPrograms: number;
+  /** Ids of those whose weights are on the device. */
+  readonly residentPrograms: readonly string[];
+  /** Ids of those whose weights are coming in. */
+  readonly loadingPrograms: readonly string[];
+  /** Bytes of weights that are placed; `weightBytes` counts the slabs around them. */
+  readonly placedBytes: number;
+  readonly lanes: number;
+  /** Weights in host memory: bytes that are held and may be. */
+  readonly hostBytes: number;
+  readonly hostBudgetBytes: number;
   readonly pipelines: number;
 }
 

@@ -19,6 +19,7 @@ interface BoundDispatch {
   readonly x: number;
   readonly y: number;
   readonly z: number;
+  readonly needs: number;
 }
 
 /** Copies and clears, which end the current pass. */
@@ -29,6 +30,8 @@ interface BoundTransfer {
   readonly to: GPUBuffer;
   readonly toOffset: number;
   readonly sizeBytes: number;
+  /** Weights, in the order of first use, that must be there before. */
+  readonly needs: number;
 }
 
 type BoundStep = BoundDispatch | BoundTransfer;
@@ -43,7 +46,10 @@ export interface BoundProgramSource {
   readonly clearedFirst: readonly BufferIndex[];
   /** Buffers whose memory is cleared just before their first use, since others used it before them. */
   readonly clearedLater: readonly BufferIndex[];
+  /** By step of the Program: weights, in the order of first use, that must be there before it. */
+  readonly needs: readonly number[];
   readonly laneVersion: number;
+  readonly weightsVersion: number;
 }
 
 interface Block {
@@ -54,6 +60,8 @@ interface Block {
 
 export class BoundProgram {
   readonly laneVersion: number;
+  readonly weightsVersion: number;
+  readonly groupCount: number;
   readonly inputs: readonly GPUBuffer[];
   readonly outputs: readonly GPUBuffer[];
   /** Clears that need not wait for an earlier step: all runs of a round do theirs together. */
@@ -63,11 +71,13 @@ export class BoundProgram {
   constructor(source: BoundProgramSource) {
     const { program, rangeOf } = source;
     this.laneVersion = source.laneVersion;
+    this.weightsVersion = source.weightsVersion;
     this.inputs = program.inputs.map((tensor) => rangeOf(tensor.buffer).gpu);
     this.outputs = program.outputs.map((tensor) => rangeOf(tensor.buffer).gpu);
-    const clear = (buffer: BufferIndex) => clearOf(rangeOf(buffer), 0, program.buffers[buffer]!.sizeBytes);
+    const clear = (buffer: BufferIndex, needs: number) =>
+      clearOf(rangeOf(buffer), 0, program.buffers[buffer]!.sizeBytes, needs);
     const waiting = new Set(source.clearedLater);
-    this.prologue = source.clearedFirst.map(clear);
+    this.prologue = source.clearedFirst.map((buffer) => clear(buffer, 0));
     const groupCache = new Map<string, readonly GPUBindGroup[]>();
     const blocks: Block[] = [];
     // Steps that follow each other form one block, which a run goes through without looking left or right.
@@ -76,21 +86,23 @@ export class BoundProgram {
       if (plain.length > 0) blocks.push({ rounds: 1, steps: plain });
       plain = [];
     };
-    for (const step of program.steps) {
+    for (const [position, step] of program.steps.entries()) {
+      const needs = source.needs[position]!;
       const simple = step.type === "repeat" ? step.steps : [step];
       for (const { buffer } of simple.flatMap((s) => touches(program, s))) {
-        if (waiting.delete(buffer)) plain.push(clear(buffer));
+        if (waiting.delete(buffer)) plain.push(clear(buffer, needs));
       }
-      const steps = simple.map((s) => bindStep(source, s, groupCache));
+      const steps = simple.map((s) => bindStep(source, s, needs, groupCache));
       if (step.type === "repeat") {
         endPlain();
         blocks.push({ rounds: step.count, steps });
       } else plain.push(...steps);
     }
     // Outputs that no step writes are handed out all the same.
-    for (const buffer of waiting) plain.push(clear(buffer));
+    for (const buffer of waiting) plain.push(clear(buffer, 0));
     endPlain();
     this.blocks = blocks;
+    this.groupCount = [...groupCache.values()].reduce((sum, groups) => sum + groups.length, 0);
   }
 }
 
@@ -122,6 +134,37 @@ function encodeAlone(commands: CommandWriter, { blocks }: BoundProgram): void {
     for (let round = 0; round < rounds; round++) {
       for (const step of steps) commands.step(step);
     }
+  }
+}
+
+/** One run, encoded in parts while its weights come in. */
+export class StepStream {
+  readonly #bound: BoundProgram;
+  readonly #cursor: Cursor;
+  #next: BoundStep | undefined;
+  #isBegun = false;
+
+  constructor(bound: BoundProgram) {
+    this.#bound = bound;
+    this.#cursor = new Cursor(bound.blocks);
+    this.#next = this.#cursor.next();
+  }
+
+  /** Weights that must be there before it can go on; undefined where all steps were encoded. */
+  get needs(): number | undefined {
+    return this.#next?.needs;
+  }
+
+  /** Encodes the steps whose weights are among the first `written`. @returns how many those were. */
+  encode(commands: CommandWriter, written: number): number {
+    if (!this.#isBegun) for (const clear of this.#bound.prologue) commands.transfer(clear);
+    this.#isBegun = true;
+    let count = 0;
+    for (; this.#next !== undefined && this.#next.needs <= written; count++) {
+      commands.step(this.#next);
+      this.#next = this.#cursor.next();
+    }
+    return count;
   }
 }
 
@@ -199,6 +242,7 @@ export class CommandWriter {
 function bindStep(
   { device, layouts, pipelines, rangeOf }: BoundProgramSource,
   step: SimpleStep,
+  needs: number,
   groupCache: Map<string, readonly GPUBindGroup[]>,
 ): BoundStep {
   switch (step.type) {
@@ -224,7 +268,7 @@ function bindStep(
         groupCache.set(key, groups);
       }
       const [x, y, z] = step.workgroups;
-      return { type: "dispatch", pipeline: pipelines[step.pipeline]!, groups, x, y, z };
+      return { type: "dispatch", pipeline: pipelines[step.pipeline]!, groups, x, y, z, needs };
     }
     case "copy": {
       const from = rangeOf(step.from);
@@ -236,14 +280,15 @@ function bindStep(
         to: to.gpu,
         toOffset: to.offset + step.toOffset,
         sizeBytes: step.sizeBytes,
+        needs,
       };
     }
     case "clear":
-      return clearOf(rangeOf(step.buffer), step.offset, step.sizeBytes);
+      return clearOf(rangeOf(step.buffer), step.offset, step.sizeBytes, needs);
   }
 }
 
-function clearOf(range: BufferRange, offset: number, sizeBytes: number): BoundTransfer {
+function clearOf(range: BufferRange, offset: number, sizeBytes: number, needs: number): BoundTransfer {
   return {
     type: "clear",
     from: undefined,
@@ -251,5 +296,6 @@ function clearOf(range: BufferRange, offset: number, sizeBytes: number): BoundTr
     to: range.gpu,
     toOffset: range.offset + offset,
     sizeBytes,
+    needs,
   };
 }

@@ -19,6 +19,8 @@ export class Ledger {
   readonly #device: GPUDevice;
   readonly #bytes: Record<MemoryKind, number> = { weight: 0, activation: 0, constant: 0, staging: 0 };
 
+  readonly #relievers: ((neededBytes: number) => void)[] = [];
+
   constructor(device: GPUDevice, budgetBytes: number) {
     this.#device = device;
     this.budgetBytes = budgetBytes;
@@ -36,9 +38,14 @@ export class Ledger {
     return this.budgetBytes - this.totalBytes;
   }
 
+  /** Registers who may be able to destroy buffers that are of no use now, when one is to be created. */
+  onPressure(relieve: (neededBytes: number) => void): void {
+    this.#relievers.push(relieve);
+  }
+
   /**
    * @throws DawnletError LIMIT_EXCEEDED when one buffer cannot be that large on this device,
-   * OUT_OF_MEMORY when the budget has no room for it.
+   * OUT_OF_MEMORY, with `neededBytes`, when the budget has no room for it.
    */
   createBuffer(kind: MemoryKind, descriptor: GPUBufferDescriptor): CountedBuffer {
     const sizeBytes = descriptor.size;
@@ -48,10 +55,13 @@ export class Ledger {
         "LIMIT_EXCEEDED",
         `Cannot create a ${kind} buffer of ${sizeBytes} bytes: this device allows ${limit}`,
       );
+    for (const relieve of this.#relievers)
+      if (sizeBytes > this.freeBytes) relieve(sizeBytes - this.freeBytes);
     if (sizeBytes > this.freeBytes)
       throw new DawnletError(
         "OUT_OF_MEMORY",
         `Cannot create a ${kind} buffer of ${sizeBytes} bytes: ${this.totalBytes} of the budget of ${this.budgetBytes} bytes are in use`,
+        { details: { neededBytes: sizeBytes - this.freeBytes } },
       );
     const gpu = this.#device.createBuffer(descriptor);
     this.#bytes[kind] += sizeBytes;

@@ -1,6 +1,7 @@
 /**
- * A Program on a device: pipelines built, weights and constants uploaded, ready to be bound to a lane.
- * Loading is here and in weights.ts and pipelines.ts, encoding in bound-program.ts.
+ * A Program on a device: its pipelines, and its residency, which comes and goes. Evicted, a Program keeps its pipelines
+ * and gives the memory of its weights and constants back; the next run brings them in again. Placing and uploading is
+ * in weights.ts, compiling in pipelines.ts, encoding in bound-program.ts.
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import {
@@ -15,6 +16,7 @@ import {
 } from "../../kernels/program/analyze.ts";
 import type { BufferIndex, DispatchStep, Program } from "../../kernels/program/program.ts";
 import type { LoadOptions, LoadTiming } from "./api.ts";
+import type { BindGroupCache } from "./bind-group-cache.ts";
 import { BoundProgram, type BufferRange } from "./bound-program.ts";
 import type { Lane } from "./lane.ts";
 import type { Layouts } from "./layouts.ts";
@@ -29,121 +31,237 @@ export interface LoadContext {
   readonly layouts: Layouts;
   readonly pipelines: Pipelines;
   readonly weights: Weights;
+  readonly bindGroups: BindGroupCache;
+}
+
+/** The bytes of a Program that are on the device now, or on their way. */
+interface Residency {
+  readonly weights: WeightsLease;
+  readonly constants: Constants;
+  /** All of it is there. */
+  isWritten: boolean;
+  readonly whenWritten: Promise<void>;
 }
 
 export class LoadedProgram {
   readonly program: Program;
   readonly slots: SlotPlan;
-  readonly timing: LoadTiming;
+  readonly timeLimitMs: number;
+  /** The shortest round that it was in, in milliseconds: what it takes at most when all is well. */
+  expectedMs = Number.POSITIVE_INFINITY;
+  timing: LoadTiming = { pipelinesMs: 0, uploadMs: 0, totalMs: 0, uploadedBytes: 0 };
+  /** A run goes through its steps while the weights come in. */
+  isStreaming = false;
   readonly #clears: ClearPlan;
   readonly #context: LoadContext;
-  readonly #pipelines: readonly PipelineLease[];
-  readonly #weights: WeightsLease;
-  readonly #constants: Constants;
+  readonly #blobs: readonly WeightBlob[];
+  /** By step: how many weights, in the order of `#blobs`, must be there before it. */
+  readonly #needs: readonly number[];
+  #loading: Promise<LoadTiming> | undefined;
+  #compiling: Promise<readonly PipelineLease[]> | undefined;
+  #pipelines: readonly PipelineLease[] | undefined;
+  #residency: Residency | undefined;
   readonly #bound = new Map<Lane, BoundProgram>();
   #runs = 0;
-  #isUnloaded = false;
+  #isLeaving = false;
+  #isForgotten = false;
 
-  private constructor(
-    context: LoadContext,
-    program: Program,
-    options: LoadOptions,
-    pipelines: readonly PipelineLease[],
-    weights: WeightsLease,
-    constants: Constants,
-    timing: LoadTiming,
-  ) {
+  /** @throws DawnletError LIMIT_EXCEEDED where this device cannot run it. */
+  constructor(context: LoadContext, program: Program, options: LoadOptions) {
+    checkDevice(context.device, program);
     this.program = program;
     this.slots = planSlots(program);
-    this.timing = timing;
+    this.timeLimitMs = options.timeLimitMs ?? Number.POSITIVE_INFINITY;
     this.#clears = options.writesBeforeReads ? noClears : planClears(program, this.slots);
     this.#context = context;
-    this.#pipelines = pipelines;
-    this.#weights = weights;
-    this.#constants = constants;
+    const firstUse = weightFirstUse(program);
+    this.#blobs = weightBlobs(program, firstUse);
+    this.#needs = weightsNeeded(program, firstUse);
   }
 
-  /** Pipelines compile in the driver's threads while weights upload. On failure nothing stays behind. */
-  static async load(context: LoadContext, program: Program, options: LoadOptions): Promise<LoadedProgram> {
-    checkDevice(context.device, program);
-    const start = performance.now();
+  /** Its weights and pipelines are there: a run need not wait. */
+  get isReady(): boolean {
+    return this.#pipelines !== undefined && this.#residency?.isWritten === true;
+  }
+
+  get isResident(): boolean {
+    return this.#residency !== undefined;
+  }
+
+  /** Weights, in the order of first use, that what is submitted now sees. */
+  get written(): number {
+    return this.#residency?.weights.written ?? 0;
+  }
+
+  whenWritten(count: number): Promise<void> {
+    return this.#residency!.weights.whenWritten(count);
+  }
+
+  /**
+   * Compiles and brings in what is missing, side by side: pipelines compile in the driver's threads.
+   * @throws DawnletError OUT_OF_MEMORY, INVALID_SHADER, what the store throws; nothing stays on the device then.
+   */
+  load(): Promise<LoadTiming> {
+    if (this.isReady) return Promise.resolve(this.timing);
+    if (this.#loading === undefined) {
+      const loading = this.#load().finally(() => {
+        if (this.#loading === loading) this.#loading = undefined;
+      });
+      this.#loading = loading;
+    }
+    return this.#loading;
+  }
+
+  async #load(): Promise<LoadTiming> {
+    const startedAt = performance.now();
     let pipelinesMs = 0;
-    let uploadMs = 0;
-    const pipelines = acquirePipelines(context, program).then((leases) => {
-      pipelinesMs = performance.now() - start;
-      return leases;
+    const compiled = this.compile().then(() => {
+      pipelinesMs = performance.now() - startedAt;
     });
-    const weights = context.weights.acquire(weightBlobs(program)).then((lease) => {
-      uploadMs = performance.now() - start;
-      return lease;
-    });
-    const [p, w] = await Promise.allSettled([pipelines, weights]);
-    let constants: Constants | undefined;
+    const residency = this.#residency ?? this.#bringIn();
+    const [pipelines, weights] = await Promise.allSettled([compiled, residency.whenWritten]);
+    const uploadMs = performance.now() - startedAt;
+    for (const outcome of [pipelines, weights]) {
+      if (outcome.status === "fulfilled") continue;
+      if (this.#residency === residency) this.#giveBack();
+      throw outcome.reason;
+    }
+    const { uploadedBytes } = residency.weights;
+    this.timing = { pipelinesMs, uploadMs, totalMs: performance.now() - startedAt, uploadedBytes };
+    return this.timing;
+  }
+
+  /** @throws DawnletError INVALID_SHADER. */
+  async compile(): Promise<void> {
+    this.#compiling ??= acquirePipelines(this.#context, this.program);
+    const compiling = this.#compiling;
     try {
-      if (p.status === "rejected") throw p.reason;
-      if (w.status === "rejected") throw w.reason;
-      constants = new Constants(context, program);
-      const { uploadedBytes } = w.value;
-      const timing = { pipelinesMs, uploadMs, totalMs: performance.now() - start, uploadedBytes };
-      return new LoadedProgram(context, program, options, p.value, w.value, constants, timing);
+      const pipelines = await compiling;
+      if (this.#compiling === compiling) this.#pipelines = pipelines;
     } catch (error) {
-      constants?.destroy();
-      if (p.status === "fulfilled") for (const lease of p.value) lease[Symbol.dispose]();
-      if (w.status === "fulfilled") w.value[Symbol.dispose]();
+      if (this.#compiling === compiling) this.#compiling = undefined;
       throw error;
     }
   }
 
-  /** The Program with its bind groups for a lane; made on first use and when the lane's slots were replaced. */
+  /** The Program with its bind groups for a lane; made on first use and when what they name was replaced. */
   bind(lane: Lane): BoundProgram {
+    const { weights, bindGroups, device, layouts } = this.#context;
     let bound = this.#bound.get(lane);
-    if (bound === undefined || bound.laneVersion !== lane.version) {
-      const { device, layouts } = this.#context;
+    if (
+      bound === undefined ||
+      bound.laneVersion !== lane.version ||
+      bound.weightsVersion !== weights.version
+    ) {
       bound = new BoundProgram({
         device,
         layouts,
         program: this.program,
-        pipelines: this.#pipelines.map((lease) => lease.gpu),
+        pipelines: this.#pipelines!.map((lease) => lease.gpu),
         rangeOf: (buffer) => this.#rangeOf(buffer, lane),
+        needs: this.#needs,
         ...this.#clears,
         laneVersion: lane.version,
+        weightsVersion: weights.version,
       });
       this.#bound.set(lane, bound);
+      bindGroups.add(bound, () => {
+        if (this.#bound.get(lane) === bound) this.#bound.delete(lane);
+      });
     }
+    bindGroups.use(bound);
     return bound;
   }
 
-  /** Called when a run begins to wait, so that unloading spares what it needs. */
+  /** Called when a run begins to wait, so that evicting spares what it needs. */
   retain(): void {
     this.#runs++;
   }
 
   release(): void {
-    this.#runs--;
-    if (this.#isUnloaded && this.#runs === 0) this.#free();
+    if (--this.#runs > 0) return;
+    if (this.#isLeaving) this.evict();
+    if (this.#isForgotten) this.#free();
+  }
+
+  /** Gives the memory of weights and constants back once the runs that wait or execute are done. */
+  evict(): void {
+    this.#isLeaving = this.#runs > 0;
+    if (!this.#isLeaving) this.#giveBack();
   }
 
   /** Frees everything once the runs that wait or execute are done. */
   unload(): void {
-    if (this.#isUnloaded) return;
-    this.#isUnloaded = true;
+    if (this.#isForgotten) return;
+    this.#isForgotten = true;
     if (this.#runs === 0) this.#free();
   }
 
-  #free(): void {
+  /** Lets the pipelines of an evicted Program go: the next load compiles them again. */
+  dropPipelines(): void {
+    if (this.#residency === undefined && this.#runs === 0) this.#releasePipelines();
+  }
+
+  /** @throws DawnletError OUT_OF_MEMORY */
+  #bringIn(): Residency {
+    const { weights, ledger } = this.#context;
+    const lease = weights.acquire(this.#blobs);
+    try {
+      const constants = new Constants(this.#context, this.program, ledger);
+      const whenWritten = lease.whenWritten(this.#blobs.length);
+      const residency: Residency = { weights: lease, constants, isWritten: false, whenWritten };
+      whenWritten.then(
+        () => {
+          residency.isWritten = true;
+        },
+        () => undefined,
+      );
+      this.#residency = residency;
+      return residency;
+    } catch (error) {
+      lease[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #giveBack(): void {
+    this.#isLeaving = false;
+    this.#loading = undefined;
+    this.#dropBound();
+    this.#residency?.constants.destroy();
+    this.#residency?.weights[Symbol.dispose]();
+    this.#residency = undefined;
+  }
+
+  #dropBound(): void {
+    for (const bound of this.#bound.values()) this.#context.bindGroups.remove(bound);
     this.#bound.clear();
-    this.#constants.destroy();
-    this.#weights[Symbol.dispose]();
-    for (const lease of this.#pipelines) lease[Symbol.dispose]();
+  }
+
+  #free(): void {
+    this.#giveBack();
+    this.#releasePipelines();
+  }
+
+  #releasePipelines(): void {
+    // Those that are still compiling are let go once they are there.
+    this.#compiling?.then(
+      (leases) => {
+        for (const lease of leases) lease[Symbol.dispose]();
+      },
+      () => undefined,
+    );
+    this.#compiling = undefined;
+    this.#pipelines = undefined;
   }
 
   #rangeOf(index: BufferIndex, lane: Lane): BufferRange {
     const buffer = this.program.buffers[index]!;
     switch (buffer.type) {
       case "weight":
-        return this.#weights.location(buffer.digest);
+        return this.#residency!.weights.location(buffer.digest);
       case "constant":
-        return this.#constants.location(index);
+        return this.#residency!.constants.location(index);
       case "input":
       case "output":
       case "temporary": {
@@ -160,7 +278,7 @@ class Constants {
   readonly #buffer: CountedBuffer | undefined;
   readonly #offsets = new Map<BufferIndex, number>();
 
-  constructor({ device, ledger }: LoadContext, program: Program) {
+  constructor({ device }: LoadContext, program: Program, ledger: Ledger) {
     const { minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment } = device.limits;
     const alignment = Math.max(minUniformBufferOffsetAlignment, minStorageBufferOffsetAlignment);
     // Equal bytes are kept once: recorded models repeat the same uniforms many times.
@@ -211,11 +329,31 @@ async function acquirePipelines(context: LoadContext, program: Program): Promise
   throw failed.reason;
 }
 
-/** Weights in the order in which the Program reads them first. */
-function weightBlobs(program: Program): WeightBlob[] {
-  return [...weightFirstUse(program).keys()].flatMap((index) => {
+/** Weights in the order in which the Program reads them first, each digest once. */
+function weightBlobs(program: Program, firstUse: ReadonlyMap<BufferIndex, number>): readonly WeightBlob[] {
+  const blobs = new Map<string, WeightBlob>();
+  for (const index of firstUse.keys()) {
     const buffer = program.buffers[index]!;
-    return buffer.type === "weight" ? [{ digest: buffer.digest, sizeBytes: buffer.sizeBytes }] : [];
+    if (buffer.type !== "weight" || blobs.has(buffer.digest)) continue;
+    blobs.set(buffer.digest, { digest: buffer.digest, sizeBytes: buffer.sizeBytes });
+  }
+  return [...blobs.values()];
+}
+
+/** For each step how many of `weightBlobs`, from the first on, it and the steps before it read. */
+function weightsNeeded(program: Program, firstUse: ReadonlyMap<BufferIndex, number>): readonly number[] {
+  const needs = new Array<number>(program.steps.length).fill(0);
+  const seen = new Set<string>();
+  for (const [index, step] of firstUse) {
+    const buffer = program.buffers[index]!;
+    if (buffer.type !== "weight" || seen.has(buffer.digest)) continue;
+    seen.add(buffer.digest);
+    needs[step] = seen.size;
+  }
+  let before = 0;
+  return needs.map((needed) => {
+    before = Math.max(before, needed);
+    return before;
   });
 }
 

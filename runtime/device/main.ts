@@ -1,26 +1,25 @@
 /** The device process: opens one GPUDevice and serves DeviceApi to its parent until the parent goes. */
 import { platform } from "#platform";
-import { DawnletError } from "../../kernels/errors.ts";
 import { serveRpc } from "../port/rpc-server.ts";
+import { BlobSource } from "./blob-source.ts";
 import { gpuOptionsFor, openDevice } from "./open.ts";
-import { blobPath, deviceHandlers, type OpenParams } from "./protocol.ts";
+import { deviceHandlers, type OpenParams } from "./protocol.ts";
 import { DeviceService } from "./service.ts";
 
-async function open({ budgetBytes, blobFolder, ...choice }: OpenParams): Promise<DeviceService> {
+async function open({
+  budgetBytes,
+  hostBudgetBytes,
+  blobFolder,
+  ...choice
+}: OpenParams): Promise<DeviceService> {
   const gpu = await platform.openGpu(gpuOptionsFor(choice));
   const { device, adapter } = await openDevice({ open: gpu, backend: choice.backend, ask: "all" });
   // A lost device cannot be trusted again: the supervisor starts a new process.
   device.lost.then(() => platform.exit(lostExitCode));
   device.addEventListener("uncapturederror", ({ error }) => console.error(`uncaptured: ${error.message}`));
-  const weights = {
-    read: (digest: string, offset: number, target: Uint8Array) => {
-      if (!/^[0-9a-f]{64}$/.test(digest))
-        throw new DawnletError("INVALID_ARGUMENT", `'${digest}' is no digest`);
-      return platform.readBlob(blobPath(blobFolder, digest), offset, target);
-    },
-  };
+  const weights = new BlobSource(blobFolder, platform.readBlob);
   const onWait = platform.pace(pace, () => service.isWaiting);
-  const service = new DeviceService({ device, adapter, weights, budgetBytes, onWait });
+  const service = new DeviceService({ device, adapter, weights, budgetBytes, hostBudgetBytes, onWait });
   return service;
 }
 

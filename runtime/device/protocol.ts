@@ -24,6 +24,8 @@ import type { AdapterChoice } from "./open.ts";
 /** How a device process is to open its device; the first call on its Port. */
 export interface OpenParams extends AdapterChoice {
   readonly budgetBytes: number;
+  /** Bytes of weights that may be kept in host memory. Left out: none. */
+  readonly hostBudgetBytes?: number | undefined;
   /** Folder of weights by digest; see `blobPath`. */
   readonly blobFolder: string;
 }
@@ -38,9 +40,14 @@ export const adapterChoice = {
 const openParams = v.strictObject({
   ...adapterChoice,
   budgetBytes: v.number(),
+  hostBudgetBytes: v.optional(v.number()),
   blobFolder: v.string(),
 });
-const loadParams = v.strictObject({ id: v.string(), writesBeforeReads: v.boolean() });
+const loadParams = v.strictObject({
+  id: v.string(),
+  writesBeforeReads: v.boolean(),
+  timeLimitMs: v.optional(v.number()),
+});
 const text = v.string();
 
 /** Weights lie in 256 folders by the first two digits of their digest. */
@@ -72,13 +79,13 @@ export class DeviceClient implements DeviceApi {
   }
 
   /** The same for a Program that is JSON text already, as the store keeps it: it is parsed once, over there. */
-  async loadEncoded(
-    programId: string,
-    json: Uint8Array,
-    { writesBeforeReads }: LoadOptions,
-  ): Promise<LoadTiming> {
-    const { result } = await this.#rpc.call("load", { id: programId, writesBeforeReads }, [json]);
+  async loadEncoded(programId: string, json: Uint8Array, options: LoadOptions): Promise<LoadTiming> {
+    const { result } = await this.#rpc.call("load", { id: programId, ...options }, [json]);
     return result as LoadTiming;
+  }
+
+  async evict(programId: string): Promise<void> {
+    await this.#rpc.call("evict", programId);
   }
 
   async unload(programId: string): Promise<void> {
@@ -87,8 +94,8 @@ export class DeviceClient implements DeviceApi {
 
   async run({ program, inputs }: RunRequest): Promise<RunResult> {
     const { result, attachments } = await this.#rpc.call("run", program, inputs);
-    const [queueMs, encodeMs, executeMs] = result as [number, number, number];
-    return { outputs: attachments, timing: { queueMs, encodeMs, executeMs } };
+    const [loadMs, queueMs, encodeMs, executeMs] = result as [number, number, number, number];
+    return { outputs: attachments, timing: { loadMs, queueMs, encodeMs, executeMs } };
   }
 
   async memory(): Promise<DeviceMemory> {
@@ -114,9 +121,13 @@ export function deviceHandlers(open: (params: OpenParams) => Promise<DeviceApi>)
     describe: async () => ({ result: await opened().describe() }),
     checkShader: async (params) => ({ result: await opened().checkShader(check(text, params)) }),
     load: async (params, [json]) => {
-      const { id: programId, writesBeforeReads } = check(loadParams, params);
+      const { id: programId, ...options } = check(loadParams, params);
       const program = parseProgram(JSON.parse(new TextDecoder().decode(json)));
-      return { result: await opened().load(programId, program, { writesBeforeReads }) };
+      return { result: await opened().load(programId, program, options) };
+    },
+    evict: async (params) => {
+      await opened().evict(check(text, params));
+      return {};
     },
     unload: async (params) => {
       await opened().unload(check(text, params));
@@ -130,10 +141,10 @@ export function deviceHandlers(open: (params: OpenParams) => Promise<DeviceApi>)
   };
 }
 
-/** Three numbers instead of three named ones: the reply to each run is as short as can be. */
-function timingTuple({ queueMs, encodeMs, executeMs }: RunTiming): [number, number, number] {
+/** Numbers instead of named ones: the reply to each run is as short as can be. */
+function timingTuple({ loadMs, queueMs, encodeMs, executeMs }: RunTiming): [number, number, number, number] {
   const round = (ms: number) => Math.round(ms * 1000) / 1000;
-  return [round(queueMs), round(encodeMs), round(executeMs)];
+  return [round(loadMs), round(queueMs), round(encodeMs), round(executeMs)];
 }
 
 /** @throws DawnletError INVALID_ARGUMENT where what came from elsewhere is not what the schema says. */

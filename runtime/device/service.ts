@@ -15,7 +15,9 @@ import type {
   ShaderError,
   WeightSource,
 } from "./api.ts";
+import { BindGroupCache } from "./bind-group-cache.ts";
 import { Executor } from "./executor.ts";
+import { HostTier } from "./host-tier.ts";
 import { Layouts } from "./layouts.ts";
 import { Ledger } from "./ledger.ts";
 import { type LoadContext, LoadedProgram } from "./loaded-program.ts";
@@ -27,38 +29,49 @@ export interface DeviceServiceOptions {
   readonly adapter: DeviceDescription["adapter"];
   readonly weights: WeightSource;
   readonly budgetBytes: number;
+  /** Bytes of weights kept in host memory. Left out: none. */
+  readonly hostBudgetBytes?: number | undefined;
   /** Left out: its own. */
   readonly layouts?: Layouts;
   /** Called when a round of runs was submitted; `isWaiting` then says how long there is nothing else to do. */
   readonly onWait?: () => void;
 }
 
+/** Beyond these, what was used longest ago is made again when it is needed. */
+const maxBindGroups = 16_384;
+const maxPipelines = 4_096;
+
 export class DeviceService implements DeviceApi {
   readonly #device: GPUDevice;
   readonly #adapter: DeviceDescription["adapter"];
   readonly #context: LoadContext;
+  readonly #host: HostTier;
   readonly #executor: Executor;
-  readonly #programs = new Map<string, Promise<LoadedProgram>>();
-  /** The loaded ones of `#programs`, for the hot path: no promise to wait for. */
-  readonly #loaded = new Map<string, LoadedProgram>();
+  readonly #programs = new Map<string, LoadedProgram>();
+  readonly #loading = new Set<string>();
+  /** Evicted Programs that keep their pipelines, in the order of eviction. */
+  readonly #evicted = new Set<LoadedProgram>();
 
   constructor({
     device,
     adapter,
     weights,
     budgetBytes,
+    hostBudgetBytes = 0,
     layouts = new Layouts(device),
     onWait,
   }: DeviceServiceOptions) {
     this.#device = device;
     this.#adapter = adapter;
     const ledger = new Ledger(device, budgetBytes);
+    this.#host = new HostTier({ source: weights, budgetBytes: hostBudgetBytes });
     this.#context = {
       device,
       ledger,
       layouts,
       pipelines: new Pipelines(device),
-      weights: new Weights(device, ledger, weights),
+      weights: new Weights(device, ledger, this.#host),
+      bindGroups: new BindGroupCache(maxBindGroups),
     };
     this.#executor = new Executor(device, ledger, onWait);
     device.lost.then(({ message }) => {
@@ -84,47 +97,46 @@ export class DeviceService implements DeviceApi {
   }
 
   async load(id: string, program: Program, options: LoadOptions): Promise<LoadTiming> {
-    let loading = this.#programs.get(id);
-    if (loading === undefined) {
-      loading = LoadedProgram.load(this.#context, program, options);
-      this.#programs.set(id, loading);
-      loading.then(
-        (loaded) => {
-          if (this.#programs.get(id) === loading) this.#loaded.set(id, loaded);
-        },
-        () => {
-          if (this.#programs.get(id) === loading) this.#programs.delete(id);
-        },
-      );
+    let loaded = this.#programs.get(id);
+    const isNew = loaded === undefined;
+    if (loaded === undefined) {
+      loaded = new LoadedProgram(this.#context, program, options);
+      this.#programs.set(id, loaded);
     }
-    return (await loading).timing;
+    this.#loading.add(id);
+    try {
+      return await loaded.load();
+    } catch (error) {
+      if (isNew) this.#forget(id, loaded);
+      throw error;
+    } finally {
+      this.#loading.delete(id);
+    }
+  }
+
+  async evict(id: string): Promise<void> {
+    const loaded = this.#programs.get(id);
+    if (loaded === undefined) return;
+    loaded.evict();
+    this.#evicted.delete(loaded);
+    this.#evicted.add(loaded);
+    this.#limitPipelines();
   }
 
   async unload(id: string): Promise<void> {
-    const loading = this.#programs.get(id);
-    if (loading === undefined) return;
-    this.#programs.delete(id);
-    this.#loaded.delete(id);
-    const loaded = await loading.catch(() => undefined);
-    loaded?.unload();
-    if (this.#programs.size === 0) this.#executor.trim();
+    const loaded = this.#programs.get(id);
+    if (loaded !== undefined) this.#forget(id, loaded);
   }
 
   run({ program: id, inputs }: RunRequest): Promise<RunResult> {
-    const loaded = this.#loaded.get(id);
+    const loaded = this.#programs.get(id);
     if (loaded !== undefined) return this.#executor.run(loaded, inputs);
-    return this.#runOnceLoaded(id, inputs);
-  }
-
-  async #runOnceLoaded(id: string, inputs: readonly Uint8Array[]): Promise<RunResult> {
-    const loading = this.#programs.get(id);
-    if (loading === undefined)
-      throw new DawnletError("NOT_FOUND", `No Program '${id}' is loaded on this device`);
-    return this.#executor.run(await loading, inputs);
+    return Promise.reject(new DawnletError("NOT_FOUND", `No Program '${id}' is loaded on this device`));
   }
 
   async memory(): Promise<DeviceMemory> {
-    const { ledger, pipelines } = this.#context;
+    const { ledger, pipelines, weights } = this.#context;
+    const resident = [...this.#programs].filter(([, loaded]) => loaded.isResident).map(([id]) => id);
     return {
       budgetBytes: ledger.budgetBytes,
       weightBytes: ledger.bytes("weight"),
@@ -132,9 +144,34 @@ export class DeviceService implements DeviceApi {
       constantBytes: ledger.bytes("constant"),
       stagingBytes: ledger.bytes("staging"),
       totalBytes: ledger.totalBytes,
-      loadedPrograms: this.#loaded.size,
+      placedBytes: weights.placedBytes,
+      loadedPrograms: this.#programs.size,
+      residentPrograms: resident,
+      loadingPrograms: resident.filter((id) => this.#loading.has(id) || !this.#programs.get(id)!.isReady),
+      lanes: this.#executor.lanes,
       pipelines: pipelines.size,
+      hostBytes: this.#host.bytes,
+      hostBudgetBytes: this.#host.budgetBytes,
     };
+  }
+
+  #forget(id: string, loaded: LoadedProgram): void {
+    if (this.#programs.get(id) !== loaded) return;
+    this.#programs.delete(id);
+    this.#evicted.delete(loaded);
+    loaded.unload();
+    if (this.#programs.size > 0) return;
+    this.#executor.trim();
+    this.#context.weights.trim();
+    this.#host.clear();
+  }
+
+  #limitPipelines(): void {
+    for (const loaded of this.#evicted) {
+      if (this.#context.pipelines.size <= maxPipelines) return;
+      loaded.dropPipelines();
+      this.#evicted.delete(loaded);
+    }
   }
 
   /** Ends the device; pending runs are rejected. */

@@ -1,70 +1,105 @@
 /**
- * Bytes from a source into GPUBuffers: reads run ahead of the writes, into a few chunks that are used again and again.
- * Chunks of 4 MiB are what Dawn takes through staging memory that it keeps; larger ones make it allocate anew, and
- * faulting fresh pages in is what an upload costs most (64 MiB: 60 ms in pieces of 4 MiB, 116 ms in one, 167 ms
- * through a buffer mapped at creation; SwiftShader on a 2-core machine without a GPU).
+ * Bytes from the host tier into GPUBuffers, in the order in which a Program needs them. Loads that go on at the same
+ * time take turns, a group of pieces each, and so do the runs of resident Programs: few bytes are queued on the GPU
+ * at any time, so that nobody waits for a whole load.
+ *
+ * Pieces of 4 MiB go through `writeBuffer`: Dawn takes them through staging memory that it keeps, larger ones make it
+ * allocate anew, and faulting fresh pages in is what an upload costs most. Into warm memory 256 MiB took 52 ms (4 MiB),
+ * 68 ms (16 MiB), through mapped staging buffers 166 ms, from buffers kept as the host tier 137 ms (SwiftShader on a
+ * 2-core machine without a GPU).
  */
-import type { WeightSource } from "./api.ts";
+import type { HostBlob, HostTier } from "./host-tier.ts";
 
-export interface UploadPiece {
+/** One blob on its way. */
+export interface Upload {
   readonly digest: string;
-  /** Where in the blob. */
-  readonly from: number;
+  readonly sizeBytes: number;
   readonly to: GPUBuffer;
   readonly toOffset: number;
-  readonly sizeBytes: number;
+  /** Asked before each write: what nobody waits for any more has given its place away. */
+  readonly isWanted: () => boolean;
+  /** All of it was written: what is submitted from now on sees it. */
+  readonly onWritten: () => void;
 }
 
-const chunkBytes = 4 * 2 ** 20;
-/** Reads under way at a time: enough to hide the latency of small files. */
+const pieceBytes = 4 * 2 ** 20;
+/** Pieces being read at a time: enough to hide the latency of small files. */
 const readAhead = 4;
+/** After so many bytes a load lets others go first. */
+const groupBytes = 16 * 2 ** 20;
+/** Groups written and not yet done on the GPU, of all loads together. */
+const maxGroupsInFlight = 2;
+
+interface Piece {
+  readonly upload: Upload;
+  readonly blob: HostBlob;
+  readonly offset: number;
+  readonly bytes: Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
+}
 
 export class Uploader {
   readonly #queue: GPUQueue;
-  readonly #source: WeightSource;
-  readonly #chunks: Uint8Array<ArrayBuffer>[] = [];
+  readonly #host: HostTier;
+  #groupsInFlight: Promise<unknown>[] = [];
 
-  constructor(queue: GPUQueue, source: WeightSource) {
+  constructor(queue: GPUQueue, host: HostTier) {
     this.#queue = queue;
-    this.#source = source;
-  }
-
-  /** Cuts a blob into pieces that fit a chunk. */
-  static pieces(digest: string, sizeBytes: number, to: GPUBuffer, toOffset: number): UploadPiece[] {
-    const pieces: UploadPiece[] = [];
-    for (let from = 0; from < sizeBytes; from += chunkBytes) {
-      const size = Math.min(chunkBytes, sizeBytes - from);
-      pieces.push({ digest, from, to, toOffset: toOffset + from, sizeBytes: size });
-    }
-    return pieces;
+    this.#host = host;
   }
 
   /**
-   * Writes the pieces in order. What is submitted to the queue afterwards sees them.
-   * @throws what the source throws; some pieces may have been written then.
+   * Writes the blobs in order, but for those that are not wanted any more.
+   * @throws what the store throws; `onWritten` was not called for the blobs that are missing then.
    */
-  async upload(pieces: readonly UploadPiece[]): Promise<void> {
-    const reads: Promise<Uint8Array<ArrayBuffer>>[] = [];
-    let next = 0;
+  async upload(uploads: readonly Upload[]): Promise<void> {
+    const open = new Set<HostBlob>();
+    const pieces = this.#pieces(uploads, open);
+    const ahead: Piece[] = [];
+    let ungrouped = 0;
     try {
-      for (const piece of pieces) {
-        while (reads.length < readAhead && next < pieces.length) reads.push(this.#read(pieces[next++]!));
-        const chunk = await reads[0]!;
-        reads.shift();
-        this.#queue.writeBuffer(piece.to, piece.toOffset, chunk, 0, piece.sizeBytes);
-        this.#chunks.push(chunk);
+      for (;;) {
+        while (ahead.length < readAhead) {
+          const { value, done } = pieces.next();
+          if (done) break;
+          ahead.push(value);
+        }
+        const piece = ahead.shift();
+        if (piece === undefined) return;
+        const bytes = piece.bytes instanceof Uint8Array ? piece.bytes : await piece.bytes;
+        const { upload, blob } = piece;
+        if (!upload.isWanted()) continue;
+        this.#queue.writeBuffer(upload.to, upload.toOffset + piece.offset, bytes);
+        ungrouped += bytes.byteLength;
+        if (piece.offset + bytes.byteLength === upload.sizeBytes) {
+          open.delete(blob);
+          blob.close(true);
+          upload.onWritten();
+        }
+        if (ungrouped < groupBytes) continue;
+        ungrouped = 0;
+        await this.#letOthersGo();
       }
     } finally {
-      // After a failure: chunks are free once nobody reads into them any more.
-      for (const read of await Promise.allSettled(reads))
-        if (read.status === "fulfilled") this.#chunks.push(read.value);
-      this.#chunks.splice(2 * readAhead);
+      // Nobody reads into memory that is given back.
+      await Promise.allSettled(ahead.map(({ bytes }) => bytes));
+      for (const blob of open) blob.close(false);
     }
   }
 
-  async #read({ digest, from, sizeBytes }: UploadPiece): Promise<Uint8Array<ArrayBuffer>> {
-    const chunk = this.#chunks.pop() ?? new Uint8Array(chunkBytes);
-    await this.#source.read(digest, from, chunk.subarray(0, sizeBytes));
-    return chunk;
+  *#pieces(uploads: readonly Upload[], open: Set<HostBlob>): Generator<Piece, undefined> {
+    for (const upload of uploads) {
+      if (!upload.isWanted()) continue;
+      const { sizeBytes } = upload;
+      const blob = this.#host.open(upload.digest, sizeBytes);
+      open.add(blob);
+      for (let offset = 0; offset < sizeBytes; offset += pieceBytes) {
+        yield { upload, blob, offset, bytes: blob.read(offset, Math.min(pieceBytes, sizeBytes - offset)) };
+      }
+    }
+  }
+
+  async #letOthersGo(): Promise<void> {
+    this.#groupsInFlight.push(this.#queue.onSubmittedWorkDone());
+    if (this.#groupsInFlight.length >= maxGroupsInFlight) await this.#groupsInFlight.shift();
   }
 }

@@ -1,11 +1,14 @@
 /**
- * Weights on the device, by digest: uploaded once whichever Programs read them, kept while one of them is loaded.
- * The missing weights of a load go together into read-only slabs; a slab is destroyed with its last weight.
+ * Weights on the device, by digest: placed and uploaded once whichever Programs read them, kept while one of them is
+ * resident. They lie in slabs, a few large read-only buffers that stay when weights come and go: memory that was
+ * used before is several times faster to write than fresh memory. slab-heap.ts says where in them.
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { WeightSource } from "./api.ts";
+import type { HostTier } from "./host-tier.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
-import { Uploader, type UploadPiece } from "./upload.ts";
+import { SlabHeap, type SlabPlacement } from "./slab-heap.ts";
+import { Uploader } from "./upload.ts";
 
 export interface WeightBlob {
   readonly digest: string;
@@ -17,127 +20,293 @@ export interface WeightLocation {
   readonly offset: number;
 }
 
-/** A hold on the weights of one Program. */
+/** A hold on the weights of one Program, in the order in which it reads them. */
 export interface WeightsLease extends Disposable {
-  /** Bytes that this load moved; 0 when another Program had brought everything. */
+  /** Bytes that this load moves; 0 when others had brought everything. */
   readonly uploadedBytes: number;
+  /** How many, from the first on, are there: what is submitted now sees them. */
+  readonly written: number;
+  /** Waits until `written` is at least `count`. @throws what the store throws. */
+  whenWritten(count: number): Promise<void>;
   location(digest: string): WeightLocation;
 }
 
-interface Slab {
-  readonly buffer: CountedBuffer;
-  residents: number;
-}
-
 interface Resident {
-  readonly slab: Slab;
-  readonly offset: number;
-  readonly uploaded: Promise<void>;
+  placement: SlabPlacement;
+  isWritten: boolean;
+  readonly whenWritten: Promise<void>;
   holders: number;
 }
 
-interface PlacedBlob {
-  readonly blob: WeightBlob;
-  readonly offset: number;
-}
-
-/** A slab's usual size; a weight that is larger gets a slab of its own. */
-const slabBytes = 64 * 2 ** 20;
+/** The largest slab, but for a weight that is larger still; of a small budget no slab takes more than a sixteenth. */
+const maxSlabBytes = 64 * 2 ** 20;
+const minSlabBytes = 2 ** 20;
 
 export class Weights {
+  /** Changes when weights were moved: bind groups made before are stale. */
+  version = 0;
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
   readonly #uploader: Uploader;
+  readonly #alignment: number;
+  readonly #maxSlabBytes: number;
+  readonly #heap: SlabHeap;
+  readonly #slabs = new Map<number, CountedBuffer>();
   readonly #residents = new Map<string, Resident>();
+  readonly #byPlacement = new Map<SlabPlacement, Resident>();
 
-  constructor(device: GPUDevice, ledger: Ledger, source: WeightSource) {
+  constructor(device: GPUDevice, ledger: Ledger, host: HostTier) {
     this.#device = device;
     this.#ledger = ledger;
-    this.#uploader = new Uploader(device.queue, source);
+    this.#uploader = new Uploader(device.queue, host);
+    this.#alignment = device.limits.minStorageBufferOffsetAlignment;
+    const share = powerOfTwo(ledger.budgetBytes / 16);
+    this.#maxSlabBytes = Math.min(maxSlabBytes, Math.max(minSlabBytes, share));
+    this.#heap = new SlabHeap({ alignment: this.#alignment });
+    ledger.onPressure((neededBytes) => this.#relieve(neededBytes));
+  }
+
+  /** Bytes of weights that are placed; the slabs around them are counted by the ledger. */
+  get placedBytes(): number {
+    return this.#heap.usedBytes;
   }
 
   /**
-   * Places and uploads what is missing, in the order given.
-   * @throws DawnletError OUT_OF_MEMORY, and what the source throws; nothing is held then.
+   * Places what is missing, all or nothing, and begins to upload it in the order given.
+   * @throws DawnletError OUT_OF_MEMORY, with `neededBytes`; LIMIT_EXCEEDED for one that no buffer can hold.
    */
-  async acquire(blobs: readonly WeightBlob[]): Promise<WeightsLease> {
+  acquire(blobs: readonly WeightBlob[]): WeightsLease {
     const unique = [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
     const missing = unique.filter((blob) => !this.#residents.has(blob.digest));
-    this.#place(missing);
+    this.#placeAndUpload(missing);
     const held = new Map(unique.map(({ digest }) => [digest, this.#residents.get(digest)!]));
     for (const resident of held.values()) resident.holders++;
-    let isHeld = true;
-    const release = () => {
-      if (!isHeld) return;
-      isHeld = false;
-      for (const [digest, resident] of held) this.#release(digest, resident);
-    };
-    const outcomes = await Promise.allSettled([...held.values()].map((resident) => resident.uploaded));
-    const failed = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failed !== undefined) {
-      release();
-      throw failed.reason;
-    }
-    return {
-      uploadedBytes: missing.reduce((sum, blob) => sum + blob.sizeBytes, 0),
-      location: (digest) => {
-        const resident = held.get(digest);
-        if (resident === undefined) throw new RangeError(`No weight ${digest} in this lease`);
-        return { gpu: resident.slab.buffer.gpu, offset: resident.offset };
-      },
-      [Symbol.dispose]: release,
-    };
+    return new Lease(
+      this.#slabs,
+      held,
+      missing.reduce((sum, blob) => sum + blob.sizeBytes, 0),
+      (digest, resident) => this.#release(digest, resident),
+    );
   }
 
-  #place(blobs: readonly WeightBlob[]): void {
-    const plans = planSlabs(blobs, this.#device.limits.minStorageBufferOffsetAlignment);
-    const slabs: Slab[] = [];
-    try {
-      for (const { sizeBytes, members } of plans) {
-        const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-        const buffer = this.#ledger.createBuffer("weight", { size: sizeBytes, usage });
-        slabs.push({ buffer, residents: members.length });
-      }
-    } catch (error) {
-      for (const slab of slabs) slab.buffer.destroy();
-      throw error;
+  /** Gives slabs back that hold nothing. */
+  trim(): void {
+    for (const id of this.#heap.emptySlabs()) {
+      this.#heap.removeSlab(id);
+      this.#slabs.get(id)!.destroy();
+      this.#slabs.delete(id);
     }
-    const pieces: UploadPiece[] = [];
-    const uploaded = Promise.resolve().then(() => this.#uploader.upload(pieces));
-    for (const [i, { members }] of plans.entries()) {
-      const slab = slabs[i]!;
-      for (const { blob, offset } of members) {
-        pieces.push(...Uploader.pieces(blob.digest, blob.sizeBytes, slab.buffer.gpu, offset));
-        this.#residents.set(blob.digest, { slab, offset, uploaded, holders: 0 });
+  }
+
+  #placeAndUpload(blobs: readonly WeightBlob[]): void {
+    if (blobs.length === 0) return;
+    const placements = this.#place(blobs.map(({ sizeBytes }) => sizeBytes));
+    const placed = blobs.map((blob, i) => {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      // Its holders hear of a failure; where there is none, nobody does.
+      promise.catch(() => undefined);
+      const resident: Resident = {
+        placement: placements[i]!,
+        isWritten: false,
+        whenWritten: promise,
+        holders: 0,
+      };
+      this.#residents.set(blob.digest, resident);
+      this.#byPlacement.set(resident.placement, resident);
+      return { blob, resident, resolve, reject };
+    });
+    const uploads = placed.map(({ blob, resident, resolve }) => ({
+      ...blob,
+      to: this.#slabs.get(resident.placement.slab)!.gpu,
+      toOffset: resident.placement.offset,
+      isWanted: () => resident.holders > 0,
+      onWritten: () => {
+        resident.isWritten = true;
+        resolve();
+      },
+    }));
+    const fail = (error: unknown) => {
+      for (const { blob, resident, reject } of placed) {
+        if (resident.isWritten) continue;
+        // The next who asks for it tries again.
+        if (this.#residents.get(blob.digest) === resident) this.#residents.delete(blob.digest);
+        reject(error);
       }
+    };
+    const left = new DawnletError("CANCELLED", "The load was given up");
+    // Not before the caller holds them.
+    Promise.resolve()
+      .then(() => this.#uploader.upload(uploads))
+      .then(() => fail(left), fail);
+  }
+
+  #place(sizes: readonly number[]): readonly SlabPlacement[] {
+    const alone = sizes.map((size) => [size]);
+    const placements =
+      this.#heap.place(sizes) ??
+      this.#placeGroups(this.#pack(sizes), (group) => this.#grow(group)) ??
+      (this.#compact(sizes) ? this.#heap.place(sizes) : undefined) ??
+      // Slabs that are empty and yet of no use, being too small, make room for others.
+      this.#placeGroups(
+        alone,
+        (group) => this.#grow(group) || this.#compact(group) || this.#replaceEmpty(group),
+      );
+    if (placements !== undefined) return placements;
+    const total = sizes.reduce((sum, size) => sum + alignUp(size, this.#alignment), 0);
+    const free = this.#heap.freeBytes + this.#ledger.freeBytes;
+    throw new DawnletError(
+      "OUT_OF_MEMORY",
+      `Cannot place ${total} bytes of weights: ${free} of the budget of ${this.#ledger.budgetBytes} bytes are free, and not in one piece`,
+      { details: { neededBytes: Math.max(this.#alignment, total - free) } },
+    );
+  }
+
+  /** Sizes that go together into a slab, in the order given. */
+  #pack(sizes: readonly number[]): readonly (readonly number[])[] {
+    const groups: number[][] = [];
+    let bytes = Number.POSITIVE_INFINITY;
+    for (const size of sizes) {
+      const extent = alignUp(size, this.#alignment);
+      if (bytes + extent > this.#maxSlabBytes) {
+        groups.push([]);
+        bytes = 0;
+      }
+      groups.at(-1)!.push(size);
+      bytes += extent;
     }
+    return groups;
+  }
+
+  /** @param makeRoom called where a group does not fit; says whether it may now. */
+  #placeGroups(
+    groups: readonly (readonly number[])[],
+    makeRoom: (group: readonly number[]) => boolean,
+  ): readonly SlabPlacement[] | undefined {
+    const placed: SlabPlacement[] = [];
+    for (const group of groups) {
+      const placements = this.#heap.place(group) ?? (makeRoom(group) ? this.#heap.place(group) : undefined);
+      if (placements === undefined) {
+        for (const placement of placed) this.#heap.free(placement);
+        return undefined;
+      }
+      placed.push(...placements);
+    }
+    return placed;
+  }
+
+  /** Adds a slab that takes the group, where the budget has room for it. */
+  #grow(group: readonly number[]): boolean {
+    const needed = group.reduce((sum, size) => sum + alignUp(size, this.#alignment), 0);
+    // They grow with what is there: few for much, small ones for little.
+    const usual = Math.min(
+      this.#maxSlabBytes,
+      Math.max(minSlabBytes, powerOfTwo(this.#heap.capacityBytes / 2)),
+    );
+    const fits = (size: number) =>
+      size <= this.#ledger.freeBytes && size <= this.#device.limits.maxBufferSize;
+    const sizeBytes = fits(Math.max(needed, usual)) ? Math.max(needed, usual) : needed;
+    if (!fits(sizeBytes)) return false;
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+    const buffer = this.#ledger.createBuffer("weight", { size: sizeBytes, usage });
+    this.#slabs.set(this.#heap.addSlab(sizeBytes), buffer);
+    return true;
+  }
+
+  #replaceEmpty(group: readonly number[]): boolean {
+    this.trim();
+    return this.#grow(group);
+  }
+
+  /** Makes one hole of many by copies on the device, which are fast against an upload. */
+  #compact(sizes: readonly number[]): boolean {
+    const canMove = (placement: SlabPlacement) => this.#byPlacement.get(placement)?.isWritten === true;
+    const moves = this.#heap.planRoom(sizes, { canMove });
+    if (moves === undefined) return false;
+    const encoder = this.#device.createCommandEncoder();
+    for (const move of moves) {
+      const { from, to } = move;
+      const size = alignUp(from.sizeBytes, 4);
+      encoder.copyBufferToBuffer(this.#gpu(from), from.offset, this.#gpu(to), to.offset, size);
+      this.#heap.applyMove(move);
+      const resident = this.#byPlacement.get(from)!;
+      this.#byPlacement.delete(from);
+      resident.placement = to;
+      this.#byPlacement.set(to, resident);
+    }
+    this.#device.queue.submit([encoder.finish()]);
+    this.version++;
+    return true;
+  }
+
+  #relieve(neededBytes: number): void {
+    if (this.#heap.freeBytes >= neededBytes) this.trim();
+  }
+
+  #gpu({ slab }: SlabPlacement): GPUBuffer {
+    return this.#slabs.get(slab)!.gpu;
   }
 
   #release(digest: string, resident: Resident): void {
     if (--resident.holders > 0) return;
     if (this.#residents.get(digest) === resident) this.#residents.delete(digest);
-    if (--resident.slab.residents === 0) resident.slab.buffer.destroy();
+    // What is still being written there is written before anything that comes in its place.
+    this.#byPlacement.delete(resident.placement);
+    this.#heap.free(resident.placement);
   }
 }
 
-/** Packs blobs into slabs, in the order given, each at an offset that can be bound. */
-function planSlabs(
-  blobs: readonly WeightBlob[],
-  alignment: number,
-): { members: PlacedBlob[]; sizeBytes: number }[] {
-  const plans: { members: PlacedBlob[]; sizeBytes: number }[] = [];
-  for (const blob of blobs) {
-    let plan = plans.at(-1);
-    let offset = plan === undefined ? 0 : Math.ceil(plan.sizeBytes / alignment) * alignment;
-    if (plan === undefined || offset + blob.sizeBytes > slabBytes) {
-      plan = { members: [], sizeBytes: 0 };
-      plans.push(plan);
-      offset = 0;
-    }
-    plan.members.push({ blob, offset });
-    plan.sizeBytes = offset + blob.sizeBytes;
+class Lease implements WeightsLease {
+  readonly uploadedBytes: number;
+  readonly #slabs: ReadonlyMap<number, CountedBuffer>;
+  readonly #held: ReadonlyMap<string, Resident>;
+  readonly #inOrder: readonly Resident[];
+  readonly #release: (digest: string, resident: Resident) => void;
+  #written = 0;
+  #isHeld = true;
+
+  constructor(
+    slabs: ReadonlyMap<number, CountedBuffer>,
+    held: ReadonlyMap<string, Resident>,
+    uploadedBytes: number,
+    release: (digest: string, resident: Resident) => void,
+  ) {
+    this.#slabs = slabs;
+    this.#held = held;
+    this.#inOrder = [...held.values()];
+    this.uploadedBytes = uploadedBytes;
+    this.#release = release;
   }
-  return plans;
+
+  get written(): number {
+    while (this.#inOrder[this.#written]?.isWritten) this.#written++;
+    return this.#written;
+  }
+
+  async whenWritten(count: number): Promise<void> {
+    for (let next = this.written; next < count; next = this.written) await this.#inOrder[next]!.whenWritten;
+  }
+
+  location(digest: string): WeightLocation {
+    const resident = this.#held.get(digest);
+    if (resident === undefined) throw new RangeError(`No weight ${digest} in this lease`);
+    const { slab, offset } = resident.placement;
+    return { gpu: this.#slabs.get(slab)!.gpu, offset };
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    for (const [digest, resident] of this.#held) this.#release(digest, resident);
+  }
+}
+
+function alignUp(value: number, alignment: number): number {
+  return Math.ceil(value / alignment) * alignment;
+}
+
+/** The largest power of two that is not above the value; 1 at least. */
+function powerOfTwo(value: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(1, value)));
 }
 
 /** Weights held in memory: tests, and pages that got them over the network. */

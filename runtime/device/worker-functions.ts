@@ -55,7 +55,7 @@ const openParams = v.strictObject({
 });
 const text = v.string();
 const bytes = v.instance(Uint8Array);
-const loadOptions = v.strictObject({ writesBeforeReads: v.boolean() });
+const loadOptions = v.strictObject({ writesBeforeReads: v.boolean(), timeLimitMs: v.optional(v.number()) });
 const runRequest = v.strictObject({ program: text, inputs: v.array(bytes) });
 
 type DeviceFunctions = ReturnType<typeof deviceFunctions>;
@@ -94,6 +94,7 @@ function deviceFunctions(open: OpenDevice) {
     checkShader: (code: unknown) => opened().checkShader(check(text, code)),
     load: (id: unknown, program: unknown, options: unknown): Promise<LoadTiming> =>
       opened().load(check(text, id), parseProgram(program), check(loadOptions, options)),
+    evict: (id: unknown) => opened().evict(check(text, id)),
     unload: (id: unknown) => opened().unload(check(text, id)),
     run: (request: unknown) => opened().run(check(runRequest, request)),
     memory: () => opened().memory(),
@@ -137,6 +138,10 @@ export class WorkerDevice implements DeviceApi {
 
   load(id: string, program: Program, options: LoadOptions): Promise<LoadTiming> {
     return this.#remote.load(id, program, options);
+  }
+
+  evict(id: string): Promise<void> {
+    return this.#remote.evict(id);
   }
 
   unload(id: string): Promise<void> {

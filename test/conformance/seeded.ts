@@ -8,3 +8,10 @@ export function seededFloats(count: number, seed: number): Float32Array {
     return (((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * 2 - 1;
   });
 }
+
+/** Numbers in [0, 1), the same ones for a seed everywhere. */
+export function seededRandom(seed: number): () => number {
+  const numbers = seededFloats(4096, seed);
+  let at = 0;
+  return () => Math.abs(numbers[at++ % numbers.length]!) % 1;
+}

@@ -190,9 +190,11 @@ export function floatWords(...values: readonly number[]): Uint8Array {
 
 /** `count` words that differ from each other and between seeds. */
 export function noise(count: number, seed: number): Uint8Array {
-  return words(
-    ...Array.from({ length: count }, (_, i) => Math.imul(i + 1, 0x9e3779b1) ^ (seed * 0x85ebca6b)),
+  const values = Uint32Array.from(
+    { length: count },
+    (_, i) => Math.imul(i + 1, 0x9e3779b1) ^ (seed * 0x85ebca6b),
   );
+  return new Uint8Array(values.buffer);
 }
 
 function bufferBytes(dataType: DataType, shape: readonly number[]): number {

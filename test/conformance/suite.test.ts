@@ -35,6 +35,7 @@ async function failures(change: (right: DeviceApi) => Partial<DeviceApi>): Promi
     describe: () => api.describe(),
     checkShader: (code) => api.checkShader(code),
     load: (id, program, options) => api.load(id, program, options),
+    evict: (id) => api.evict(id),
     unload: (id) => api.unload(id),
     run: (request) => api.run(request),
     memory: () => api.memory(),

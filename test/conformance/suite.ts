@@ -10,6 +10,7 @@ import { type Check, ensureEmpty } from "./checks/check.ts";
 import { loadingChecks } from "./checks/loading.ts";
 import { refusalChecks } from "./checks/refusals.ts";
 import { sharingChecks } from "./checks/sharing.ts";
+import { swappingChecks } from "./checks/swapping.ts";
 
 export interface Report {
   readonly name: string;
@@ -22,7 +23,12 @@ export interface Report {
   readonly largestDifference?: number;
 }
 
-export const checks: readonly Check[] = [...loadingChecks, ...refusalChecks, ...sharingChecks];
+export const checks: readonly Check[] = [
+  ...loadingChecks,
+  ...refusalChecks,
+  ...sharingChecks,
+  ...swappingChecks,
+];
 
 /**
  * Devices of one kind must give the same bits. Software adapters are one whatever opened them; what a GPU gives
@@ -70,6 +76,7 @@ function remembering(device: DeviceApi, loaded: Set<string>): DeviceApi {
       loaded.add(id);
       return device.load(id, program, options);
     },
+    evict: (id) => device.evict(id),
     unload: (id) => device.unload(id),
     run: (request) => device.run(request),
     memory: () => device.memory(),

@@ -56,15 +56,22 @@ export async function ensureEmpty(device: DeviceApi): Promise<void> {
 
 const nothing = {
   weightBytes: 0,
+  placedBytes: 0,
   activationBytes: 0,
   constantBytes: 0,
   stagingBytes: 0,
   loadedPrograms: 0,
   pipelines: 0,
+  hostBytes: 0,
 };
 
-function held({ budgetBytes: _, totalBytes: __, ...rest }: DeviceMemory): typeof nothing {
-  return rest;
+function held(memory: DeviceMemory): typeof nothing {
+  const { weightBytes, placedBytes, activationBytes, constantBytes, stagingBytes } = memory;
+  const { loadedPrograms, pipelines, hostBytes } = memory;
+  return {
+    ...{ weightBytes, placedBytes, activationBytes, constantBytes, stagingBytes },
+    ...{ loadedPrograms, pipelines, hostBytes },
+  };
 }
 
 function text(value: unknown): string {

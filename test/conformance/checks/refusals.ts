@@ -248,7 +248,7 @@ export const refusalChecks: readonly Check[] = [
         ),
       });
       const missing = device.load("missing", withWeight({ digest: "ab".repeat(32) }), cleared);
-      await ensureFails("a missing weight", missing, "NOT_FOUND");
+      await ensureFails("a missing weight", missing, "CORRUPT_DATA");
       await ensureEmpty(device);
       const short = device.load("short", withWeight({ sizeBytes: 164 }), cleared);
       await ensureFails("a short weight", short, "CORRUPT_DATA");

@@ -14,6 +14,12 @@ const memory = {
   totalBytes: 300,
   loadedPrograms: 1,
   pipelines: 1,
+  placedBytes: 1,
+  residentPrograms: ["a"],
+  loadingPrograms: [],
+  lanes: 1,
+  hostBytes: 0,
+  hostBudgetBytes: 0,
 };
 
 beforeEach(() => {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Program, programFormat } from "../../../kernels/program/program.ts";
 import type { VerificationCase } from "../../../runtime/compiler/cases.ts";
 import { verifyProgram } from "../../../runtime/compiler/verify.ts";
@@ -30,12 +30,19 @@ const program: Program = {
   features: [],
 };
 
+interface FakeDevice extends DeviceApi {
+  /** What the Program was run on, in order; `memory` is 0 where it was cleared. */
+  readonly replays: readonly { readonly x: number; readonly memory: number }[];
+}
+
 /** Computes in JavaScript; `memory` is what the last Program left behind, 0 where it was cleared. */
-function device(compute: (x: number, memory: number) => number): DeviceApi {
+function device(compute: (x: number, memory: number) => number): FakeDevice {
   const loaded = new Map<string, LoadOptions>();
+  const replays: { x: number; memory: number }[] = [];
   let memory = 0;
   const unused = () => Promise.reject(new Error("Verification does not ask for this"));
   return {
+    replays,
     describe: unused,
     checkShader: unused,
     memory: unused,
@@ -43,15 +50,17 @@ function device(compute: (x: number, memory: number) => number): DeviceApi {
       loaded.set(id, options);
       return { pipelinesMs: 0, uploadMs: 0, totalMs: 0, uploadedBytes: 0 };
     },
+    evict: async () => {},
     unload: async (id) => void loaded.delete(id),
     run: async ({ program: id, inputs }) => {
-      const timing = { queueMs: 0, encodeMs: 0, executeMs: 0 };
+      const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0 };
       if (id.startsWith("poison")) {
         memory = Number(id.split("-")[1]);
         return { outputs: [], timing };
       }
       const [x] = new Float32Array(inputs[0]!.slice().buffer);
       const seen = loaded.get(id)!.writesBeforeReads ? memory : 0;
+      replays.push({ x: x!, memory: seen });
       return { outputs: [floats([1], [compute(x!, seen)]).data], timing };
     },
   };
@@ -102,4 +111,42 @@ test("a Program whose output has another shape than the reference disagrees", as
     [{ inputs: [floats([1], [1])], expected }],
   );
   expect(disagreement).toMatch(/has shape \[1\], the reference \[2\]/);
+});
+
+describe("a Program of which one replay takes", () => {
+  /** A device on which each replay takes so long. */
+  function slowDevice(replayMs: number, compute: (x: number, memory: number) => number): FakeDevice {
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => now);
+    onTestFinished(() => void vi.restoreAllMocks());
+    return device((x, memory) => {
+      now += replayMs;
+      return compute(x, memory);
+    });
+  }
+  const verified = { writesBeforeReads: true, disagreement: undefined };
+
+  test("four seconds is replayed three times: one case in both kinds of garbage, and another case", async () => {
+    const slow = slowDevice(4_000, (x) => 2 * x);
+    expect(await verifyProgram(slow, program, cases)).toMatchObject(verified);
+    expect(slow.replays.map(({ x }) => x)).toEqual([1, 1, -3]);
+    expect(new Set(slow.replays.slice(0, 2).map(({ memory }) => memory)).size).toBe(2);
+  });
+
+  test("two seconds is replayed on every case", async () => {
+    const fast = slowDevice(2_000, (x) => 2 * x);
+    expect(await verifyProgram(fast, program, cases)).toMatchObject(verified);
+    expect(fast.replays.map(({ x }) => x)).toEqual([1, 1, -3, 100]);
+  });
+
+  test("four seconds has its memory cleared where garbage shows, even below the tolerance", async () => {
+    const leaking = slowDevice(4_000, (x, memory) => 2 * x + (memory % 2) * 2 ** -22);
+    const cleared = { writesBeforeReads: false, disagreement: undefined };
+    expect(await verifyProgram(leaking, program, cases)).toMatchObject(cleared);
+  });
+
+  test("four seconds disagrees where it is wrong in the second case", async () => {
+    const constant = slowDevice(4_000, () => 2);
+    expect((await verifyProgram(constant, program, cases)).disagreement).toMatch(/differs .* at element 0/);
+  });
 });

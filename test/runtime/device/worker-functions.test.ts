@@ -22,11 +22,12 @@ const program: Program = {
   steps: [],
   features: [],
 };
-const timing = { queueMs: 1, encodeMs: 2, executeMs: 3 };
+const timing = { loadMs: 0, queueMs: 1, encodeMs: 2, executeMs: 3 };
 const loadTiming = { pipelinesMs: 1, uploadMs: 2, totalMs: 3, uploadedBytes: 4 };
 const memory = {
   ...{ budgetBytes: 9, weightBytes: 0, activationBytes: 0, constantBytes: 0, stagingBytes: 0 },
-  ...{ totalBytes: 0, loadedPrograms: 0, pipelines: 0 },
+  ...{ totalBytes: 0, loadedPrograms: 0, pipelines: 0, placedBytes: 0, lanes: 1 },
+  ...{ residentPrograms: ["p"], loadingPrograms: [], hostBytes: 0, hostBudgetBytes: 0 },
 };
 const description = {
   adapter: {
@@ -51,6 +52,9 @@ beforeEach(() => {
     async load(...args) {
       calls.push(args);
       return loadTiming;
+    },
+    async evict(id) {
+      calls.push(["evict", id]);
     },
     async unload(id) {
       calls.push(id);
@@ -79,9 +83,10 @@ test("every method of DeviceApi reaches the device and brings its answer back", 
   expect(await device.checkShader("x")).toEqual([{ line: 1, column: 2, message: "x" }]);
   expect(await device.load("p", program, { writesBeforeReads: true })).toEqual(loadTiming);
   expect(await device.memory()).toEqual(memory);
+  await device.evict("p");
   await device.unload("p");
   await device.close();
-  expect(calls).toEqual([["p", program, { writesBeforeReads: true }], "p", "destroy"]);
+  expect(calls).toEqual([["p", program, { writesBeforeReads: true }], ["evict", "p"], "p", "destroy"]);
 });
 
 test("inputs stay with the caller, also where they are parts of larger memory", async () => {

@@ -1,0 +1,140 @@
+/**
+ * More weights than the device may hold: Programs come and go on a real device with a small budget, and every output
+ * is the one that the Program alone gives. Eviction is the caller's: here the one used longest ago goes.
+ */
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { DawnletError } from "../../../kernels/errors.ts";
+import type { Program } from "../../../kernels/program/program.ts";
+import type { DeviceService } from "../../../runtime/device/service.ts";
+import { seededRandom } from "../../conformance/seeded.ts";
+import { noise, reads, Sketch, writes } from "../../conformance/sketch.ts";
+import { testService } from "../../gpu.ts";
+
+const mebibyte = 2 ** 20;
+const budgetBytes = 6 * mebibyte;
+const code = `
+@group(0) @binding(0) var<storage, read> weight: array<u32>;
+@group(0) @binding(1) var<storage, read_write> sum: array<u32>;
+@compute @workgroup_size(64) fn main(@builtin(local_invocation_index) lane: u32) {
+  var total = sum[lane];
+  for (var i = lane; i < arrayLength(&weight); i += 64u) { total = total * 31u + weight[i]; }
+  sum[lane] = total;
+}`;
+
+interface Function {
+  readonly id: string;
+  readonly program: Program;
+  readonly weightBytes: number;
+  readonly expected: Uint8Array;
+}
+
+const functions: Function[] = [];
+const blobs = new Map<string, Uint8Array>();
+let service: DeviceService;
+
+/** Folds weights of the given sizes, one after the other. */
+async function makeFunction(id: string, sizes: readonly number[], seed: number): Promise<Function> {
+  const sketch = new Sketch();
+  const output = sketch.output("uint32", 64);
+  const sums = new Uint32Array(64);
+  for (const [i, size] of sizes.entries()) {
+    const bytes = noise(size / 4, seed + i);
+    const weight = await sketch.weight(bytes);
+    sketch.dispatch({ code, bindings: [reads(weight), writes(output)] });
+    const words = new Uint32Array(bytes.slice().buffer);
+    for (const [at, word] of words.entries()) sums[at % 64] = Math.imul(sums[at % 64]!, 31) + word;
+  }
+  const { program, weights } = sketch.finish();
+  for (const [digest, bytes] of weights) blobs.set(digest, bytes);
+  const weightBytes = sizes.reduce((sum, size) => sum + size, 0);
+  return { id, program, weightBytes, expected: new Uint8Array(sums.buffer) };
+}
+
+beforeAll(async () => {
+  const random = seededRandom(7);
+  for (let i = 0; i < 16; i++) {
+    const sizes = Array.from({ length: 1 + (i % 5) }, () => 4 * Math.ceil(random() * 0.6 * (mebibyte / 4)));
+    functions.push(await makeFunction(`f${i}`, sizes, 1000 * i));
+  }
+});
+
+afterEach(async () => {
+  for (const { id } of functions) await service.unload(id);
+  const { totalBytes, placedBytes, hostBytes } = await service.memory();
+  expect([totalBytes, placedBytes, hostBytes]).toEqual([0, 0, 0]);
+});
+
+/** Loads in order of need, evicting what was used longest ago and is idle. */
+class Caller {
+  readonly #order: string[] = [];
+  readonly #busy = new Map<string, number>();
+  readonly #known = new Set<string>();
+  evictions = 0;
+
+  async call({ id, program, expected }: Function): Promise<void> {
+    this.#busy.set(id, (this.#busy.get(id) ?? 0) + 1);
+    try {
+      for (;;) {
+        const outputs = await this.#try(id, program);
+        if (outputs === undefined) continue;
+        expect(Buffer.compare(outputs[0]!, expected), `output of ${id}`).toBe(0);
+        return;
+      }
+    } finally {
+      this.#busy.set(id, this.#busy.get(id)! - 1);
+      this.#order.splice(0, this.#order.length, ...this.#order.filter((other) => other !== id), id);
+    }
+  }
+
+  async #try(id: string, program: Program): Promise<readonly Uint8Array[] | undefined> {
+    try {
+      if (!this.#known.has(id)) await service.load(id, program, { writesBeforeReads: false });
+      this.#known.add(id);
+      return (await service.run({ program: id, inputs: [] })).outputs;
+    } catch (error) {
+      if (!(error instanceof DawnletError) || error.code !== "OUT_OF_MEMORY") throw error;
+      expect(error.details?.neededBytes).toBeGreaterThan(0);
+      const resident = new Set((await service.memory()).residentPrograms);
+      const victim = this.#order.find((other) => resident.has(other) && !this.#busy.get(other));
+      if (victim !== undefined) {
+        this.evictions++;
+        await service.evict(victim);
+      } else await new Promise((resolve) => setTimeout(resolve, 1));
+      return undefined;
+    }
+  }
+}
+
+describe.each([
+  { name: "without a host tier", hostBudgetBytes: 0 },
+  { name: "with a host tier that is too small for all", hostBudgetBytes: 8 * mebibyte },
+])("a device of 6 MiB $name", ({ hostBudgetBytes }) => {
+  test("functions of several times its memory give what each gives alone", async () => {
+    service = await testService(blobs, budgetBytes, hostBudgetBytes);
+    const random = seededRandom(11);
+    const total = functions.reduce((sum, { weightBytes }) => sum + weightBytes, 0);
+    expect(total).toBeGreaterThan(2 * budgetBytes);
+    const caller = new Caller();
+    for (let i = 0; i < 120; i++) {
+      await caller.call(functions[Math.floor(random() * functions.length)]!);
+      const { totalBytes, hostBytes } = await service.memory();
+      expect(totalBytes).toBeLessThanOrEqual(budgetBytes);
+      expect(hostBytes).toBeLessThanOrEqual(hostBudgetBytes);
+    }
+    expect(caller.evictions).toBeGreaterThan(20);
+  });
+
+  test("so they do when three are called at a time", async () => {
+    service = await testService(blobs, budgetBytes, hostBudgetBytes);
+    const caller = new Caller();
+    const worker = async (seed: number) => {
+      const random = seededRandom(seed);
+      for (let i = 0; i < 50; i++) {
+        await caller.call(functions[Math.floor(random() * functions.length)]!);
+        expect((await service.memory()).totalBytes).toBeLessThanOrEqual(budgetBytes);
+      }
+    };
+    await Promise.all([worker(1), worker(2), worker(3)]);
+    expect(caller.evictions).toBeGreaterThan(20);
+  });
+});
