@@ -238,8 +238,24 @@ export class Weights {
     return true;
   }
 
+  /** Gives slabs back for buffers of other kinds: empty ones, and then such as can be emptied into the others. */
   #relieve(neededBytes: number): void {
-    if (this.#heap.freeBytes >= neededBytes) this.trim();
+    const goal = Math.min(this.#ledger.freeBytes + neededBytes, this.#ledger.budgetBytes);
+    this.trim();
+    while (this.#ledger.freeBytes < goal) {
+      const slab = this.#emptiestSlab();
+      // In one piece of its size nothing else lies: the others take what lies there now.
+      if (slab === undefined || !this.#compact([slab.sizeBytes])) return;
+      const before = this.#ledger.freeBytes;
+      this.trim();
+      if (this.#ledger.freeBytes === before) return;
+    }
+  }
+
+  #emptiestSlab(): { readonly sizeBytes: number; readonly usedBytes: number } | undefined {
+    const slabs = [...this.#slabs.keys()].map((id) => this.#heap.slab(id));
+    const [emptiest] = slabs.sort((a, b) => a.usedBytes - b.usedBytes);
+    return emptiest !== undefined && this.#heap.freeBytes >= emptiest.sizeBytes ? emptiest : undefined;
   }
 
   #gpu({ slab }: SlabPlacement): GPUBuffer {

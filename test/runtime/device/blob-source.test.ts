@@ -1,15 +1,4 @@
-import {
-  chmod,
-  copyFile,
-  mkdir,
-  open,
-  rename,
-  rm,
-  stat,
-  truncate,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
+import { chmod, copyFile, mkdir, rename, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -20,9 +9,14 @@ import { isSealed, sealTimeMs } from "../../../runtime/device/blob-seal.ts";
 import { BlobSource } from "../../../runtime/device/blob-source.ts";
 import { blobPath } from "../../../runtime/device/protocol.ts";
 import type { BlobFile, Platform } from "../../../runtime/platform/platform.ts";
-import { ownPid, temporaryFolder } from "../../gateway/store/folders.ts";
+import { flipBit, ownPid, temporaryFolder } from "../../gateway/store/folders.ts";
 
 const weight = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 31 + (i >> 8)) % 256);
+
+/** In place of `toEqual`, which takes seconds for megabytes. */
+function isWeight(bytes: Uint8Array): boolean {
+  return Buffer.compare(bytes, weight) === 0;
+}
 
 interface Bench extends AsyncDisposable {
   readonly store: Store;
@@ -84,15 +78,6 @@ async function readThrough(
   return target;
 }
 
-async function flipBit(path: string, at: number): Promise<void> {
-  await chmod(path, 0o600);
-  const file = await open(path, "r+");
-  const byte = new Uint8Array(1);
-  await file.read(byte, 0, 1, at);
-  await file.write(new Uint8Array([byte[0]! ^ 1]), 0, 1, at);
-  await file.close();
-}
-
 const corrupt = (digest: string) => ({
   code: "CORRUPT_DATA",
   message: expect.stringMatching(`${digest}.*deploy the function again`),
@@ -101,7 +86,7 @@ const corrupt = (digest: string) => ({
 describe("BlobSource", () => {
   it("reads what the store has written without hashing it", async () => {
     await using bench = await weightInStore();
-    expect(await bench.readAfresh()).toEqual(weight);
+    expect(isWeight(await bench.readAfresh())).toBe(true);
     expect(bench.hashed()).toBe(0);
     expect((await stat(bench.path)).mode & 0o777).toBe(0o400);
   });
@@ -114,7 +99,7 @@ describe("BlobSource", () => {
         await at(byte);
         await expect(bench.readAfresh()).rejects.toMatchObject(corrupt(bench.digest));
         await at(byte);
-        expect(await bench.readAfresh()).toEqual(weight);
+        expect(isWeight(await bench.readAfresh())).toBe(true);
       }),
       { numRuns: 10 },
     );
@@ -131,7 +116,7 @@ describe("BlobSource", () => {
     await expect(readThrough(bench.source, bench.digest)).rejects.toMatchObject(corrupt(bench.digest));
     await bench.store.blobs.put(weight);
     const before = bench.hashed();
-    expect(await readThrough(bench.source, bench.digest)).toEqual(weight);
+    expect(isWeight(await readThrough(bench.source, bench.digest))).toBe(true);
     expect(bench.hashed()).toBe(before);
   });
 
@@ -139,9 +124,9 @@ describe("BlobSource", () => {
     await using bench = await weightInStore();
     await copyFile(bench.path, `${bench.path}.copy`);
     await rename(`${bench.path}.copy`, bench.path);
-    expect(await bench.readAfresh()).toEqual(weight);
+    expect(isWeight(await bench.readAfresh())).toBe(true);
     expect(bench.hashed()).toBe(1);
-    expect(await bench.readAfresh()).toEqual(weight);
+    expect(isWeight(await bench.readAfresh())).toBe(true);
     expect(bench.hashed()).toBe(1);
   });
 
@@ -177,7 +162,7 @@ describe("BlobSource", () => {
     });
     // Control.
     await bench.store.blobs.put(weight);
-    expect(await bench.readAfresh()).toEqual(weight);
+    expect(isWeight(await bench.readAfresh())).toBe(true);
   });
 
   it("hashes once a process where the file system takes no seal", async () => {
@@ -200,7 +185,7 @@ describe("BlobSource", () => {
     const source = new BlobSource(folder.path, unsealable);
     const target = new Uint8Array(weight.byteLength);
     for (let i = 0; i < 3; i++) await source.read(digest, 0, target);
-    expect(target).toEqual(weight);
+    expect(isWeight(target)).toBe(true);
     expect(hashed).toBe(1);
   });
 
@@ -226,7 +211,7 @@ describe("BlobSource", () => {
 
 describe("the seal", () => {
   it("is a whole even second of 2001, another for another digest, size or inode", () => {
-    const file = fc.record({ digest: fc.hexaString(), sizeBytes: fc.nat(), inode: fc.nat() });
+    const file = fc.record({ digest: fc.string(), sizeBytes: fc.nat(), inode: fc.nat() });
     fc.assert(
       fc.property(file, ({ digest, sizeBytes, inode }) => {
         const status = { sizeBytes, inode, modifiedMs: 0, changedMs: 0 };

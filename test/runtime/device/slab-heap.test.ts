@@ -96,8 +96,8 @@ describe("SlabHeap.place()", () => {
 
   it("distributes pieces the largest first where order does not get all of them in", () => {
     const heap = heapOf(4, 6);
-    // In order, 1 and 3 would go to slab 1 and leave no place for 6.
-    expect(places(put(heap, 1, 3, 6))).toEqual(["0:0", "0:1", "1:0"]);
+    // In order, 1 and 2 go to slab 0, 4 to slab 1, and 3 finds no place.
+    expect(places(put(heap, 1, 2, 4, 3))).toEqual(["1:0", "1:1", "0:0", "1:3"]);
   });
 
   it("never splits a piece, and places nothing where one does not fit", () => {
@@ -218,6 +218,15 @@ describe("SlabHeap.planRoom()", () => {
     expect(plan?.[0]?.from).toBe(one);
     expect(heap.place(units(1, 3))).toBeUndefined();
     heap.check();
+  });
+
+  it("would rather make one hole for the whole group than move less", () => {
+    const { heap, two } = fragmented();
+    // Moving `one` would make a hole of 4, for the 3, and leave one of 2 for the rest.
+    const plan = heap.planRoom(units(3, 2));
+    expect(plan?.map(({ from }) => from)).toEqual([two]);
+    for (const move of plan!) heap.applyMove(move);
+    expect(places(heap.place(units(3, 2)))).toEqual(["0:3", "0:6"]);
   });
 
   it("makes room once its moves are applied", () => {

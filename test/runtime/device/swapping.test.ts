@@ -105,6 +105,32 @@ class Caller {
   }
 }
 
+test("slabs that are half empty make room for activations", async () => {
+  const small = await Promise.all(
+    Array.from({ length: 24 }, (_, i) => makeFunction(`small${i}`, [200 * 1024], 90_000 + i)),
+  );
+  service = await testService(blobs, budgetBytes);
+  for (const { id, program } of small) await service.load(id, program, { writesBeforeReads: false });
+  const full = await service.memory();
+  // Every other one goes: no slab is empty, and half of each is free.
+  for (const { id } of small.filter((_, i) => i % 2 === 1)) await service.evict(id);
+  const sketch = new Sketch();
+  const bytes = Math.floor(budgetBytes - full.weightBytes + mebibyte);
+  const input = sketch.input("uint32", bytes / 4);
+  sketch.copy(input, sketch.output("uint32", 4), 16);
+  const { program } = sketch.finish();
+  await service.load("large", program, { writesBeforeReads: false });
+  const { outputs } = await service.run({ program: "large", inputs: [noise(bytes / 4, 5)] });
+  expect(outputs[0]).toEqual(noise(bytes / 4, 5).slice(0, 16));
+  for (const { id, expected } of small.filter((_, i) => i % 2 === 0)) {
+    const { outputs: own } = await service.run({ program: id, inputs: [] });
+    expect(Buffer.compare(own[0]!, expected), id).toBe(0);
+  }
+  expect((await service.memory()).totalBytes).toBeLessThanOrEqual(budgetBytes);
+  for (const { id } of small) await service.unload(id);
+  await service.unload("large");
+});
+
 describe.each([
   { name: "without a host tier", hostBudgetBytes: 0 },
   { name: "with a host tier that is too small for all", hostBudgetBytes: 8 * mebibyte },
