@@ -5,6 +5,7 @@
 import { create, globals } from "webgpu";
 import type { Program } from "../kernels/program/program.ts";
 import { DeviceService } from "../runtime/device/service.ts";
+import type { UploadChoice } from "../runtime/device/upload-path.ts";
 import { MemoryWeights } from "../runtime/device/weights.ts";
 
 let opened: Promise<GPUDevice> | undefined;
@@ -34,6 +35,7 @@ export async function testService(
   weights: ReadonlyMap<string, Uint8Array> = new Map(),
   budgetBytes = 2 ** 30,
   hostBudgetBytes = 0,
+  upload?: UploadChoice,
 ): Promise<DeviceService> {
   const adapter = {
     vendor: "",
@@ -50,6 +52,7 @@ export async function testService(
     weights: new MemoryWeights(weights),
     budgetBytes,
     hostBudgetBytes,
+    upload,
   });
 }
 

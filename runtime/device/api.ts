@@ -3,6 +3,7 @@
  * device process, worker or thread. Plain data only; GPU objects stay with their owner.
  */
 import type { Program } from "../../kernels/program/program.ts";
+import type { UploadChoice } from "./upload-path.ts";
 
 export interface DeviceDescription {
   readonly adapter: {
@@ -92,6 +93,11 @@ export interface DeviceApi {
    *   hangs: the device does not recover from it.
    */
   run(request: RunRequest): Promise<RunResult>;
+  /**
+   * Measures how bytes reach this device fastest, and uploads weights that way from now on. Takes tens of milliseconds
+   * and some memory: not while somebody waits. @throws OUT_OF_MEMORY where the budget has no room for it now.
+   */
+  measureUpload(): Promise<UploadChoice>;
   memory(): Promise<DeviceMemory>;
 }
 

@@ -9,6 +9,7 @@ import { DeviceService } from "./service.ts";
 async function open({
   budgetBytes,
   hostBudgetBytes,
+  upload,
   blobFolder,
   ...choice
 }: OpenParams): Promise<DeviceService> {
@@ -19,7 +20,15 @@ async function open({
   device.addEventListener("uncapturederror", ({ error }) => console.error(`uncaptured: ${error.message}`));
   const weights = new BlobSource(blobFolder, platform.readBlob);
   const onWait = platform.pace(pace, () => service.isWaiting);
-  const service = new DeviceService({ device, adapter, weights, budgetBytes, hostBudgetBytes, onWait });
+  const service = new DeviceService({
+    device,
+    adapter,
+    weights,
+    budgetBytes,
+    hostBudgetBytes,
+    upload,
+    onWait,
+  });
   return service;
 }
 

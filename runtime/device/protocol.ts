@@ -20,12 +20,15 @@ import type {
   ShaderError,
 } from "./api.ts";
 import type { AdapterChoice } from "./open.ts";
+import type { UploadChoice } from "./upload-path.ts";
 
 /** How a device process is to open its device; the first call on its Port. */
 export interface OpenParams extends AdapterChoice {
   readonly budgetBytes: number;
   /** Bytes of weights that may be kept in host memory. Left out: none. */
   readonly hostBudgetBytes?: number | undefined;
+  /** What `measureUpload` found on this adapter before. */
+  readonly upload?: UploadChoice | undefined;
   /** Folder of weights by digest; see `blobPath`. */
   readonly blobFolder: string;
 }
@@ -41,6 +44,13 @@ const openParams = v.strictObject({
   ...adapterChoice,
   budgetBytes: v.number(),
   hostBudgetBytes: v.optional(v.number()),
+  upload: v.optional(
+    v.strictObject({
+      path: v.picklist(["direct", "ring"]),
+      pieceBytes: v.pipe(v.number(), v.integer(), v.multipleOf(8), v.minValue(8)),
+      bytesPerSecond: v.number(),
+    }),
+  ),
   blobFolder: v.string(),
 });
 const loadParams = v.strictObject({
@@ -98,6 +108,10 @@ export class DeviceClient implements DeviceApi {
     return { outputs: attachments, timing: { loadMs, queueMs, encodeMs, executeMs } };
   }
 
+  async measureUpload(): Promise<UploadChoice> {
+    return (await this.#rpc.call("measureUpload", null)).result as UploadChoice;
+  }
+
   async memory(): Promise<DeviceMemory> {
     return (await this.#rpc.call("memory", null)).result as DeviceMemory;
   }
@@ -137,6 +151,7 @@ export function deviceHandlers(open: (params: OpenParams) => Promise<DeviceApi>)
       opened()
         .run({ program: check(text, params), inputs })
         .then(({ outputs, timing }) => ({ result: timingTuple(timing), attachments: outputs })),
+    measureUpload: async () => ({ result: await opened().measureUpload() }),
     memory: async () => ({ result: await opened().memory() }),
   };
 }

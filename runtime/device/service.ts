@@ -22,6 +22,7 @@ import { Layouts } from "./layouts.ts";
 import { Ledger } from "./ledger.ts";
 import { type LoadContext, LoadedProgram } from "./loaded-program.ts";
 import { Pipelines } from "./pipelines.ts";
+import type { UploadChoice } from "./upload-path.ts";
 import { Weights } from "./weights.ts";
 
 export interface DeviceServiceOptions {
@@ -31,6 +32,8 @@ export interface DeviceServiceOptions {
   readonly budgetBytes: number;
   /** Bytes of weights kept in host memory. Left out: none. */
   readonly hostBudgetBytes?: number | undefined;
+  /** What `measureUpload` found on this adapter before. */
+  readonly upload?: UploadChoice | undefined;
   /** Left out: its own. */
   readonly layouts?: Layouts;
   /** Called when a round of runs was submitted; `isWaiting` then says how long there is nothing else to do. */
@@ -58,6 +61,7 @@ export class DeviceService implements DeviceApi {
     weights,
     budgetBytes,
     hostBudgetBytes = 0,
+    upload,
     layouts = new Layouts(device),
     onWait,
   }: DeviceServiceOptions) {
@@ -73,6 +77,7 @@ export class DeviceService implements DeviceApi {
       weights: new Weights(device, ledger, this.#host),
       bindGroups: new BindGroupCache(maxBindGroups),
     };
+    if (upload !== undefined) this.#context.weights.useUpload(upload);
     this.#executor = new Executor(device, ledger, onWait);
     device.lost.then(({ message }) => {
       this.#executor.fail(new DawnletError("DEVICE_LOST", `The GPU device was lost: ${message}`));
@@ -132,6 +137,12 @@ export class DeviceService implements DeviceApi {
     const loaded = this.#programs.get(id);
     if (loaded !== undefined) return this.#executor.run(loaded, inputs);
     return Promise.reject(new DawnletError("NOT_FOUND", `No Program '${id}' is loaded on this device`));
+  }
+
+  async measureUpload(): Promise<UploadChoice> {
+    const choice = await this.#context.weights.measureUpload();
+    this.#context.weights.useUpload(choice);
+    return choice;
   }
 
   async memory(): Promise<DeviceMemory> {

@@ -3,12 +3,12 @@
  * time take turns, a group of pieces each, and so do the runs of resident Programs: few bytes are queued on the GPU
  * at any time, so that nobody waits for a whole load.
  *
- * Pieces of 4 MiB go through `writeBuffer`: Dawn takes them through staging memory that it keeps, larger ones make it
- * allocate anew, and faulting fresh pages in is what an upload costs most. Into warm memory 256 MiB took 52 ms (4 MiB),
- * 68 ms (16 MiB), through mapped staging buffers 166 ms, from buffers kept as the host tier 137 ms (SwiftShader on a
+ * How a piece gets there is the matter of upload-path.ts. Into warm memory 256 MiB took 52 ms by `writeBuffer` (pieces
+ * of 4 MiB), 166 ms through mapped staging buffers and 137 ms from buffers kept as the host tier (SwiftShader on a
  * 2-core machine without a GPU).
  */
 import type { HostBlob, HostTier } from "./host-tier.ts";
+import type { UploadPath } from "./upload-path.ts";
 
 /** One blob on its way. */
 export interface Upload {
@@ -22,7 +22,6 @@ export interface Upload {
   readonly onWritten: () => void;
 }
 
-const pieceBytes = 4 * 2 ** 20;
 /** Pieces being read at a time: enough to hide the latency of small files. */
 const readAhead = 4;
 /** After so many bytes a load lets others go first. */
@@ -40,11 +39,21 @@ interface Piece {
 export class Uploader {
   readonly #queue: GPUQueue;
   readonly #host: HostTier;
+  #path: UploadPath;
+  #pieceBytes: number;
   #groupsInFlight: Promise<unknown>[] = [];
 
-  constructor(queue: GPUQueue, host: HostTier) {
+  constructor(queue: GPUQueue, host: HostTier, path: UploadPath, pieceBytes: number) {
     this.#queue = queue;
     this.#host = host;
+    this.#path = path;
+    this.#pieceBytes = pieceBytes;
+  }
+
+  /** Goes another way from now on. The one before must stay until what goes its way has been written. */
+  change(path: UploadPath, pieceBytes: number): void {
+    this.#path = path;
+    this.#pieceBytes = pieceBytes;
   }
 
   /**
@@ -68,7 +77,14 @@ export class Uploader {
         const bytes = piece.bytes instanceof Uint8Array ? piece.bytes : await piece.bytes;
         const { upload, blob } = piece;
         if (!upload.isWanted()) continue;
-        this.#queue.writeBuffer(upload.to, upload.toOffset + piece.offset, bytes);
+        const path = this.#path;
+        const reserving = path.reserve();
+        if (reserving !== undefined) await reserving;
+        if (!upload.isWanted()) {
+          path.cancel();
+          continue;
+        }
+        path.write(upload.to, upload.toOffset + piece.offset, bytes);
         ungrouped += bytes.byteLength;
         if (piece.offset + bytes.byteLength === upload.sizeBytes) {
           open.delete(blob);
@@ -87,6 +103,7 @@ export class Uploader {
   }
 
   *#pieces(uploads: readonly Upload[], open: Set<HostBlob>): Generator<Piece, undefined> {
+    const pieceBytes = this.#pieceBytes;
     for (const upload of uploads) {
       if (!upload.isWanted()) continue;
       const { sizeBytes } = upload;

@@ -9,6 +9,13 @@ import type { HostTier } from "./host-tier.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
 import { SlabHeap, type SlabPlacement } from "./slab-heap.ts";
 import { Uploader } from "./upload.ts";
+import {
+  defaultChoice,
+  measureUpload,
+  openUploadPath,
+  type UploadChoice,
+  type UploadPath,
+} from "./upload-path.ts";
 
 export interface WeightBlob {
   readonly digest: string;
@@ -48,6 +55,7 @@ export class Weights {
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
   readonly #uploader: Uploader;
+  #path: UploadPath;
   readonly #alignment: number;
   readonly #maxSlabBytes: number;
   readonly #heap: SlabHeap;
@@ -58,7 +66,8 @@ export class Weights {
   constructor(device: GPUDevice, ledger: Ledger, host: HostTier) {
     this.#device = device;
     this.#ledger = ledger;
-    this.#uploader = new Uploader(device.queue, host);
+    this.#path = openUploadPath(device, ledger, defaultChoice);
+    this.#uploader = new Uploader(device.queue, host, this.#path, defaultChoice.pieceBytes);
     this.#alignment = device.limits.minStorageBufferOffsetAlignment;
     const share = powerOfTwo(ledger.budgetBytes / 16);
     this.#maxSlabBytes = Math.min(maxSlabBytes, Math.max(minSlabBytes, share));
@@ -87,6 +96,19 @@ export class Weights {
       missing.reduce((sum, blob) => sum + blob.sizeBytes, 0),
       (digest, resident) => this.#release(digest, resident),
     );
+  }
+
+  /** How weights are uploaded from now on. @throws DawnletError OUT_OF_MEMORY for staging memory. */
+  useUpload(choice: UploadChoice): void {
+    const path = openUploadPath(this.#device, this.#ledger, choice);
+    this.#path.destroy();
+    this.#path = path;
+    this.#uploader.change(path, choice.pieceBytes);
+  }
+
+  /** @throws DawnletError OUT_OF_MEMORY where the budget has no room for a measurement now. */
+  measureUpload(): Promise<UploadChoice> {
+    return measureUpload(this.#device, this.#ledger);
   }
 
   /** Gives slabs back that hold nothing. */

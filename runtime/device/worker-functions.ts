@@ -20,6 +20,7 @@ import type {
 } from "./api.ts";
 import type { AdapterChoice } from "./open.ts";
 import { adapterChoice, check } from "./protocol.ts";
+import type { UploadChoice } from "./upload-path.ts";
 import { MemoryWeights } from "./weights.ts";
 
 /** How a worker is to open its device. */
@@ -97,6 +98,7 @@ function deviceFunctions(open: OpenDevice) {
     evict: (id: unknown) => opened().evict(check(text, id)),
     unload: (id: unknown) => opened().unload(check(text, id)),
     run: (request: unknown) => opened().run(check(runRequest, request)),
+    measureUpload: () => opened().measureUpload(),
     memory: () => opened().memory(),
     close: (): void => opened().destroy(),
   };
@@ -151,6 +153,10 @@ export class WorkerDevice implements DeviceApi {
   run({ program, inputs }: RunRequest): Promise<RunResult> {
     // Copied once here: a view would take all of the memory that it is a part of along.
     return this.#remote.run(give({ program, inputs: inputs.map((input) => new Uint8Array(input)) }));
+  }
+
+  measureUpload(): Promise<UploadChoice> {
+    return this.#remote.measureUpload();
   }
 
   memory(): Promise<DeviceMemory> {

@@ -77,6 +77,7 @@ function remembering(device: DeviceApi, loaded: Set<string>): DeviceApi {
       return device.load(id, program, options);
     },
     evict: (id) => device.evict(id),
+    measureUpload: () => device.measureUpload(),
     unload: (id) => device.unload(id),
     run: (request) => device.run(request),
     memory: () => device.memory(),

@@ -21,6 +21,9 @@ const code = `
   sum[lane] = total;
 }`;
 
+/** Staging memory stays while the service lives. */
+const ring = { path: "ring", pieceBytes: 64 * 1024, bytesPerSecond: 0 } as const;
+
 interface Function {
   readonly id: string;
   readonly program: Program;
@@ -60,8 +63,9 @@ beforeAll(async () => {
 
 afterEach(async () => {
   for (const { id } of functions) await service.unload(id);
-  const { totalBytes, placedBytes, hostBytes } = await service.memory();
-  expect([totalBytes, placedBytes, hostBytes]).toEqual([0, 0, 0]);
+  const { totalBytes, stagingBytes, placedBytes, hostBytes } = await service.memory();
+  expect([totalBytes - stagingBytes, placedBytes, hostBytes]).toEqual([0, 0, 0]);
+  expect([0, 4 * ring.pieceBytes]).toContain(stagingBytes);
 });
 
 /** Loads in order of need, evicting what was used longest ago and is idle. */
@@ -131,12 +135,27 @@ test("slabs that are half empty make room for activations", async () => {
   await service.unload("large");
 });
 
+test("the fastest way to upload is measured, and the memory for that given back", async () => {
+  service = await testService(blobs, 256 * mebibyte);
+  const choice = await service.measureUpload();
+  expect(["direct", "ring"]).toContain(choice.path);
+  expect(choice.bytesPerSecond).toBeGreaterThan(0);
+  const { stagingBytes } = await service.memory();
+  expect(stagingBytes).toBe(choice.path === "ring" ? 4 * choice.pieceBytes : 0);
+  // What no budget has room for is refused, and leaves nothing.
+  const tight = await testService(blobs, 16 * mebibyte);
+  await expect(tight.measureUpload()).rejects.toMatchObject({ code: "OUT_OF_MEMORY" });
+  expect((await tight.memory()).totalBytes).toBe(0);
+  service = tight;
+});
+
 describe.each([
-  { name: "without a host tier", hostBudgetBytes: 0 },
-  { name: "with a host tier that is too small for all", hostBudgetBytes: 8 * mebibyte },
-])("a device of 6 MiB $name", ({ hostBudgetBytes }) => {
+  { name: "without a host tier", hostBudgetBytes: 0, upload: undefined },
+  { name: "with a host tier that is too small for all", hostBudgetBytes: 8 * mebibyte, upload: undefined },
+  { name: "through a ring of staging buffers", hostBudgetBytes: 8 * mebibyte, upload: ring },
+])("a device of 6 MiB $name", ({ hostBudgetBytes, upload }) => {
   test("functions of several times its memory give what each gives alone", async () => {
-    service = await testService(blobs, budgetBytes, hostBudgetBytes);
+    service = await testService(blobs, budgetBytes, hostBudgetBytes, upload);
     const random = seededRandom(11);
     const total = functions.reduce((sum, { weightBytes }) => sum + weightBytes, 0);
     expect(total).toBeGreaterThan(2 * budgetBytes);
@@ -151,7 +170,7 @@ describe.each([
   });
 
   test("so they do when three are called at a time", async () => {
-    service = await testService(blobs, budgetBytes, hostBudgetBytes);
+    service = await testService(blobs, budgetBytes, hostBudgetBytes, upload);
     const caller = new Caller();
     const worker = async (seed: number) => {
       const random = seededRandom(seed);

@@ -23,6 +23,7 @@ const program: Program = {
   features: [],
 };
 const timing = { loadMs: 0, queueMs: 1, encodeMs: 2, executeMs: 3 };
+const uploadChoice = { path: "ring", pieceBytes: 4096, bytesPerSecond: 1 } as const;
 const loadTiming = { pipelinesMs: 1, uploadMs: 2, totalMs: 3, uploadedBytes: 4 };
 const memory = {
   ...{ budgetBytes: 9, weightBytes: 0, activationBytes: 0, constantBytes: 0, stagingBytes: 0 },
@@ -56,6 +57,7 @@ beforeEach(() => {
     async evict(id) {
       calls.push(["evict", id]);
     },
+    measureUpload: async () => uploadChoice,
     async unload(id) {
       calls.push(id);
     },
@@ -83,6 +85,7 @@ test("every method of DeviceApi reaches the device and brings its answer back", 
   expect(await device.checkShader("x")).toEqual([{ line: 1, column: 2, message: "x" }]);
   expect(await device.load("p", program, { writesBeforeReads: true })).toEqual(loadTiming);
   expect(await device.memory()).toEqual(memory);
+  expect(await device.measureUpload()).toEqual(uploadChoice);
   await device.evict("p");
   await device.unload("p");
   await device.close();
