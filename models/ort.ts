@@ -5,7 +5,15 @@
  */
 import type * as Ort from "onnxruntime-web/wasm";
 import { DawnletError } from "../kernels/errors.ts";
-import { type DataType, isDataType, type Tensor, type TensorSpec, type Tensors } from "../kernels/tensor.ts";
+import { decodeStrings, encodeStrings } from "../kernels/strings.ts";
+import {
+  type DataType,
+  elementCount,
+  isDataType,
+  type Tensor,
+  type TensorSpec,
+  type Tensors,
+} from "../kernels/tensor.ts";
 
 /** A model as ORT takes it: bytes, and weights that live beside it. */
 export interface ModelFiles {
@@ -60,7 +68,7 @@ export async function createCpuSession(
     outputNames: session.outputNames,
     async run(inputs, outputs) {
       const feeds: Record<string, Ort.Tensor> = {};
-      for (const [name, tensor] of Object.entries(inputs)) feeds[name] = toOrtTensor(ort, tensor);
+      for (const [name, tensor] of Object.entries(inputs)) feeds[name] = toOrtTensor(ort, name, tensor);
       const results = await session.run(feeds, outputs ?? session.outputNames).catch((error: unknown) => {
         throw new DawnletError("INVALID_ARGUMENT", `ONNX Runtime refused the call: ${wordsOf(error)}`);
       });
@@ -178,8 +186,11 @@ async function createSession(
 /** How ORT begins where a model contradicts itself, rather than being beyond ORT. */
 const contradiction = /^invalid model|this is an invalid model|does not match expected size/i;
 
-function toOrtTensor(ort: Engine, { dataType, shape, data }: Tensor): Ort.Tensor {
-  if (dataType === "string") return new ort.Tensor("string", decodeStrings(data), shape);
+function toOrtTensor(ort: Engine, name: string, { dataType, shape, data }: Tensor): Ort.Tensor {
+  if (dataType === "string") {
+    const texts = decodeStrings(name, data, elementCount(shape), "ONNX Runtime takes no other bytes");
+    return new ort.Tensor("string", texts, shape);
+  }
   // ORT wants a typed view of the right alignment.
   const bytes = new Uint8Array(data);
   const view = new viewOf[dataType](bytes.buffer);
@@ -226,32 +237,6 @@ const viewOf = {
   uint64: BigUint64Array,
   bool: Uint8Array,
 } as const;
-
-function decodeStrings(data: Uint8Array): string[] {
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const decoder = new TextDecoder();
-  const strings: string[] = [];
-  for (let at = 0; at < data.byteLength; ) {
-    const length = view.getUint32(at, true);
-    strings.push(decoder.decode(data.subarray(at + 4, at + 4 + length)));
-    at += 4 + length;
-  }
-  return strings;
-}
-
-function encodeStrings(strings: readonly string[]): Uint8Array {
-  const encoder = new TextEncoder();
-  const parts = strings.map((text) => encoder.encode(text));
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.byteLength, 0));
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  for (const part of parts) {
-    view.setUint32(at, part.byteLength, true);
-    bytes.set(part, at + 4);
-    at += 4 + part.byteLength;
-  }
-  return bytes;
-}
 
 /** What ORT says, without its error numbers, the path of its source file and the function there. */
 function wordsOf(error: unknown): string {

@@ -4,6 +4,7 @@
  * Tensors are views of the body, not copies.
  */
 import { DawnletError } from "../../kernels/errors.ts";
+import { encodeElements, splitElements } from "../../kernels/strings.ts";
 import {
   type DataType,
   elementBytes,
@@ -12,7 +13,6 @@ import {
   type TensorSignature,
 } from "../../kernels/tensor.ts";
 import { solveShapeOfBytes } from "./shape.ts";
-import { encodeElements, splitElements } from "./strings.ts";
 
 /** Where the JSON of a body ends; 0 in a request: the whole body is the one input. */
 export const headerLengthName = "inference-header-content-length";

@@ -6,8 +6,8 @@
  * FP16 is refused: its clients disagree about what a JSON number means, the binary forms are exact.
  */
 import { DawnletError } from "../../kernels/errors.ts";
+import { encodeStrings } from "../../kernels/strings.ts";
 import { type DataType, elementCount } from "../../kernels/tensor.ts";
-import { encodeStrings } from "./strings.ts";
 
 /**
  * Bytes of a tensor. Nothing is allocated before the data was found to have as many elements as the shape.

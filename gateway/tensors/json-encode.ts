@@ -6,8 +6,8 @@
  * 64-bit integers are written with all their digits. FP16 is refused, see json-decode.ts.
  */
 import { DawnletError } from "../../kernels/errors.ts";
+import { decodeStrings } from "../../kernels/strings.ts";
 import { elementCount, type Tensor } from "../../kernels/tensor.ts";
-import { decodeStrings } from "./strings.ts";
 
 export type JsonLayout = "flat" | "nested";
 
@@ -67,7 +67,7 @@ function rowWriter(output: string, tensor: Tensor): RowWriter {
     case "bool":
       return (start, end) => JSON.stringify(Array.from(bytes.subarray(start, end), (byte) => byte !== 0));
     case "string": {
-      const texts = decodeStrings(output, bytes, elementCount(tensor.shape));
+      const texts = decodeStrings(output, bytes, elementCount(tensor.shape), "ask for it in binary");
       return (start, end) => JSON.stringify(texts.slice(start, end));
     }
     case "float16":

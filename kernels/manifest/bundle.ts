@@ -17,6 +17,7 @@ import {
   readManifest,
   type TensorDeclaration,
 } from "./manifest.ts";
+import { type StatedMemorySettings, statedMemorySettings } from "./memory-settings.ts";
 import { type Plan, planManifest } from "./plan.ts";
 import { reflectShader, type ShaderModule } from "./reflect.ts";
 import { bindScope } from "./scope.ts";
@@ -41,7 +42,9 @@ export interface Specialised {
 }
 
 export interface WgslBundle {
+  readonly memory: StatedMemorySettings;
   readonly description: string | undefined;
+  readonly timeLimitMs: number | undefined;
   readonly signature: WgslSignature;
   /** Constants by digest (SHA-256, lower-case hex), padded to multiples of 4 bytes. */
   readonly weights: ReadonlyMap<string, Uint8Array>;
@@ -105,8 +108,18 @@ async function makeBundle(
     const resolved = resolve(inputShapes, parameters);
     return { program: build(resolved), key: resolved.key, uniforms: resolved.uniforms, weights };
   };
-  const { description } = manifest;
-  return { description, signature: signatureOf(manifest), weights, resolve, build, specialise };
+  const { description, timeLimitMs } = manifest;
+  const memory = statedMemorySettings(manifest);
+  return {
+    description,
+    memory,
+    timeLimitMs,
+    signature: signatureOf(manifest),
+    weights,
+    resolve,
+    build,
+    specialise,
+  };
 }
 
 /** The values that decide a Program's structure, in the order of the plan. */

@@ -6,7 +6,9 @@ import * as v from "valibot";
 import { DawnletError } from "../errors.ts";
 import type { DataType } from "../tensor.ts";
 import { constantExpression, type Expression, parseExpression } from "./expression.ts";
+import { memorySettingsEntries, type StatedMemorySettings } from "./memory-settings.ts";
 import type { ParameterSignature } from "./signature.ts";
+import { timeLimitSchema } from "./time-limit.ts";
 
 export const manifestFileName = "function.json";
 
@@ -59,8 +61,10 @@ export type ManifestStep =
   | { readonly type: "clear"; readonly buffer: string }
   | { readonly type: "repeat"; readonly count: Expression; readonly steps: readonly ManifestStep[] };
 
-export interface Manifest {
+export interface Manifest extends StatedMemorySettings {
   readonly description?: string;
+  /** How long one run may take on the device. */
+  readonly timeLimitMs?: number;
   readonly inputs: ReadonlyMap<string, TensorDeclaration>;
   readonly outputs: ReadonlyMap<string, TensorDeclaration>;
   readonly temporaries: ReadonlyMap<string, TensorDeclaration>;
@@ -251,6 +255,8 @@ const manifestSchema = v.pipe(
   v.strictObject({
     kind: v.literal("wgsl"),
     description: v.exactOptional(v.string()),
+    timeLimitMs: v.exactOptional(timeLimitSchema),
+    ...memorySettingsEntries,
     inputs: v.optional(mapOf(tensor), {}),
     outputs: mapOf(tensor),
     parameters: v.optional(mapOf(parameter), {}),

@@ -3,7 +3,7 @@
  * blocks a call packs, and what decides a Program's structure. All names are resolved here and every
  * mistake that does not depend on a call is found here.
  */
-import { DawnletError } from "../errors.ts";
+import { checkOutputsAreWritten, checkReadsFollowWrites, invalid } from "./data-flow.ts";
 import type { Expression } from "./expression.ts";
 import { plainName } from "./expression.ts";
 import { checkAccess, checkElement, checkSharing, isWritable, unfit } from "./fit.ts";
@@ -110,9 +110,10 @@ class Planner {
     this.#addBuffers("constant", "constants");
     for (const [name, kernel] of this.#manifest.kernels) this.#addKernel(name, kernel);
     const steps = this.#manifest.steps.map((step, i) => this.#planStep(`steps[${i}]`, step));
-    this.#checkOutputsAreWritten(steps);
-    const structure = [...this.#structure.values()];
-    return { buffers: [...this.#buffers.values()], blocks: this.#blocks, steps, structure };
+    const buffers = [...this.#buffers.values()];
+    checkOutputsAreWritten(buffers, steps);
+    checkReadsFollowWrites(steps);
+    return { buffers, blocks: this.#blocks, steps, structure: [...this.#structure.values()] };
   }
 
   #checkParameters(): void {
@@ -271,25 +272,4 @@ class Planner {
       throw invalid(where, `'${name}' is no parameter, and no input has it alone as a dimension`);
     }
   }
-
-  #checkOutputsAreWritten(steps: readonly PlannedStep[]): void {
-    const written = new Set<PlannedBuffer>();
-    for (const step of steps.flatMap((step) => (step.type === "repeat" ? step.steps : [step]))) {
-      if (step.type === "copy") written.add(step.to);
-      if (step.type === "clear") written.add(step.buffer);
-      if (step.type !== "dispatch") continue;
-      for (const { layout, target } of step.bindings) {
-        if (layout.access === "read_write" && target.type === "buffer") written.add(target.buffer);
-      }
-    }
-    for (const buffer of this.#buffers.values()) {
-      if (buffer.role === "output" && !written.has(buffer)) {
-        throw invalid(`outputs.${buffer.name}`, "no step writes it");
-      }
-    }
-  }
-}
-
-function invalid(where: string, what: string): DawnletError {
-  return new DawnletError("INVALID_BUNDLE", `Cannot use ${where} of function.json: ${what}`);
 }

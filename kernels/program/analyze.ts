@@ -156,28 +156,6 @@ export function planClears(program: Program, { slotOf }: SlotPlan): ClearPlan {
   };
 }
 
-export interface UnwrittenRead {
-  readonly buffer: BufferIndex;
-  /** Position among all steps, with those of repeats counted once each. */
-  readonly step: number;
-}
-
-/** Reads of temporaries and outputs that no earlier step can have written: a mistake in a manifest. */
-export function unwrittenReads(program: Program): UnwrittenRead[] {
-  const written = new Set<BufferIndex>();
-  const found: UnwrittenRead[] = [];
-  flatSteps(program).forEach((step, position) => {
-    const all = touches(program, step);
-    for (const { buffer, reads, writes } of all) {
-      const { type } = program.buffers[buffer]!;
-      if (reads && !writes && (type === "temporary" || type === "output") && !written.has(buffer))
-        found.push({ buffer, step: position });
-    }
-    for (const { buffer, writes } of all) if (writes) written.add(buffer);
-  });
-  return found;
-}
-
 /** The limits of a GPUDevice that decide whether a Program can run on it, by their WebGPU names. */
 export interface Requirements {
   readonly maxBufferSize: number;

@@ -73,8 +73,9 @@ export async function verifyChecksums(model: ModelProto, files: FileLookup): Pro
     verified.add(key);
     const file = files(location);
     if (file === undefined) throw invalid(tensor, `its file '${location}' is not beside the model`);
-    const digest = await crypto.subtle.digest("SHA-1", Uint8Array.from(file));
-    const actual = hex(new Uint8Array(digest));
+    // Files may have gigabytes: copied only where WebCrypto would refuse them, in memory that threads share.
+    const bytes = isUnshared(file) ? file : Uint8Array.from(file);
+    const actual = new Uint8Array(await crypto.subtle.digest("SHA-1", bytes)).toHex();
     if (actual !== checksum)
       throw invalid(tensor, `the SHA-1 of '${location}' is ${actual}: expected ${checksum}`);
   }
@@ -95,8 +96,8 @@ function tensorsOf(graph: GraphProto): readonly TensorProto[] {
   return [...graph.initializer, ...sparse, ...inNodes].filter((tensor) => tensor !== undefined);
 }
 
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer;
 }
 
 function insideFolder(tensor: TensorProto, location: string): string {

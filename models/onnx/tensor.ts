@@ -3,7 +3,8 @@
  * little-endian row-major bytes. Raw and external bytes are views, not copies.
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import { type DataType, elementBytes, type Tensor } from "../../kernels/tensor.ts";
+import { encodeElements, splitElements } from "../../kernels/strings.ts";
+import { type DataType, elementBytes, elementCount, type Tensor } from "../../kernels/tensor.ts";
 import { makeTensor, noTensor } from "./build.ts";
 import { dataTypeOf, onnxTypeCode, onnxTypeName } from "./data-types.ts";
 import { type FileLookup, isExternal, readExternal } from "./external.ts";
@@ -43,8 +44,8 @@ export function readTensor(proto: TensorProto, files: FileLookup = noFiles): Ten
 export function writeTensor(name: string, tensor: Tensor): TensorProto {
   const { dataType, shape, data } = tensor;
   if (dataType !== "string") return makeTensor(name, dataType, shape, data);
-  const dims = shape.map(BigInt);
-  return { ...noTensor, name, dims, dataType: onnxTypeCode(dataType), stringData: unpackStrings(data) };
+  const stringData = splitElements(name, data, elementCount(shape));
+  return { ...noTensor, name, dims: shape.map(BigInt), dataType: onnxTypeCode(dataType), stringData };
 }
 
 /** @throws DawnletError INVALID_MODEL for negative dimensions and for more elements than can be counted. */
@@ -99,31 +100,12 @@ function bytes(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
-/** Strings of a Tensor: each a u32 length and its UTF-8 bytes. */
+/** Bytes of a Tensor of strings. */
 function packStrings(proto: TensorProto, count: number): Uint8Array {
   const strings = proto.stringData;
   if (strings.length !== count)
     throw invalid(proto, `it has ${strings.length} strings: its shape takes ${count}`);
-  const packed = new Uint8Array(strings.reduce((sum, text) => sum + 4 + text.length, 0));
-  const view = new DataView(packed.buffer);
-  let offset = 0;
-  for (const text of strings) {
-    view.setUint32(offset, text.length, true);
-    packed.set(text, offset + 4);
-    offset += 4 + text.length;
-  }
-  return packed;
-}
-
-function unpackStrings(packed: Uint8Array): readonly Uint8Array[] {
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
-  const strings: Uint8Array[] = [];
-  for (let offset = 0; offset < packed.length; ) {
-    const length = view.getUint32(offset, true);
-    strings.push(packed.subarray(offset + 4, offset + 4 + length));
-    offset += 4 + length;
-  }
-  return strings;
+  return encodeElements(strings);
 }
 
 function invalid(proto: TensorProto, why: string): DawnletError {

@@ -2,6 +2,7 @@
  * Everything wrong that can be sent: bundles, calls, sockets. After each refusal, which has a status, a code and words
  * for people, the server still has its functions and answers.
  */
+import { createHash } from "node:crypto";
 import { access, open } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -10,7 +11,7 @@ import { missingFiles } from "../models/onnx/shared-files.ts";
 import { modelFile } from "./media.ts";
 import { sendRaw } from "./raw-http.ts";
 import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
-import { manifestOf, timesModel, timesModelWithFile, timesShader } from "./small-functions.ts";
+import { diagonal, manifestOf, timesModel, timesModelWithFile, timesShader } from "./small-functions.ts";
 import { floats, floatsIn } from "./tensors.ts";
 
 let folder: Awaited<ReturnType<typeof dataFolder>>;
@@ -172,6 +173,17 @@ describe("a deploy is refused for", () => {
       bad("INVALID_SHADER", /z/),
     ],
     [
+      "a manifest that reads what no step wrote",
+      zipOf(
+        {
+          temporaries: { t: { type: "float32", shape: ["n"] } },
+          steps: [{ kernel: "main", bind: { x: "t", y: "y" }, workgroups: [1] }],
+        },
+        timesShader(2),
+      ),
+      bad("INVALID_BUNDLE", /steps\[0\]\.bind\.x .* kernel 'main' reads temporary 't' .*\{"clear": "t"\}/),
+    ],
+    [
       "more workgroups than a device runs",
       zipOf({ steps: [{ kernel: "main", bind: { x: "x", y: "y" }, workgroups: [70000] }] }, timesShader(2)),
       { status: 422, code: "LIMIT_EXCEEDED", words: /70000 workgroups|65535/ },
@@ -202,6 +214,26 @@ describe("a deploy is refused for", () => {
       words,
     });
     const control = await server.client.deploy("bad", manyBindings(most));
+    expect(control.status).toBe(201);
+    await server.client.remove("bad");
+  });
+
+  test("weights beside a model whose SHA-1 is not the one that it states", async () => {
+    const weights = new Uint8Array(diagonal(5).buffer);
+    const checksum = createHash("sha1").update(weights).digest("hex");
+    const model = timesModelWithFile("weights/w.bin", checksum);
+    const zipWith = (content: Uint8Array) =>
+      buildZip([
+        { name: "model.onnx", content: model },
+        { name: "weights/w.bin", content },
+      ]);
+    const changed = weights.slice();
+    changed[17]! ^= 1;
+    const words = new RegExp(`SHA-1 of 'weights/w\\.bin' is [0-9a-f]{40}: expected ${checksum}`);
+    const refusal = { status: 400, code: "INVALID_MODEL", words };
+    expectRefusal(await server.client.deploy("bad", zipWith(changed)), refusal);
+    expect(await server.client.send("/v1/functions/bad")).toMatchObject({ status: 404 });
+    const control = await server.client.deploy("bad", zipWith(weights));
     expect(control.status).toBe(201);
     await server.client.remove("bad");
   });

@@ -19,6 +19,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 `;
 }
 
+/** `y = 2 * x`, and never an end where an element of x is negative. */
+export const trapShader = `
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= arrayLength(&y)) { return; }
+  y[id.x] = 2.0 * x[id.x];
+  loop {
+    if (x[id.x] >= 0.0) { break; }
+    y[id.x] = y[id.x] + 1.0;
+  }
+}
+`;
+
 export const width = 96;
 
 /** `factor` on the diagonal: what the model below multiplies by. */
@@ -31,10 +47,12 @@ export function timesModel(factor: number): Uint8Array<ArrayBuffer> {
   return modelWith(makeFloats("w", diagonal(factor), [width, width]));
 }
 
-/** The same, with its weight in the file `location` beside it. */
-export function timesModelWithFile(location: string): Uint8Array<ArrayBuffer> {
+/** The same, with its weight in the file `location` beside it, whose SHA-1 it may state. */
+export function timesModelWithFile(location: string, checksum?: string): Uint8Array<ArrayBuffer> {
   const { rawData, ...weight } = makeFloats("w", new Float32Array(width ** 2), [width, width]);
-  return modelWith({ ...weight, dataLocation: 1, externalData: [{ key: "location", value: location }] });
+  const externalData = [{ key: "location", value: location }];
+  if (checksum !== undefined) externalData.push({ key: "checksum", value: checksum });
+  return modelWith({ ...weight, dataLocation: 1, externalData });
 }
 
 function modelWith(weight: TensorProto): Uint8Array<ArrayBuffer> {

@@ -180,6 +180,8 @@ describe("errors of functions", () => {
     ["UNAVAILABLE", 503, "1"],
     ["DEVICE_LOST", 503, "1"],
     ["OUT_OF_MEMORY", 503, null],
+    ["QUARANTINED", 503, null],
+    ["TIME_LIMIT_EXCEEDED", 504, null],
     ["NOT_FOUND", 404, null],
     ["DEADLINE_EXCEEDED", 504, null],
     ["CANCELLED", 499, null],
@@ -217,7 +219,7 @@ describe("paths", () => {
   test.each([
     ["GET", "/v2/models/add/infer", "POST"],
     ["POST", "/v2", "GET, HEAD"],
-    ["PATCH", "/v1/functions/add", "GET, HEAD, PUT, DELETE"],
+    ["POST", "/v1/functions/add", "GET, HEAD, PUT, PATCH, DELETE"],
     ["DELETE", "/function/add", "GET, HEAD, POST"],
     ["OPTIONS", "/metrics", "GET, HEAD"],
   ])("that are known refuse %s %s with 405 and Allow: %s", async (method, path, allow) => {

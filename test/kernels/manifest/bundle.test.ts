@@ -311,6 +311,77 @@ describe("loadWgslBundle()", () => {
   });
 });
 
+describe("what steps read", () => {
+  const step = (x: string, y: string) => ({ kernel: "copy", bind: { x, y }, workgroups: [1] });
+  const copyShader = `
+@group(0) @binding(0) var<storage, read> x: array<u32>;
+@group(0) @binding(1) var<storage, read_write> y: array<u32>;
+@compute @workgroup_size(1) fn copy(@builtin(global_invocation_id) id: vec3u) { y[id.x] += x[id.x]; }
+`;
+  const loadSteps = (steps: readonly object[]) => {
+    const tensor = { type: "uint32", shape: ["n"] };
+    const json = {
+      kind: "wgsl",
+      inputs: { a: tensor },
+      outputs: { b: tensor, c: tensor },
+      temporaries: { t: tensor, u: tensor },
+      constants: { k: { type: "uint32", shape: [1], values: [1] } },
+      parameters: { times: { type: "uint32", default: 1 } },
+      kernels: { copy: { file: "k.wgsl" } },
+      steps: [...steps, step("a", "b"), step("a", "c")],
+    };
+    return load(json, { "k.wgsl": copyShader });
+  };
+  const repeat = (...steps: readonly object[]) => ({ repeat: "times", steps });
+
+  it.each<[string, object[], string]>([
+    [
+      "a temporary in a dispatch",
+      [step("a", "u"), step("t", "b")],
+      `steps[1].bind.x of function.json: kernel 'copy' reads temporary 't' before any step can have written it: add a step {"clear": "t"} before steps[1], or write it first`,
+    ],
+    [
+      "an output",
+      [step("c", "b")],
+      `steps[0].bind.x of function.json: kernel 'copy' reads output 'c' before any step can have written it: add a step {"clear": "c"} before steps[0]`,
+    ],
+    [
+      "a temporary that is copied",
+      [{ copy: { from: "t", to: "u" } }],
+      "steps[0].copy.from of function.json: the copy reads temporary 't' before any step",
+    ],
+    [
+      "what only a later step of the repeat writes",
+      [step("a", "u"), repeat(step("u", "b"), step("t", "u"), step("u", "t"))],
+      `steps[1].steps[1].bind.x of function.json: kernel 'copy' reads temporary 't' in the first round before any step can have written it: add a step {"clear": "t"} before steps[1], or`,
+    ],
+    [
+      "what only a later clear settles",
+      [step("t", "u"), { clear: "t" }],
+      "steps[0].bind.x of function.json: kernel 'copy' reads temporary 't' before",
+    ],
+  ])("must not be empty: %s", async (_, steps, message) => {
+    await expect(loadSteps(steps)).rejects.toMatchObject({
+      code: "INVALID_BUNDLE",
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it.each<[string, object[]]>([
+    ["an input or a constant", [step("a", "b"), step("k", "b"), { copy: { from: "a", to: "t" } }]],
+    ["what a dispatch wrote, or may have, before", [step("a", "t"), step("t", "c"), step("c", "b")]],
+    ["what was copied before", [{ copy: { from: "a", to: "t" } }, step("t", "b")]],
+    ["what was cleared before", [{ clear: "t" }, step("t", "b"), { clear: "c" }, step("c", "t")]],
+    ["what was cleared before the repeat", [{ clear: "t" }, repeat(step("t", "u"), step("u", "t"))]],
+    ["what an earlier step of the round wrote", [repeat(step("a", "t"), step("t", "b"))]],
+    ["what a repeat before wrote", [repeat(step("a", "t")), step("t", "b")]],
+    ["its own output, which is bound for writing", [step("a", "t"), step("a", "t")]],
+  ])("may be %s", async (_, steps) => {
+    const bundle = await loadSteps(steps);
+    checkProgram(bundle.specialise({ a: [4] }, {}).program);
+  });
+});
+
 describe("WgslBundle.build()", () => {
   it("makes a Program that states everything", async () => {
     const bundle = await load(manifest().json);

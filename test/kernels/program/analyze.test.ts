@@ -9,7 +9,6 @@ import {
   requirements,
   touches,
   traffic,
-  unwrittenReads,
   weightFirstUse,
 } from "../../../kernels/program/analyze.ts";
 import type { Program } from "../../../kernels/program/program.ts";
@@ -130,18 +129,6 @@ describe("planClears()", () => {
 
   it("includes an output that no step writes", () => {
     expect(buffersToClear(copyProgram({ steps: [] }))).toEqual([1]);
-  });
-});
-
-describe("unwrittenReads()", () => {
-  it("finds a temporary that is read before any step wrote it", () => {
-    const buffers = [...copyProgram().buffers, { type: "temporary", sizeBytes: 16 } as const];
-    const steps = [dispatch([read(0, 2, 16), write(1, 1, 16)])];
-    expect(unwrittenReads(copyProgram({ buffers, steps }))).toEqual([{ buffer: 2, step: 0 }]);
-  });
-
-  it("finds nothing where a step wrote it before", () => {
-    expect(unwrittenReads(copyProgram())).toEqual([]);
   });
 });
 

@@ -131,6 +131,14 @@ describe("external data", () => {
     const wrong = model(external({ location: "weights/a.bin", checksum: "0".repeat(40) }));
     await expect(verifyChecksums(wrong, files)).rejects.toThrow(/SHA-1 of 'weights\/a.bin'/);
     await expect(verifyChecksums(right, () => undefined)).rejects.toThrow("not beside the model");
+    // Part of a larger buffer, and in memory that threads share.
+    const larger = Uint8Array.of(7, ...file, 7).subarray(1, -1);
+    const shared = new Uint8Array(new SharedArrayBuffer(file.length));
+    shared.set(file);
+    for (const same of [larger, shared]) {
+      await verifyChecksums(right, () => same);
+      await expect(verifyChecksums(wrong, () => same)).rejects.toMatchObject({ code: "INVALID_MODEL" });
+    }
   });
 
   it("leaves inline tensors alone", () => {

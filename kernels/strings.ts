@@ -1,12 +1,13 @@
 /**
- * Tensors of strings: each element is a little-endian u32 length and as many bytes of UTF-8. The layout is
- * that of BYTES in the Open Inference Protocol.
+ * Tensors of strings: each element is a little-endian u32 length and as many bytes of UTF-8. The layout is that of
+ * BYTES in the Open Inference Protocol, whose clients may send any bytes: only who needs text asks for UTF-8.
  */
-import { DawnletError } from "../../kernels/errors.ts";
+import { DawnletError } from "./errors.ts";
 
 const lengthBytes = 4;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+/** A byte order mark is a character like others. */
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export function encodeStrings(texts: readonly string[]): Uint8Array {
   return encodeElements(texts.map((text) => encoder.encode(text)));
@@ -47,13 +48,16 @@ export function splitElements(name: string, bytes: Uint8Array, count: number): U
   return elements;
 }
 
-/** @throws DawnletError INVALID_ARGUMENT where an element is no UTF-8. */
-export function decodeStrings(name: string, bytes: Uint8Array, count: number): string[] {
+/**
+ * @param remedy what to do about an element that is no UTF-8, or why it is not taken.
+ * @throws DawnletError INVALID_ARGUMENT as `splitElements`, and where an element is no UTF-8.
+ */
+export function decodeStrings(name: string, bytes: Uint8Array, count: number, remedy: string): string[] {
   return splitElements(name, bytes, count).map((element, index) => {
     try {
       return decoder.decode(element);
     } catch {
-      throw failure(name, `its element ${index} is not UTF-8: use the binary form`);
+      throw failure(name, `its element ${index} is not UTF-8: ${remedy}`);
     }
   });
 }

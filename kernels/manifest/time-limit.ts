@@ -1,0 +1,11 @@
+/** `timeLimitMs` of `function.json`, for both kinds of bundles: how long one run may take on the device. */
+import * as v from "valibot";
+
+/** While a run hangs, nobody else uses the device: no manifest may ask for more than ten minutes. */
+export const maxTimeLimitMs = 600_000;
+
+export const timeLimitSchema = v.pipe(
+  v.number(),
+  v.minValue(1, "expected 1 or more milliseconds"),
+  v.maxValue(maxTimeLimitMs, `expected at most ${maxTimeLimitMs} milliseconds`),
+);
