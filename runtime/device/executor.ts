@@ -5,16 +5,20 @@
  *
  * A run whose weights are still coming in goes alone, in parts: each step is submitted behind the weights that it
  * reads, so that executing overlaps uploading. Rounds of other Programs go on between the parts.
+ *
+ * While nothing runs, the next run of a Program that ran just now is encoded ahead (prepared-runs.ts).
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import { alignTo4, tensorBytes } from "../../kernels/tensor.ts";
 import type { RunResult } from "./api.ts";
-import { CommandWriter, encodeRound, StepStream } from "./bound-program.ts";
+import { type BoundProgram, CommandWriter, encodeRound, StepStream } from "./bound-program.ts";
 import { Lane } from "./lane.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
 import type { LoadedProgram } from "./loaded-program.ts";
 import { PendingRun } from "./pending-run.ts";
+import { PreparedRuns } from "./prepared-runs.ts";
 import { ReadbackPool } from "./readback.ts";
+import { checkInputs, copyOutputs, type OutputPlan, planOutputs, writeInputs } from "./tensor-io.ts";
+import { failStuck, limitOf } from "./time-limit.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** Runs of a round at most: beyond this the shared costs are negligible. */
@@ -28,6 +32,7 @@ export class Executor {
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
   readonly #readback: ReadbackPool;
+  readonly #prepared: PreparedRuns;
   readonly #watchdog = new Watchdog();
   readonly #lanes: Lane[] = [];
   /** Lanes of runs that go in parts: those that are free. */
@@ -38,6 +43,9 @@ export class Executor {
   #streams = 0;
   #roundsInFlight = 0;
   #isScheduled = false;
+  /** What may be encoded ahead. */
+  #lastRun: LoadedProgram | undefined;
+  #isPreparing = false;
   readonly #onWait: () => void;
   #lost: DawnletError | undefined;
   /** Programs that ran once without a validation error. */
@@ -49,7 +57,8 @@ export class Executor {
     this.#device = device;
     this.#ledger = ledger;
     this.#readback = new ReadbackPool(ledger);
-    ledger.onPressure(() => this.#readback.clear());
+    this.#prepared = new PreparedRuns(this.#readback);
+    ledger.onPressure(() => this.#clearStaging());
   }
 
   /** @throws DawnletError INVALID_ARGUMENT (byte counts), OUT_OF_MEMORY, TIME_LIMIT_EXCEEDED, DEVICE_LOST. */
@@ -85,6 +94,11 @@ export class Executor {
   /** Gives activation and staging memory back. Call when nothing runs. */
   trim(): void {
     for (const lane of [...this.#lanes, ...this.#streamLanes]) lane.clear();
+    this.#clearStaging();
+  }
+
+  #clearStaging(): void {
+    this.#prepared.clear();
     this.#readback.clear();
   }
 
@@ -143,8 +157,8 @@ export class Executor {
     const { program } = run;
     const { queue } = this.#device;
     const bound = program.bind(lane);
-    const outputs = planOutputs([run]);
-    const staging = outputs.totalBytes > 0 ? this.#readback.take(outputs.totalBytes) : undefined;
+    const outputs = planOutputs([program]);
+    const staging = this.#takeStaging(outputs);
     try {
       const startedAt = performance.now();
       writeInputs(queue, bound.inputs, run.inputs);
@@ -252,9 +266,12 @@ export class Executor {
     if (isScoped) this.#device.pushErrorScope("validation");
     let staging: CountedBuffer | undefined;
     try {
-      const outputs = planOutputs(round);
-      if (outputs.totalBytes > 0) staging = this.#readback.take(outputs.totalBytes);
-      const commands = this.#encode(round, outputs.offsets, staging?.gpu);
+      const outputs = planOutputs(round.map((run) => run.program));
+      const bound = round.map((run, i) => run.program.bind(this.#lane(i)));
+      for (const [i, run] of round.entries()) writeInputs(this.#device.queue, bound[i]!.inputs, run.inputs);
+      const prepared = round.length === 1 ? this.#prepared.take(round[0]!.program, bound[0]!) : undefined;
+      staging = prepared?.staging ?? this.#takeStaging(outputs);
+      const commands = prepared?.commands ?? this.#encode(bound, outputs, staging?.gpu);
       this.#device.queue.submit([commands]);
       const submittedAt = performance.now();
       const validation = isScoped ? this.#device.popErrorScope() : undefined;
@@ -309,6 +326,7 @@ export class Executor {
       staging.gpu.unmap();
       this.#readback.give(staging);
     }
+    this.#prepareSoon(round.at(-1)!.program);
   }
 
   async #settled(done: Promise<unknown>, validation: Promise<GPUError | null> | undefined): Promise<void> {
@@ -326,14 +344,15 @@ export class Executor {
       );
   }
 
+  #takeStaging({ totalBytes }: OutputPlan): CountedBuffer | undefined {
+    return totalBytes > 0 ? this.#readback.take(totalBytes) : undefined;
+  }
+
   #encode(
-    round: readonly PendingRun[],
-    offsets: OutputPlan["offsets"],
+    bound: readonly BoundProgram[],
+    { offsets }: OutputPlan,
     staging: GPUBuffer | undefined,
   ): GPUCommandBuffer {
-    const { queue } = this.#device;
-    const bound = round.map((run, i) => run.program.bind(this.#lane(i)));
-    for (const [i, run] of round.entries()) writeInputs(queue, bound[i]!.inputs, run.inputs);
     const commands = new CommandWriter(this.#device.createCommandEncoder());
     encodeRound(commands, bound);
     commands.endPass();
@@ -341,109 +360,39 @@ export class Executor {
       if (staging) copyOutputs(commands.encoder, bound[i]!.outputs, ranges, staging);
     return commands.encoder.finish();
   }
-}
 
-/**
- * How long a round may take, in milliseconds: the longest limit of its runs, and what they take when all is well,
- * since they share the GPU.
- */
-function limitOf(round: readonly PendingRun[]): number {
-  let limitMs = 0;
-  let expectedMs = 0;
-  for (const { program } of round) {
-    limitMs = Math.max(limitMs, program.timeLimitMs);
-    if (round.length > 1) expectedMs += program.expectedMs;
+  /** Encodes the next run of a Program ahead, once it is clear that nothing else is to be done. */
+  #prepareSoon(program: LoadedProgram): void {
+    this.#lastRun = program;
+    if (this.#isPreparing || this.#pending.length > 0) return;
+    this.#isPreparing = true;
+    setTimeout(() => {
+      this.#isPreparing = false;
+      const last = this.#lastRun;
+      this.#lastRun = undefined;
+      if (last?.isReady && !this.#isBusy && this.#lost === undefined) this.#prepare(last);
+    });
   }
-  return limitMs + 4 * expectedMs;
-}
 
-/** The device does not recover from such a round: who owns its process ends it. */
-function failStuck(round: readonly PendingRun[]): void {
-  for (const run of round) {
-    const { timeLimitMs } = run.program;
-    const message = `The run did not end within ${timeLimitMs} ms on the device`;
-    run.reject(
-      new DawnletError("TIME_LIMIT_EXCEEDED", message, {
-        details: { timeLimitMs, isAlone: round.length === 1 },
-      }),
-    );
+  get #isBusy(): boolean {
+    return this.#roundsInFlight > 0 || this.#pending.length > 0 || this.#comingIn.size > 0;
+  }
+
+  #prepare(program: LoadedProgram): void {
+    if (this.#prepared.has(program)) return;
+    const outputs = planOutputs([program]);
+    try {
+      const bound = program.bind(this.#lane(0));
+      const staging = this.#takeStaging(outputs);
+      const commands = this.#encode([bound], outputs, staging?.gpu);
+      this.#prepared.put(program, { bound, commands, staging });
+    } catch (error) {
+      // No room for staging: the next run says so itself, if it still holds then.
+      if (!(error instanceof DawnletError)) throw error;
+    }
   }
 }
 
 function firstError(errors: readonly (GPUError | null)[]): GPUError | null {
   return errors.find((error) => error !== null) ?? null;
-}
-
-function writeInputs(queue: GPUQueue, targets: readonly GPUBuffer[], inputs: readonly Uint8Array[]): void {
-  for (const [i, bytes] of inputs.entries()) if (bytes.byteLength > 0) writeWords(queue, targets[i]!, bytes);
-}
-
-function copyOutputs(
-  encoder: GPUCommandEncoder,
-  sources: readonly GPUBuffer[],
-  ranges: readonly OutputRange[],
-  staging: GPUBuffer,
-): void {
-  for (const [i, { offset, copyBytes }] of ranges.entries())
-    if (copyBytes > 0) encoder.copyBufferToBuffer(sources[i]!, 0, staging, offset, copyBytes);
-}
-
-interface OutputRange {
-  readonly offset: number;
-  /** The tensor's own bytes. */
-  readonly sizeBytes: number;
-  /** The same, rounded up to whole words. */
-  readonly copyBytes: number;
-}
-
-interface OutputPlan {
-  /** By run and output. */
-  readonly offsets: readonly (readonly OutputRange[])[];
-  readonly totalBytes: number;
-}
-
-function planOutputs(round: readonly PendingRun[]): OutputPlan {
-  let totalBytes = 0;
-  const offsets = round.map((run) =>
-    run.program.program.outputs.map((tensor) => {
-      const sizeBytes = tensorBytes(tensor.dataType, tensor.shape);
-      const copyBytes = alignTo4(sizeBytes);
-      const range = { offset: totalBytes, sizeBytes, copyBytes };
-      // 8-byte alignment lets readers view 64-bit elements in place.
-      totalBytes += Math.ceil(copyBytes / 8) * 8;
-      return range;
-    }),
-  );
-  return { offsets, totalBytes };
-}
-
-/** `writeBuffer` takes whole words; the last bytes of an odd tensor are padded with zeros. */
-function writeWords(queue: GPUQueue, target: GPUBuffer, bytes: Uint8Array): void {
-  const rest = bytes.byteLength % 4;
-  if (rest === 0) {
-    queue.writeBuffer(target, 0, bytes as Uint8Array<ArrayBuffer>);
-    return;
-  }
-  const whole = bytes.byteLength - rest;
-  if (whole > 0) queue.writeBuffer(target, 0, bytes as Uint8Array<ArrayBuffer>, 0, whole);
-  const last = new Uint8Array(4);
-  last.set(bytes.subarray(whole));
-  queue.writeBuffer(target, whole, last);
-}
-
-function checkInputs({ program }: LoadedProgram, inputs: readonly Uint8Array[]): void {
-  if (inputs.length !== program.inputs.length)
-    throw new DawnletError(
-      "INVALID_ARGUMENT",
-      `Cannot run with ${inputs.length} inputs: the Program takes ${program.inputs.length}`,
-    );
-  for (const [i, tensor] of program.inputs.entries()) {
-    const expected = tensorBytes(tensor.dataType, tensor.shape);
-    const actual = inputs[i]!.byteLength;
-    if (actual !== expected)
-      throw new DawnletError(
-        "INVALID_ARGUMENT",
-        `Cannot use input '${tensor.name}' as it has ${actual} bytes: expected ${expected}`,
-      );
-  }
 }
