@@ -57,7 +57,11 @@ export class DawnletError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { readonly details?: ErrorDetails }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: ErrorOptions & { readonly details?: ErrorDetails },
+  ) {
     super(message, options);
     this.name = "DawnletError";
     this.code = code;

@@ -15,7 +15,7 @@ import { Lane } from "./lane.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
 import type { LoadedProgram } from "./loaded-program.ts";
 import { PendingRun } from "./pending-run.ts";
-import { PreparedRuns } from "./prepared-runs.ts";
+import { type PreparedRun, PreparedRuns } from "./prepared-runs.ts";
 import { ReadbackPool } from "./readback.ts";
 import { checkInputs, copyOutputs, type OutputPlan, planOutputs, writeInputs } from "./tensor-io.ts";
 import { failStuck, limitOf } from "./time-limit.ts";
@@ -156,9 +156,11 @@ export class Executor {
   async #stream(run: PendingRun, lane: Lane): Promise<void> {
     const { program } = run;
     const { queue } = this.#device;
-    const bound = program.bind(lane);
     const outputs = planOutputs([program]);
     const staging = this.#takeStaging(outputs);
+    // From its first part to its last the same bind groups are used: nothing may be moved under them.
+    using _hold = program.holdInPlace();
+    const bound = program.bind(lane);
     try {
       const startedAt = performance.now();
       writeInputs(queue, bound.inputs, run.inputs);
@@ -267,10 +269,11 @@ export class Executor {
     let staging: CountedBuffer | undefined;
     try {
       const outputs = planOutputs(round.map((run) => run.program));
+      const prepared = this.#takePrepared(round);
+      staging = prepared?.staging ?? this.#takeStaging(outputs);
+      // Not before all memory is there: making room moves weights.
       const bound = round.map((run, i) => run.program.bind(this.#lane(i)));
       for (const [i, run] of round.entries()) writeInputs(this.#device.queue, bound[i]!.inputs, run.inputs);
-      const prepared = round.length === 1 ? this.#prepared.take(round[0]!.program, bound[0]!) : undefined;
-      staging = prepared?.staging ?? this.#takeStaging(outputs);
       const commands = prepared?.commands ?? this.#encode(bound, outputs, staging?.gpu);
       this.#device.queue.submit([commands]);
       const submittedAt = performance.now();
@@ -344,6 +347,14 @@ export class Executor {
       );
   }
 
+  #takePrepared([run, ...others]: readonly PendingRun[]): PreparedRun | undefined {
+    if (run === undefined || others.length > 0) return undefined;
+    const { program } = run;
+    return this.#prepared.has(program)
+      ? this.#prepared.take(program, program.bind(this.#lane(0)))
+      : undefined;
+  }
+
   #takeStaging({ totalBytes }: OutputPlan): CountedBuffer | undefined {
     return totalBytes > 0 ? this.#readback.take(totalBytes) : undefined;
   }
@@ -379,11 +390,13 @@ export class Executor {
   }
 
   #prepare(program: LoadedProgram): void {
-    if (this.#prepared.has(program)) return;
+    const lane = this.#lane(0);
+    // A run that went in parts had another lane. This one grows for runs that have come, not for those that may.
+    if (this.#prepared.has(program) || !lane.holds(program.slots.slotBytes)) return;
     const outputs = planOutputs([program]);
     try {
-      const bound = program.bind(this.#lane(0));
       const staging = this.#takeStaging(outputs);
+      const bound = program.bind(lane);
       const commands = this.#encode([bound], outputs, staging?.gpu);
       this.#prepared.put(program, { bound, commands, staging });
     } catch (error) {

@@ -22,6 +22,12 @@ export class Lane {
    * @throws DawnletError OUT_OF_MEMORY, LIMIT_EXCEEDED; the slots replaced until then stay replaced.
    */
   reserve(slotBytes: readonly number[]): void {
+    if (this.holds(slotBytes)) return;
+    // Nobody is to go, and nothing to be given back, for what cannot be.
+    this.#ledger.checkBudget(
+      "activation",
+      slotBytes.reduce((sum, sizeBytes) => sum + sizeBytes, 0),
+    );
     slotBytes.forEach((sizeBytes, i) => {
       const old = this.#slots[i];
       if (old !== undefined && old.sizeBytes >= sizeBytes) return;
@@ -32,6 +38,14 @@ export class Lane {
         GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
       delete this.#slots[i];
       this.#slots[i] = this.#ledger.createBuffer("activation", { size: sizeBytes, usage });
+    });
+  }
+
+  /** Whether `reserve` has nothing to do. */
+  holds(slotBytes: readonly number[]): boolean {
+    return slotBytes.every((sizeBytes, i) => {
+      const slot = this.#slots[i];
+      return slot !== undefined && slot.sizeBytes >= sizeBytes;
     });
   }
 

@@ -44,8 +44,20 @@ export class Ledger {
   }
 
   /**
+   * For buffers that are needed at the same time.
+   * @throws DawnletError OUT_OF_MEMORY, without `neededBytes`, where even an empty device has no room for them.
+   */
+  checkBudget(kind: MemoryKind, sizeBytes: number): void {
+    if (sizeBytes > this.budgetBytes)
+      throw new DawnletError(
+        "OUT_OF_MEMORY",
+        `Cannot create ${kind} buffers of ${sizeBytes} bytes: the budget is ${this.budgetBytes} bytes in all`,
+      );
+  }
+
+  /**
    * @throws DawnletError LIMIT_EXCEEDED when one buffer cannot be that large on this device,
-   * OUT_OF_MEMORY, with `neededBytes`, when the budget has no room for it.
+   * OUT_OF_MEMORY, with `neededBytes`, when the budget has no room for it now, and without, when it never has.
    */
   createBuffer(kind: MemoryKind, descriptor: GPUBufferDescriptor): CountedBuffer {
     const sizeBytes = descriptor.size;
@@ -55,6 +67,7 @@ export class Ledger {
         "LIMIT_EXCEEDED",
         `Cannot create a ${kind} buffer of ${sizeBytes} bytes: this device allows ${limit}`,
       );
+    this.checkBudget(kind, sizeBytes);
     for (const relieve of this.#relievers)
       if (sizeBytes > this.freeBytes) relieve(sizeBytes - this.freeBytes);
     if (sizeBytes > this.freeBytes)

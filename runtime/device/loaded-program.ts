@@ -79,6 +79,11 @@ export class LoadedProgram {
     this.#needs = weightsNeeded(program, firstUse);
   }
 
+  /** Of the weights that it reads, each once. */
+  get weightDigests(): readonly string[] {
+    return this.#blobs.map(({ digest }) => digest);
+  }
+
   /** Its weights and pipelines are there: a run need not wait. */
   get isReady(): boolean {
     return this.#pipelines !== undefined && this.#residency?.isWritten === true;
@@ -91,6 +96,11 @@ export class LoadedProgram {
   /** Weights, in the order of first use, that what is submitted now sees. */
   get written(): number {
     return this.#residency?.weights.written ?? 0;
+  }
+
+  /** Until it is disposed, the weights stay where they are on the device. */
+  holdInPlace(): Disposable {
+    return this.#residency!.weights.holdInPlace();
   }
 
   whenWritten(count: number): Promise<void> {

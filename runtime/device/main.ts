@@ -17,7 +17,12 @@ async function open({
   const { device, adapter } = await openDevice({ open: gpu, backend: choice.backend, ask: "all" });
   // A lost device cannot be trusted again: the supervisor starts a new process.
   device.lost.then(() => platform.exit(lostExitCode));
-  device.addEventListener("uncapturederror", ({ error }) => console.error(`uncaptured: ${error.message}`));
+  device.addEventListener("uncapturederror", ({ error }) => {
+    console.error(`uncaptured: ${error.message}`);
+    // A command was dropped, or a buffer is missing as the driver has less memory than the budget says: no answer can
+    // be trusted any more. What is known to be able to fail is caught where it is done.
+    platform.exit(lostExitCode);
+  });
   const weights = new BlobSource(blobFolder, platform.readBlob);
   const onWait = platform.pace(pace, () => service.isWaiting);
   const service = new DeviceService({

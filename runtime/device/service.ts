@@ -107,12 +107,15 @@ export class DeviceService implements DeviceApi {
     if (loaded === undefined) {
       loaded = new LoadedProgram(this.#context, program, options);
       this.#programs.set(id, loaded);
+      this.#host.addReader(loaded.weightDigests);
     }
     this.#loading.add(id);
     try {
       return await loaded.load();
     } catch (error) {
-      if (isNew) this.#forget(id, loaded);
+      // One that was evicted while it came in is as good as any evicted one.
+      const wasEvicted = error instanceof DawnletError && error.code === "CANCELLED";
+      if (isNew && !wasEvicted) this.#forget(id, loaded);
       throw error;
     } finally {
       this.#loading.delete(id);
@@ -171,10 +174,10 @@ export class DeviceService implements DeviceApi {
     this.#programs.delete(id);
     this.#evicted.delete(loaded);
     loaded.unload();
+    this.#host.removeReader(loaded.weightDigests);
     if (this.#programs.size > 0) return;
     this.#executor.trim();
     this.#context.weights.trim();
-    this.#host.clear();
   }
 
   #limitPipelines(): void {

@@ -76,15 +76,20 @@ export class Uploader {
         if (piece === undefined) return;
         const bytes = piece.bytes instanceof Uint8Array ? piece.bytes : await piece.bytes;
         const { upload, blob } = piece;
-        if (!upload.isWanted()) continue;
+        if (!upload.isWanted()) {
+          blob.release(bytes);
+          continue;
+        }
         const path = this.#path;
         const reserving = path.reserve();
         if (reserving !== undefined) await reserving;
         if (!upload.isWanted()) {
           path.cancel();
+          blob.release(bytes);
           continue;
         }
         path.write(upload.to, upload.toOffset + piece.offset, bytes);
+        blob.release(bytes);
         ungrouped += bytes.byteLength;
         if (piece.offset + bytes.byteLength === upload.sizeBytes) {
           open.delete(blob);

@@ -7,6 +7,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import type { WeightSource } from "./api.ts";
 import type { HostTier } from "./host-tier.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
+import { reservedBytes } from "./reserve.ts";
 import { SlabHeap, type SlabPlacement } from "./slab-heap.ts";
 import { Uploader } from "./upload.ts";
 import {
@@ -35,6 +36,8 @@ export interface WeightsLease extends Disposable {
   readonly written: number;
   /** Waits until `written` is at least `count`. @throws what the store throws. */
   whenWritten(count: number): Promise<void>;
+  /** Until it is disposed, the weights are not moved. */
+  holdInPlace(): Disposable;
   location(digest: string): WeightLocation;
 }
 
@@ -43,6 +46,8 @@ interface Resident {
   isWritten: boolean;
   readonly whenWritten: Promise<void>;
   holders: number;
+  /** While above 0 it must stay where it is. */
+  fixed: number;
 }
 
 /** The largest slab, but for a weight that is larger still; of a small budget no slab takes more than a sixteenth. */
@@ -132,6 +137,7 @@ export class Weights {
         isWritten: false,
         whenWritten: promise,
         holders: 0,
+        fixed: 0,
       };
       this.#residents.set(blob.digest, resident);
       this.#byPlacement.set(resident.placement, resident);
@@ -174,12 +180,15 @@ export class Weights {
         (group) => this.#grow(group) || this.#compact(group) || this.#replaceEmpty(group),
       );
     if (placements !== undefined) return placements;
-    const total = sizes.reduce((sum, size) => sum + alignUp(size, this.#alignment), 0);
-    const free = this.#heap.freeBytes + this.#ledger.freeBytes;
+    const extents = sizes.map((size) => alignUp(size, this.#alignment));
+    const total = extents.reduce((sum, extent) => sum + extent, 0);
+    const free = this.#heap.freeBytes + Math.max(0, this.#ledger.freeBytes - this.#reserve);
+    // Where enough is free, but in pieces, the largest weight is what finds no place.
+    const missing = Math.max(total - free, Math.max(...extents) - this.#heap.largestFreeBytes);
     throw new DawnletError(
       "OUT_OF_MEMORY",
       `Cannot place ${total} bytes of weights: ${free} of the budget of ${this.#ledger.budgetBytes} bytes are free, and not in one piece`,
-      { details: { neededBytes: Math.max(this.#alignment, total - free) } },
+      { details: { neededBytes: Math.max(this.#alignment, missing) } },
     );
   }
 
@@ -224,14 +233,22 @@ export class Weights {
       this.#maxSlabBytes,
       Math.max(minSlabBytes, powerOfTwo(this.#heap.capacityBytes / 2)),
     );
-    const fits = (size: number) =>
-      size <= this.#ledger.freeBytes && size <= this.#device.limits.maxBufferSize;
+    // Where nothing else lies, a Program may have all there is.
+    const room = this.#ledger.freeBytes - (this.#heap.usedBytes > 0 ? this.#reserve : 0);
+    const fits = (size: number) => size <= room && size <= this.#device.limits.maxBufferSize;
     const sizeBytes = fits(Math.max(needed, usual)) ? Math.max(needed, usual) : needed;
     if (!fits(sizeBytes)) return false;
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
     const buffer = this.#ledger.createBuffer("weight", { size: sizeBytes, usage });
     this.#slabs.set(this.#heap.addSlab(sizeBytes), buffer);
     return true;
+  }
+
+  /** Free bytes that slabs leave to activations, constants and staging: those come and go with every round. */
+  get #reserve(): number {
+    const { budgetBytes, totalBytes } = this.#ledger;
+    const others = totalBytes - this.#ledger.bytes("weight");
+    return reservedBytes(budgetBytes, others) - others;
   }
 
   #replaceEmpty(group: readonly number[]): boolean {
@@ -241,7 +258,10 @@ export class Weights {
 
   /** Makes one hole of many by copies on the device, which are fast against an upload. */
   #compact(sizes: readonly number[]): boolean {
-    const canMove = (placement: SlabPlacement) => this.#byPlacement.get(placement)?.isWritten === true;
+    const canMove = (placement: SlabPlacement) => {
+      const resident = this.#byPlacement.get(placement);
+      return resident?.isWritten === true && resident.fixed === 0;
+    };
     const moves = this.#heap.planRoom(sizes, { canMove });
     if (moves === undefined) return false;
     const encoder = this.#device.createCommandEncoder();
@@ -322,6 +342,15 @@ class Lease implements WeightsLease {
 
   async whenWritten(count: number): Promise<void> {
     for (let next = this.written; next < count; next = this.written) await this.#inOrder[next]!.whenWritten;
+  }
+
+  holdInPlace(): Disposable {
+    for (const resident of this.#inOrder) resident.fixed++;
+    return {
+      [Symbol.dispose]: () => {
+        for (const resident of this.#inOrder) resident.fixed--;
+      },
+    };
   }
 
   location(digest: string): WeightLocation {
