@@ -4,7 +4,8 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Program } from "../../kernels/program/program.ts";
-import type { FileLookup } from "../../models/onnx/external.ts";
+import { type FileLookup, verifyChecksums } from "../../models/onnx/external.ts";
+import { decodeModel } from "../../models/onnx/model.ts";
 import type { ModelSignature } from "../../models/onnx/signature.ts";
 import { createCpuSession } from "../../models/ort.ts";
 import { type Dimensions, prepareReference, prepareVariant } from "../../models/prepare.ts";
@@ -43,6 +44,7 @@ export type CompileOutcome =
       readonly program: Program;
       readonly weights: ReadonlyMap<string, Uint8Array>;
       readonly maxAbsoluteError: number;
+      readonly slowestRunMs: number;
       readonly writesBeforeReads: boolean;
     }
   | { readonly type: "fallback"; readonly reason: string };
@@ -90,8 +92,13 @@ export async function compileModel(input: CompileInput, context: CompileContext)
   }
 }
 
-/** What a model takes and gives, once ORT has agreed to load it. */
+/**
+ * What a model takes and gives, once the files beside it were found to be those that it states and ORT has agreed to
+ * load it. The first look at an upload: from then on its files go by digest.
+ * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL.
+ */
 export async function describeModel({ model, files }: ModelBytes): Promise<ModelSignature> {
+  await verifyChecksums(decodeModel(model), files);
   const { signature, reference } = prepareReference(model, files);
   requireTensors(signature);
   const session = await createCpuSession(reference);

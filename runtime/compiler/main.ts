@@ -5,6 +5,7 @@
 
 import * as v from "valibot";
 import { platform } from "#platform";
+import { DawnletError } from "../../kernels/errors.ts";
 import { Layouts } from "../device/layouts.ts";
 import { gpuOptionsFor, openDevice } from "../device/open.ts";
 import { DeviceService } from "../device/service.ts";
@@ -37,12 +38,24 @@ async function compile(params: CompileParams, context: CallContext) {
   if (outcome.type === "fallback") return { result: outcome };
   const weights = [];
   for (const [digest, bytes] of outcome.weights) {
-    await platform.files.write(`${params.outputFolder}/${digest}`, bytes);
+    await platform.files.write(`${params.outputFolder}/${digest}`, bytes).catch((error: unknown) => {
+      throw unwritten(params.outputFolder, bytes.byteLength, error);
+    });
     weights.push({ digest, sizeBytes: bytes.byteLength });
   }
-  const { type, maxAbsoluteError, writesBeforeReads } = outcome;
+  const { type, maxAbsoluteError, slowestRunMs, writesBeforeReads } = outcome;
   const programJson = new TextEncoder().encode(JSON.stringify(outcome.program));
-  return { result: { type, maxAbsoluteError, writesBeforeReads, weights }, attachments: [programJson] };
+  return {
+    result: { type, maxAbsoluteError, slowestRunMs, writesBeforeReads, weights },
+    attachments: [programJson],
+  };
+}
+
+/** A full disk, mostly. */
+function unwritten(folder: string, sizeBytes: number, error: unknown): DawnletError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const what = `Cannot store a compiled weight of ${sizeBytes} bytes in '${folder}': ${reason}`;
+  return new DawnletError("UNAVAILABLE", `${what}. Free some space, and deploy again`, { cause: error });
 }
 
 async function openCompileDevice(adapter: CompileParams["adapter"]): Promise<CompileDevice> {

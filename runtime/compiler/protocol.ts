@@ -33,6 +33,8 @@ export type CompileReply =
   | {
       readonly type: "program";
       readonly maxAbsoluteError: number;
+      /** Of the verification, in milliseconds. */
+      readonly slowestRunMs: number;
       readonly writesBeforeReads: boolean;
       readonly weights: ReadonlyArray<{ readonly digest: string; readonly sizeBytes: number }>;
     }

@@ -4,8 +4,17 @@
  */
 
 import type { ErrorCode } from "../../kernels/errors.ts";
-import type { ChildProcess, Platform } from "../platform/platform.ts";
+import type { ChildProcess, ExitStatus, Platform } from "../platform/platform.ts";
 import { RpcClient } from "../port/rpc-client.ts";
+
+/** How a process came to its end. */
+export interface ChildEnd {
+  /** `stop` was called. */
+  readonly wasWanted: boolean;
+  /** `kill` was called, or it had let go of its Port and did not end. */
+  readonly wasKilled: boolean;
+  readonly status: ExitStatus;
+}
 
 export interface ChildOptions<T> {
   readonly platform: Platform;
@@ -20,8 +29,10 @@ export interface ChildOptions<T> {
   readonly onLine: (line: string) => void;
   /** Makes the process ready and gives what its users hold. */
   readonly prepare: (rpc: RpcClient) => Promise<T>;
-  /** The process ended or let go of its Port, wanted or not; the next `get` starts another. */
-  readonly onExit?: (wasWanted: boolean) => void;
+  /** The process let go of its Port; the next `get` starts another. @param value undefined where it never was ready. */
+  readonly onClosed?: (value: T | undefined) => void;
+  /** The process is gone. */
+  readonly onExit?: (end: ChildEnd, value: T | undefined) => void;
 }
 
 interface Running<T> {
@@ -29,10 +40,17 @@ interface Running<T> {
   readonly value: T;
 }
 
+/** A process that has closed its Port ends by itself within this, or is killed. */
+const endGraceMs = 200;
+/** One that is stuck in the kernel may not even be killed: no longer is it waited for. */
+const goneGraceMs = 5_000;
+
 export class Child<T> {
   readonly #options: ChildOptions<T>;
   #running: Promise<Running<T>> | undefined;
   #isStopping = false;
+  /** What `kill` was called for. */
+  readonly #killed = new WeakSet<ChildProcess>();
 
   constructor(options: ChildOptions<T>) {
     this.#options = options;
@@ -65,27 +83,56 @@ export class Child<T> {
     await running.child.stop();
   }
 
+  /** Ends the process at once, if one runs, also one that hangs. */
+  async kill(): Promise<void> {
+    const running = await this.#running?.catch(() => undefined);
+    if (running !== undefined) this.#kill(running.child);
+  }
+
   /** @param forget called when what was started is gone, or was never there. */
   async #start(forget: () => void): Promise<Running<T>> {
-    const { platform, entry, name, environment, hugePages, onLine, prepare, closedCode, onExit } = this.#options;
+    const { platform, entry, name, environment, hugePages, onLine, prepare, closedCode } = this.#options;
     let child: ChildProcess | undefined;
     try {
       child = await platform.spawnProcess(entry, { name, environment, hugePages, onLine });
-      const { port } = child;
-      const started = child;
-      port.closed.then(() => {
-        const wasWanted = this.#isStopping;
-        this.#isStopping = false;
-        forget();
-        // Without its Port a process is of no use, even where it has not ended: it may hang in a driver.
-        if (!wasWanted) started.kill();
-        onExit?.(wasWanted);
-      });
-      return { child, value: await prepare(new RpcClient(port, { peer: name, closedCode })) };
+      let value: T | undefined;
+      void this.#watch(child, forget, () => value);
+      value = await prepare(new RpcClient(child.port, { peer: name, closedCode }));
+      return { child, value };
     } catch (error) {
-      child?.kill();
+      if (child !== undefined) this.#kill(child);
       forget();
       throw error;
     }
   }
+
+  async #watch(child: ChildProcess, forget: () => void, valueNow: () => T | undefined): Promise<void> {
+    await child.port.closed;
+    const wasWanted = this.#isStopping;
+    this.#isStopping = false;
+    forget();
+    this.#options.onClosed?.(valueNow());
+    let status = wasWanted ? await child.exited : await within(endGraceMs, child.exited);
+    if (status === undefined) {
+      // Without its Port a process is of no use, even where it has not ended: it may hang in a driver.
+      this.#kill(child);
+      status = await within(goneGraceMs, child.exited);
+    }
+    const wasKilled = this.#killed.has(child);
+    const end = { wasWanted, wasKilled, status: status ?? { code: null, signal: null } };
+    this.#options.onExit?.(end, valueNow());
+  }
+
+  #kill(child: ChildProcess): void {
+    this.#killed.add(child);
+    child.kill();
+  }
+}
+
+async function within<V>(milliseconds: number, promise: Promise<V>): Promise<V | undefined> {
+  const { promise: over, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), milliseconds);
+  const value = await Promise.race([promise, over]);
+  clearTimeout(timer);
+  return value;
 }

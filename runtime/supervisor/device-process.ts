@@ -1,20 +1,26 @@
 /**
- * The device process as a gateway uses it: started at once, started again when it ends, and a memory of what is
- * loaded on it, so that a Program is loaded once for concurrent callers and again after a restart.
+ * The device process as a gateway uses it: started at once, started again when it is lost, killed when it hangs. What
+ * ran on a lost device runs again, unless it is to blame. Which jobs go when is decided in containment.ts; what is
+ * loaded, in opened-device.ts.
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import type {
-  DeviceDescription,
-  DeviceMemory,
-  LoadOptions,
-  LoadTiming,
-  RunResult,
-  ShaderError,
-} from "../device/api.ts";
+import type { DeviceDescription, DeviceMemory, LoadTiming, ShaderError } from "../device/api.ts";
 import { deviceEntry, deviceProcessOptions } from "../device/entry.ts";
 import { DeviceClient, type OpenParams } from "../device/protocol.ts";
+import type { UploadChoice } from "../device/upload-path.ts";
 import type { Platform } from "../platform/platform.ts";
-import { Child } from "./child.ts";
+import { abortError } from "../port/abort-error.ts";
+import type { Loss } from "./blame.ts";
+import { Child, type ChildEnd } from "./child.ts";
+import { Containment, type Job } from "./containment.ts";
+import { DeviceStart, type LostDevice } from "./device-start.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { type DeviceHealth, HealthRecord, type Incident, type LossCause } from "./incident.ts";
+import { endingOf, isDeviceLoss, lossError, wasEndedFromOutside } from "./loss-words.ts";
+import { type DeviceRun, OpenedDevice, type StoredProgram } from "./opened-device.ts";
+import { defaultTimeLimitMs } from "./time-limit.ts";
+
+export type { DeviceRun, StoredProgram } from "./opened-device.ts";
 
 export interface DeviceProcessOptions {
   readonly platform: Platform;
@@ -22,68 +28,113 @@ export interface DeviceProcessOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly open: OpenParams;
   readonly onLine: (line: string) => void;
-  readonly onExit: (wasWanted: boolean) => void;
+  /** The process is gone, and what it held with it; before anything is sent to the next. */
+  readonly onExit?: (wasWanted: boolean) => void;
+  /** For the log. */
+  readonly onIncident?: (incident: Incident) => void;
+  /** How long a process may be silent beyond the time limits of what it runs. Left out: 30 s, asked every 5 s. */
+  readonly silence?: { readonly intervalMs: number; readonly limitMs: number };
 }
 
-/** A Program as the store keeps it. */
-export interface StoredProgram {
-  readonly id: string;
-  readonly options: LoadOptions;
-  readJson(): Promise<Uint8Array>;
+export interface DeviceRunOptions {
+  /** Aborting gives up a run that waits for the device; one that has been sent runs to its end. */
+  readonly signal?: AbortSignal;
 }
 
-interface Opened {
-  readonly client: DeviceClient;
-  readonly description: DeviceDescription;
-  /** Loads by Program id, each shared by all who wait for it. */
-  readonly loads: Map<string, Promise<LoadTiming>>;
-  readonly loaded: Set<string>;
+interface DeviceJob extends Job {
+  readonly timeLimitMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Where it was sent; undefined while it waits. Answers of another device are not its own any more. */
+  device: OpenedDevice | undefined;
+  /** Its Program was forgotten under it, which happens once at most. */
+  wasForgotten: boolean;
+  send(device: OpenedDevice): void;
+  reject(error: unknown): void;
 }
 
-export interface DeviceRun extends RunResult {
-  /** Time that this run waited for its Program to be loaded; 0 where it was. */
-  readonly loadMs: number;
-}
+const defaultSilence = { intervalMs: 5_000, limitMs: 30_000 };
+/** A process whose device is lost ends by itself within this, or is killed. */
+const lostGraceMs = 2_000;
 
 export class DeviceProcess {
-  readonly #child: Child<Opened>;
+  readonly #child: Child<OpenedDevice>;
+  readonly #containment = new Containment<DeviceJob>();
+  readonly #health = new HealthRecord();
+  readonly #start: DeviceStart;
+  readonly #heartbeat: Heartbeat;
+  readonly #onIncident: (incident: Incident) => void;
+  readonly #onExit: (wasWanted: boolean) => void;
   /** What is running now, for the hot path: no promise to wait for. */
-  #current: Opened | undefined;
-  /** Ids of Programs that have run here: they are not what a device is lost for. */
-  readonly #proven = new Set<string>();
+  #current: OpenedDevice | undefined;
+  /** Set from when the current one is not to be used any more until it is gone. */
+  #condemned: LostDevice | undefined;
+  /** How bytes reach this adapter fastest, once that was measured. */
+  #upload: UploadChoice | undefined;
+  /** Those whose limit was over, and whether nothing was beside them. */
+  readonly #overdue = new Set<DeviceJob>();
+  #wasOverdueAlone = false;
 
-  constructor({ platform, environment, open, onLine, onExit }: DeviceProcessOptions) {
-    this.#child = new Child<Opened>({
+  constructor(options: DeviceProcessOptions) {
+    const { platform, environment, open, onLine, silence = defaultSilence } = options;
+    this.#onIncident = options.onIncident ?? (() => {});
+    this.#onExit = options.onExit ?? (() => {});
+    this.#heartbeat = new Heartbeat({
+      intervalMs: silence.intervalMs,
+      ask: () => this.#current?.client.describe() ?? Promise.resolve(),
+      isBusy: () => this.#containment.atDevice.size > 0,
+      limitMs: () => silence.limitMs + this.#longestLimitMs(),
+      onSilence: () => this.#condemn("hang", "it did not answer for too long"),
+    });
+    this.#start = new DeviceStart({
+      open: () => this.#child.get(),
+      onReady: (device) => this.#opened(device),
+      onFailed: (error) => this.#rejectAll(error),
+      report: (incident) => this.#report(incident),
+    });
+    this.#child = new Child<OpenedDevice>({
       platform,
       environment,
       onLine,
-      onExit: (wasWanted) => {
-        this.#current = undefined;
-        onExit(wasWanted);
-      },
+      onClosed: (device) => this.#closed(device),
+      onExit: (end, device) => this.#exited(end, device),
       entry: deviceEntry,
       ...deviceProcessOptions,
       closedCode: "DEVICE_LOST",
       prepare: async (rpc) => {
         const client = new DeviceClient(rpc);
-        const description = await client.open(open);
-        this.#current = { client, description, loads: new Map(), loaded: new Set() };
-        return this.#current;
+        const device = new OpenedDevice(client, await client.open({ ...open, upload: this.#upload }));
+        this.#measureUpload(device);
+        void rpc.closed.then(() => device.close());
+        return device;
       },
     });
   }
 
+  get health(): DeviceHealth {
+    return this.#health.value;
+  }
+
+  /** Counts the processes that were ready so far: when it changes, nothing is loaded any more. */
+  get generation(): number {
+    return this.#health.generation;
+  }
+
   /** Starts the process if none runs. @throws DawnletError NO_ADAPTER, UNAVAILABLE. */
   async describe(): Promise<DeviceDescription> {
-    return (await this.#child.get()).description;
+    return (await this.#ready()).description;
   }
 
   async memory(): Promise<DeviceMemory> {
-    return (await this.#child.get()).client.memory();
+    const device = await this.#ready();
+    return device.client.memory().catch(async (error: unknown) => {
+      if (!isDeviceLoss(error)) throw error;
+      await device.gone;
+      return (await this.#ready()).client.memory();
+    });
   }
 
-  async checkShader(code: string): Promise<readonly ShaderError[]> {
-    return (await this.#child.get()).client.checkShader(code);
+  checkShader(code: string): Promise<readonly ShaderError[]> {
+    return this.#do(code, defaultTimeLimitMs, (device) => device.client.checkShader(code));
   }
 
   pid(): Promise<number | undefined> {
@@ -91,73 +142,231 @@ export class DeviceProcess {
   }
 
   /**
-   * Runs a Program, loading it first where needed. One that has run before is run again, once, where the device was
-   * lost under it.
+   * Runs a Program, loading it first where needed; again, where the device was lost under it and it is not to blame.
+   * @throws DawnletError as DeviceApi.load and run; TIME_LIMIT_EXCEEDED and DEVICE_LOST with the detail `isBlamed`
+   *   where this run lost the device.
    */
-  run(program: StoredProgram, inputs: readonly Uint8Array[]): Promise<DeviceRun> {
-    const opened = this.#current;
-    const run = opened?.loaded.has(program.id)
-      ? this.#runLoaded(opened, program.id, inputs, 0)
-      : this.#loadAndRun(program, inputs);
-    return run.catch((error: unknown) => {
-      if (!this.#deservesAnother(program.id, error)) throw error;
-      return this.#loadAndRun(program, inputs);
-    });
+  run(
+    program: StoredProgram,
+    inputs: readonly Uint8Array[],
+    { signal }: DeviceRunOptions = {},
+  ): Promise<DeviceRun> {
+    const { id, timeLimitMs = defaultTimeLimitMs } = program;
+    return this.#do(id, timeLimitMs, (device) => device.run(program, inputs), signal);
   }
 
   /** Loads a Program, if it is not loaded. @throws DawnletError as DeviceApi.load. */
-  async load(program: StoredProgram): Promise<LoadTiming> {
-    const opened = await this.#child.get();
-    let load = opened.loads.get(program.id);
-    if (load === undefined) {
-      load = program.readJson().then((json) => opened.client.loadEncoded(program.id, json, program.options));
-      opened.loads.set(program.id, load);
-      load.then(
-        () => {
-          if (opened.loads.get(program.id) === load) opened.loaded.add(program.id);
-        },
-        () => {
-          if (opened.loads.get(program.id) === load) opened.loads.delete(program.id);
-        },
-      );
-    }
-    return load;
+  load(program: StoredProgram): Promise<LoadTiming> {
+    return this.#do(program.id, defaultTimeLimitMs, (device) => device.load(program));
+  }
+
+  /** As DeviceApi.evict. A device that is away holds nothing. */
+  async evict(id: string): Promise<void> {
+    const device = this.#current;
+    if (device?.isLoaded(id)) await unlessLost(device.client.evict(id));
   }
 
   async unload(id: string): Promise<void> {
-    this.#proven.delete(id);
-    const opened = this.#current;
-    if (opened === undefined || !opened.loads.delete(id)) return;
-    opened.loaded.delete(id);
-    await opened.client.unload(id);
+    const device = this.#current;
+    if (device?.forget(id)) await unlessLost(device.client.unload(id));
   }
 
-  stop(): Promise<void> {
-    return this.#child.stop();
+  /** Ends the process; the next call starts another. Jobs that have no answer yet fail. */
+  async stop(): Promise<void> {
+    await this.#start.pauseFor(this.#child.stop());
+    this.#rejectAll(new DawnletError("UNAVAILABLE", "The device process is stopping"));
   }
 
-  async #loadAndRun(program: StoredProgram, inputs: readonly Uint8Array[]): Promise<DeviceRun> {
-    const startedAt = performance.now();
-    await this.load(program);
-    const loadMs = performance.now() - startedAt;
-    const opened = await this.#child.get();
-    return this.#runLoaded(opened, program.id, inputs, loadMs);
+  #do<T>(
+    subject: string,
+    timeLimitMs: number,
+    send: (device: OpenedDevice) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const job: DeviceJob = {
+        subject,
+        timeLimitMs,
+        signal,
+        losses: 0,
+        isAlone: false,
+        wasForgotten: false,
+        device: undefined,
+        send: (device) => {
+          send(device).then(
+            (value) => {
+              if (job.device !== device) return;
+              this.#finish(job);
+              resolve(value);
+            },
+            (error: unknown) => this.#failed(job, device, error),
+          );
+        },
+        reject,
+      };
+      if (this.#containment.arrive(job)) this.#send(job);
+      else this.#wait(job);
+    });
   }
 
-  async #runLoaded(
-    opened: Opened,
-    id: string,
-    inputs: readonly Uint8Array[],
-    loadMs: number,
-  ): Promise<DeviceRun> {
-    const result = await opened.client.run({ program: id, inputs });
-    this.#proven.add(id);
-    return { ...result, loadMs };
+  #send(job: DeviceJob): void {
+    const device = this.#current!;
+    job.device = device;
+    this.#heartbeat.start();
+    job.send(device);
   }
 
-  #deservesAnother(id: string, error: unknown): boolean {
-    if (!(error instanceof DawnletError)) return false;
-    // NOT_FOUND: a function with the same Program was removed between load and run.
-    return error.code === "NOT_FOUND" || (error.code === "DEVICE_LOST" && this.#proven.has(id));
+  /** The job has come while there is no device, or while others have their turn. */
+  #wait(job: DeviceJob): void {
+    const refusal = this.#current === undefined ? this.#start.refusal : undefined;
+    if (refusal !== undefined) {
+      this.#containment.withdraw(job);
+      job.reject(refusal);
+      return;
+    }
+    this.#giveUpOnAbort(job);
+    // One that is on its way out has not been judged yet; its end starts the next.
+    if (this.#current === undefined) void this.#start.run();
   }
+
+  #giveUpOnAbort(job: DeviceJob): void {
+    const { signal } = job;
+    const giveUp = (): void => {
+      if (this.#containment.withdraw(job)) job.reject(abortError(signal!, "run"));
+    };
+    if (signal?.aborted) giveUp();
+    else signal?.addEventListener("abort", giveUp, { once: true });
+  }
+
+  #finish(job: DeviceJob): void {
+    job.device = undefined;
+    this.#start.worked();
+    for (const next of this.#containment.finish(job)) this.#send(next);
+  }
+
+  #failed(job: DeviceJob, device: OpenedDevice, error: unknown): void {
+    if (job.device !== device) return;
+    const { code, details } = error instanceof DawnletError ? error : {};
+    if (code === "TIME_LIMIT_EXCEEDED") {
+      this.#overdue.add(job);
+      this.#wasOverdueAlone = details?.isAlone === true;
+      this.#condemn("time-limit", `a run took longer than ${job.timeLimitMs} ms on it`);
+    } else if (code === "DEVICE_LOST") {
+      // It ends by itself now. Who is to blame is judged when it has.
+      this.#condemn("crash", "the device was lost", lostGraceMs);
+    } else if (code === "NOT_FOUND" && !job.wasForgotten && device.forget(job.subject)) {
+      // A function with the same Program was removed between load and run.
+      job.wasForgotten = true;
+      job.send(device);
+    } else {
+      this.#finish(job);
+      job.reject(error);
+    }
+  }
+
+  /** No more jobs for this device; its process is killed after a moment, so that what it has said is heard. */
+  #condemn(cause: LossCause, reason: string, graceMs = 0): void {
+    const device = this.#current;
+    this.#containment.down();
+    if (this.#condemned !== undefined || device === undefined) return;
+    this.#condemned = { cause, at: performance.now() };
+    if (cause !== "crash") this.#onIncident({ type: "condemned", cause, reason });
+    setTimeout(() => {
+      if (this.#current === device) void this.#child.kill();
+    }, graceMs);
+  }
+
+  #closed(device: OpenedDevice | undefined): void {
+    if (device === undefined || device !== this.#current) return;
+    this.#containment.down();
+    this.#condemned ??= { cause: "crash", at: performance.now() };
+  }
+
+  #exited(end: ChildEnd, device: OpenedDevice | undefined): void {
+    // One that was never ready is the matter of who started it.
+    if (device === undefined || device !== this.#current) return;
+    const condemned = this.#condemned ?? { cause: "crash", at: performance.now() };
+    this.#current = undefined;
+    this.#condemned = undefined;
+    const loss = this.#lossOf(condemned.cause, end);
+    this.#overdue.clear();
+    this.#heartbeat.stop();
+    device.end();
+    this.#onExit(end.wasWanted);
+    if (end.wasWanted) return;
+    const jobs = [...this.#containment.atDevice];
+    this.#start.ended(device, jobs.length === 0, endingOf(end));
+    for (const job of jobs) job.device = undefined;
+    const failed = this.#containment.lose(loss, performance.now());
+    const blamed = failed.filter(({ verdict }) => verdict === "blamed").map(({ job }) => job.subject);
+    this.#report({
+      type: "lost",
+      cause: loss.type,
+      ending: endingOf(end),
+      atDevice: jobs.length,
+      blamed,
+      givenUp: failed.length - blamed.length,
+      rerun: jobs.length - failed.length,
+    });
+    for (const one of failed) one.job.reject(lossError(one, loss.type));
+    for (const job of jobs) this.#giveUpOnAbort(job);
+    void this.#start.run({ cause: loss.type, at: condemned.at });
+  }
+
+  #lossOf(cause: LossCause, end: ChildEnd): Loss<DeviceJob> {
+    if (cause === "time-limit")
+      return { type: cause, overdue: new Set(this.#overdue), isAlone: this.#wasOverdueAlone };
+    if (cause === "hang") return { type: cause };
+    return { type: wasEndedFromOutside(end) ? "killed" : "crash" };
+  }
+
+  async #ready(): Promise<OpenedDevice> {
+    if (this.#current !== undefined) return this.#current;
+    const { refusal } = this.#start;
+    if (refusal !== undefined) throw refusal;
+    return this.#start.run();
+  }
+
+  /** In the first process on a GPU, behind whatever is asked of it. On software adapters `writeBuffer` is the fastest. */
+  #measureUpload({ client, description }: OpenedDevice): void {
+    if (this.#upload !== undefined || description.adapter.isSoftware) return;
+    client.measureUpload().then(
+      (choice) => {
+        this.#upload = choice;
+      },
+      // No room, or no device any more: the next process tries again.
+      () => undefined,
+    );
+  }
+
+  #opened(device: OpenedDevice): void {
+    this.#current = device;
+    this.#health.started();
+    for (const job of this.#containment.up()) this.#send(job);
+  }
+
+  #rejectAll(error: unknown): void {
+    for (const job of this.#containment.clear()) {
+      job.device = undefined;
+      job.reject(error);
+    }
+  }
+
+  #report(incident: Incident): void {
+    this.#health.note(incident);
+    this.#onIncident(incident);
+  }
+
+  #longestLimitMs(): number {
+    let longest = 0;
+    for (const { timeLimitMs } of this.#containment.atDevice) longest = Math.max(longest, timeLimitMs);
+    return longest;
+  }
+}
+
+/** What was to be freed went with the device. */
+async function unlessLost(call: Promise<void>): Promise<void> {
+  await call.catch((error: unknown) => {
+    if (!isDeviceLoss(error)) throw error;
+  });
 }

@@ -41,16 +41,17 @@ export class SessionProcesses {
 
   /**
    * @param id of the model; equal ids share a session.
-   * @throws DawnletError INVALID_ARGUMENT with ORT's words, UNAVAILABLE where the process ended.
+   * @param open finds the model's files; called when a session is opened.
+   * @throws DawnletError INVALID_ARGUMENT with ORT's words, UNAVAILABLE where the process ended, what `open` throws.
    */
   async run(
     id: string,
-    source: ModelSource,
+    open: () => Promise<ModelSource>,
     inputs: Tensors,
     outputs: readonly string[] | undefined,
     signal: AbortSignal,
   ): Promise<SessionRun> {
-    const session = this.#take(id, source);
+    const session = this.#take(id, open);
     try {
       const startedAt = performance.now();
       const wasOpen = session.child.isStarted;
@@ -84,7 +85,7 @@ export class SessionProcesses {
     await session.child.stop();
   }
 
-  #take(id: string, source: ModelSource): Session {
+  #take(id: string, open: () => Promise<ModelSource>): Session {
     let session = this.#sessions.get(id);
     if (session === undefined) {
       const { platform, onLine, threads } = this.#options;
@@ -97,7 +98,7 @@ export class SessionProcesses {
         closedCode: "UNAVAILABLE",
         prepare: async (rpc) => {
           const client = new SessionClient(rpc);
-          await client.open({ ...source, threads });
+          await client.open({ ...(await open()), threads });
           return client;
         },
       });

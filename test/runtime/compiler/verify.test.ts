@@ -51,6 +51,7 @@ function device(compute: (x: number, memory: number) => number): FakeDevice {
       return { pipelinesMs: 0, uploadMs: 0, totalMs: 0, uploadedBytes: 0 };
     },
     evict: async () => {},
+    measureUpload: () => Promise.reject(new Error("not asked")),
     unload: async (id) => void loaded.delete(id),
     run: async ({ program: id, inputs }) => {
       const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0 };
@@ -76,10 +77,25 @@ function doubled(...values: readonly number[]): readonly VerificationCase[] {
 
 const cases = doubled(1, -3, 100);
 
+test("the longest run is measured", async () => {
+  const slow = device((x) => 2 * x);
+  const { run } = slow;
+  slow.run = async (request) => {
+    // Only of the third case.
+    const [x] = new Float32Array(request.inputs[0]?.slice().buffer ?? new ArrayBuffer(4));
+    if (x === 100) await new Promise((resolve) => setTimeout(resolve, 50));
+    return run(request);
+  };
+  const { slowestRunMs } = await verifyProgram(slow, program, cases);
+  expect(slowestRunMs).toBeGreaterThanOrEqual(49);
+  expect(slowestRunMs).toBeLessThan(1_000);
+});
+
 test("a Program that is right in any memory need not have its memory cleared", async () => {
   const right = device((x) => 2 * x);
   expect(await verifyProgram(right, program, cases)).toEqual({
     maxAbsoluteError: 0,
+    slowestRunMs: expect.any(Number),
     writesBeforeReads: true,
     disagreement: undefined,
   });

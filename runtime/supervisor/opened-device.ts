@@ -1,0 +1,122 @@
+/**
+ * One device process that is ready, and what it has been told: Programs are sent to it once, before their first run.
+ * It knows nothing of other processes, before or after.
+ */
+import { DawnletError } from "../../kernels/errors.ts";
+import type { DeviceDescription, LoadOptions, LoadTiming, RunResult } from "../device/api.ts";
+import type { DeviceClient } from "../device/protocol.ts";
+import { defaultTimeLimitMs } from "./time-limit.ts";
+
+/** A Program as the store keeps it. */
+export interface StoredProgram {
+  readonly id: string;
+  readonly options: LoadOptions;
+  /** How long one run may take on the device; see time-limit.ts. Left out: the default. */
+  readonly timeLimitMs?: number;
+  /** What it reads, for whoever decides what is on the device. */
+  readonly weights?: ReadonlyArray<{ readonly digest: string; readonly sizeBytes: number }>;
+  readJson(): Promise<Uint8Array>;
+}
+
+export interface DeviceRun extends RunResult {
+  /** Time that this run waited for its Program and its weights; 0 where they were there. */
+  readonly loadMs: number;
+}
+
+/** A load that has left. Wrapped, because who waits for this does not wait for its reply. */
+interface Sent {
+  readonly load: Promise<LoadTiming>;
+}
+
+export class OpenedDevice {
+  readonly client: DeviceClient;
+  readonly description: DeviceDescription;
+  /** By `performance.now()`. */
+  readonly openedAt = performance.now();
+  /** Loads that were sent, by Program id. One that fails is forgotten. */
+  readonly #loads = new Map<string, Promise<LoadTiming>>();
+  /** Programs that are read, to be sent. */
+  readonly #reading = new Map<string, Promise<Sent>>();
+  readonly #gone = Promise.withResolvers<void>();
+  #isClosed = false;
+
+  constructor(client: DeviceClient, description: DeviceDescription) {
+    this.client = client;
+    this.description = description;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** It cannot be reached any more. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Settles when its process was found to be gone. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  end(): void {
+    this.#gone.resolve();
+  }
+
+  isLoaded(id: string): boolean {
+    return this.#loads.has(id);
+  }
+
+  /** @returns whether the Program had been sent. */
+  forget(id: string): boolean {
+    return this.#loads.delete(id);
+  }
+
+  async run(program: StoredProgram, inputs: readonly Uint8Array[]): Promise<DeviceRun> {
+    const { id } = program;
+    let waitedMs = 0;
+    let load = this.#loads.get(id);
+    if (load === undefined) {
+      const startedAt = performance.now();
+      load = (await this.#send(program)).load;
+      waitedMs = performance.now() - startedAt;
+    }
+    try {
+      // Right behind the load, for whose end it waits over there.
+      const result = await this.client.run({ program: id, inputs });
+      return { ...result, loadMs: waitedMs + result.timing.loadMs };
+    } catch (error) {
+      // A Program that was refused as it arrived is unknown there. Why, its load says.
+      if (error instanceof DawnletError && error.code === "NOT_FOUND") await load;
+      throw error;
+    }
+  }
+
+  async load(program: StoredProgram): Promise<LoadTiming> {
+    return (await this.#send(program)).load;
+  }
+
+  /** Settles in the turn in which the load leaves. */
+  #send(program: StoredProgram): Promise<Sent> {
+    const { id } = program;
+    const load = this.#loads.get(id);
+    if (load !== undefined) return Promise.resolve({ load });
+    let reading = this.#reading.get(id);
+    if (reading === undefined) {
+      reading = this.#read(program).finally(() => this.#reading.delete(id));
+      this.#reading.set(id, reading);
+    }
+    return reading;
+  }
+
+  async #read(program: StoredProgram): Promise<Sent> {
+    const { id, options, timeLimitMs = defaultTimeLimitMs } = program;
+    const json = await program.readJson();
+    const load = this.client.loadEncoded(id, json, { timeLimitMs, ...options });
+    this.#loads.set(id, load);
+    load.catch(() => {
+      if (this.#loads.get(id) === load) this.#loads.delete(id);
+    });
+    return { load };
+  }
+}
