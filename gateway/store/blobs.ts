@@ -1,6 +1,7 @@
 /**
- * Bytes by their SHA-256: `<2 hex>/<64 hex><suffix>` in one folder. A blob is written once, never
- * changed, and read with its digest checked. Which blobs are still needed is decided elsewhere.
+ * Bytes by their SHA-256: `<2 hex>/<64 hex><suffix>` in one folder. A blob is written once, sealed (see
+ * runtime/device/blob-seal.ts), never changed, and read with its digest checked. Which blobs are still needed is
+ * decided elsewhere.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -29,7 +30,8 @@ export interface BlobFolder {
   readonly noun: string;
 }
 
-const hashPieceBytes = 4 * 1024 * 1024;
+/** Hashing one takes a millisecond at most: calls go on in between. */
+const hashPieceBytes = 1024 * 1024;
 
 /** Methods throw DawnletError UNAVAILABLE where the disk refuses, INVALID_ARGUMENT for what is no digest. */
 export class Blobs {
@@ -47,8 +49,8 @@ export class Blobs {
     return this.#guarded(`store ${bytes.byteLength} bytes`, async () => {
       await this.#note(digest);
       // Verified, not only found: storing again is how a damaged blob is repaired.
-      if (await this.#isIntact(digest)) await this.#at.writer.secure(this.path(digest));
-      else await this.#publish(await this.#at.writer.prepare((file) => file.write(bytes)), digest);
+      if (await this.#matches(digest)) await this.#at.writer.secure(this.path(digest));
+      else await this.#publish(await this.#prepare(bytes, digest), digest);
       return digest;
     });
   }
@@ -62,6 +64,7 @@ export class Blobs {
     options: { readonly limitBytes: number },
   ): Promise<StoredBlob> {
     const hash = createHash("sha256");
+    let digest = "";
     let sizeBytes = 0;
     return this.#guarded("store the upload", async () => {
       const prepared = await this.#at.writer.prepare(async (file) => {
@@ -71,8 +74,9 @@ export class Blobs {
           hash.update(chunk);
           await file.write(chunk);
         }
+        digest = hash.digest("hex");
+        await file.seal(digest);
       });
-      const digest = hash.digest("hex");
       await this.#publish(prepared, digest);
       return { digest, sizeBytes, path: this.path(digest) };
     });
@@ -105,11 +109,30 @@ export class Blobs {
         const readBytes = await file.read(0, target);
         return readBytes === target.byteLength ? target : target.slice(0, readBytes);
       });
-      if (bytes === undefined) {
-        throw new DawnletError("NOT_FOUND", `Cannot read ${this.#name(digest)}: it is not stored`);
-      }
+      if (bytes === undefined) throw this.#missing(digest);
       if (digestOf(bytes) !== digest) throw this.#corrupt(digest);
       return bytes;
+    });
+  }
+
+  /**
+   * Whether the blob is there and has its digest, which is found by reading all of it.
+   * @param afterPiece waited for after each piece that was read: a place to be slow.
+   */
+  async isIntact(digest: string, afterPiece?: (sizeBytes: number) => Promise<void>): Promise<boolean> {
+    return this.#guarded(`check ${this.#name(digest)}`, () => this.#matches(digest, afterPiece));
+  }
+
+  /** For who reads the file by its path. @throws as `read`. */
+  async check(digest: string): Promise<void> {
+    if (await this.isIntact(digest)) return;
+    throw (await this.has(digest)) ? this.#corrupt(digest) : this.#missing(digest);
+  }
+
+  /** Breaks the blob's seal: who reads it next looks at its bytes first. A blob that is missing is fine. */
+  async distrust(digest: string): Promise<void> {
+    await this.#guarded(`mark ${this.#name(digest)}`, async () => {
+      if (await this.has(digest)) await this.#at.files.touch(this.path(digest));
     });
   }
 
@@ -167,7 +190,14 @@ export class Blobs {
     return this.#takeTurn(async () => this.#at.holds.note(digest));
   }
 
-  async #isIntact(digest: string): Promise<boolean> {
+  #prepare(bytes: Uint8Array, digest: string): Promise<string> {
+    return this.#at.writer.prepare(async (file) => {
+      await file.write(bytes);
+      await file.seal(digest);
+    });
+  }
+
+  async #matches(digest: string, afterPiece?: (sizeBytes: number) => Promise<void>): Promise<boolean> {
     const found = await this.#withFile(digest, async (file) => {
       const hash = createHash("sha256");
       const piece = new Uint8Array(Math.min(hashPieceBytes, file.sizeBytes));
@@ -176,6 +206,7 @@ export class Blobs {
         if (readBytes === 0) break;
         hash.update(piece.subarray(0, readBytes));
         offset += readBytes;
+        await afterPiece?.(readBytes);
       }
       return hash.digest("hex");
     });
@@ -206,8 +237,13 @@ export class Blobs {
     return `${this.#at.noun} '${digest.slice(0, 12)}…'`;
   }
 
+  #missing(digest: string): DawnletError {
+    const message = `Cannot use ${this.#at.noun} ${digest} as it is not stored: deploy the function again`;
+    return new DawnletError("NOT_FOUND", message);
+  }
+
   #corrupt(digest: string): DawnletError {
-    const message = `Cannot use ${this.#name(digest)} as its bytes have another digest: deploy the function again`;
+    const message = `Cannot use ${this.#at.noun} ${digest} as its bytes have another digest: deploy the function again`;
     return new DawnletError("CORRUPT_DATA", message);
   }
 }

@@ -31,6 +31,8 @@ function explain(code: string): string {
       return "its disk is full: free some space, or start the gateway with another data folder";
     case "EDQUOT":
       return "the disk quota of its user is used up: free some space, or start the gateway with another data folder";
+    case "EFBIG":
+      return "a file may not grow so large: raise the limit (ulimit -f), or start the gateway with another data folder";
     case "EACCES":
     case "EPERM":
       return "the user that runs the gateway may not read or write it: change its owner or its rights";

@@ -5,6 +5,7 @@
  *
  * What a platform cannot do throws DawnletError UNSUPPORTED.
  */
+import type { BlobStatus } from "../device/blob-seal.ts";
 import type { Port } from "../port/port.ts";
 
 export interface Platform {
@@ -35,9 +36,12 @@ export interface Platform {
   /**
    * Fills `target` with a file's bytes from `offset` on (in a browser: what a URL answers). Made for weights:
    * reads go straight into `target`, which may be a mapped GPUBuffer, and the file stays open for a while.
-   * @throws DawnletError NOT_FOUND, CORRUPT_DATA where the file is shorter than asked.
+   * @param check called each time the file was opened, before anything is read of it; its error is the read's. A
+   *   browser opens nothing, and calls it never.
+   * @throws DawnletError NOT_FOUND; CORRUPT_DATA where the file is shorter than asked or the disk cannot read it;
+   *   UNAVAILABLE where the system refuses.
    */
-  readBlob(path: string, offset: number, target: Uint8Array): Promise<void>;
+  readBlob(path: string, offset: number, target: Uint8Array, check?: BlobCheck): Promise<void>;
 
   /**
    * Serves HTTP. `request.signal` is aborted when the client goes away before it has its answer. (Deno may
@@ -61,6 +65,17 @@ export interface Platform {
 }
 
 export const orphanGraceMs = 2000;
+
+export type BlobCheck = (file: BlobFile) => Promise<void>;
+
+/** A file that `readBlob` has opened. */
+export interface BlobFile {
+  status(): Promise<BlobStatus>;
+  /** SHA-256 of all of it, in lower-case hex. */
+  digest(): Promise<string>;
+  /** Makes it read-only and sets the time of its last change. Does nothing where the system refuses. */
+  setModified(timeMs: number): Promise<void>;
+}
 
 /** How a thread waits for a GPU. */
 export interface Pace {

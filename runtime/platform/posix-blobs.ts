@@ -1,14 +1,20 @@
 /**
  * Positioned reads of weight files. Used by Node and Deno.
  * A model's weights are many reads of few files: files stay open until they have not been read for a while.
+ * What a file has to be like, the caller checks each time it was opened.
  */
+import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { clearInterval, setInterval } from "node:timers";
 import { DawnletError } from "../../kernels/errors.ts";
+import type { BlobStatus } from "../device/blob-seal.ts";
+import type { BlobCheck, BlobFile } from "./platform.ts";
 
 /** Files open at a time; the one that was not read for longest is closed first. */
 const maxOpen = 64;
 const idleMs = 5000;
+/** Hashing one takes less than a millisecond: calls that are running go on in between. */
+const hashPieceBytes = 2 ** 20;
 
 interface OpenFile {
   readonly handle: Promise<FileHandle>;
@@ -21,8 +27,13 @@ const openFiles = new Map<string, OpenFile>();
 let sweeper: ReturnType<typeof setInterval> | undefined;
 
 /** See `Platform.readBlob`. */
-export async function readBlob(path: string, offset: number, target: Uint8Array): Promise<void> {
-  const file = take(path);
+export async function readBlob(
+  path: string,
+  offset: number,
+  target: Uint8Array,
+  check?: BlobCheck,
+): Promise<void> {
+  const file = take(path, check);
   try {
     const handle = await file.handle;
     let filled = 0;
@@ -40,12 +51,55 @@ export async function readBlob(path: string, offset: number, target: Uint8Array)
   }
 }
 
-function take(path: string): OpenFile {
-  const file = openFiles.get(path) ?? { handle: open(path, "r"), readers: 0, usedAt: 0 };
+function take(path: string, check: BlobCheck | undefined): OpenFile {
+  const file = openFiles.get(path) ?? { handle: openChecked(path, check), readers: 0, usedAt: 0 };
   file.readers++;
   openFiles.delete(path);
   openFiles.set(path, file);
   return file;
+}
+
+async function openChecked(path: string, check: BlobCheck | undefined): Promise<FileHandle> {
+  const handle = await open(path, "r");
+  try {
+    await check?.(blobFile(handle));
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  return handle;
+}
+
+function blobFile(handle: FileHandle): BlobFile {
+  return {
+    status: () => statusOf(handle),
+    digest: () => digestOf(handle),
+    async setModified(timeMs) {
+      try {
+        await handle.chmod(0o400);
+        await handle.utimes(Date.now() / 1000, timeMs / 1000);
+      } catch (error) {
+        // Another's file, a disk mounted read-only, a file system without times.
+        if (systemCode(error) === undefined) throw error;
+      }
+    },
+  };
+}
+
+async function statusOf(handle: FileHandle): Promise<BlobStatus> {
+  const { size, ino, mtimeMs, ctimeMs } = await handle.stat();
+  return { sizeBytes: size, inode: ino, modifiedMs: mtimeMs, changedMs: ctimeMs };
+}
+
+async function digestOf(handle: FileHandle): Promise<string> {
+  const hash = createHash("sha256");
+  const piece = new Uint8Array(hashPieceBytes);
+  for (let offset = 0; ; ) {
+    const { bytesRead } = await handle.read(piece, 0, hashPieceBytes, offset);
+    if (bytesRead === 0) return hash.digest("hex");
+    hash.update(piece.subarray(0, bytesRead));
+    offset += bytesRead;
+  }
 }
 
 function release(file: OpenFile, path: string): void {
@@ -90,7 +144,30 @@ function tooShort(path: string, offset: number, asked: number, got: number): Daw
 }
 
 function toDawnletError(error: unknown, path: string): unknown {
-  if (!(error instanceof Error) || !("code" in error) || error instanceof DawnletError) return error;
-  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") return error;
-  return new DawnletError("NOT_FOUND", `Cannot read '${path}' as there is no such file`, { cause: error });
+  const options = { cause: error };
+  switch (systemCode(error)) {
+    case undefined:
+      return error;
+    case "ENOENT":
+    case "ENOTDIR":
+      return new DawnletError("NOT_FOUND", `Cannot read '${path}' as there is no such file`, options);
+    case "EIO":
+      return new DawnletError(
+        "CORRUPT_DATA",
+        `Cannot read '${path}' as its disk cannot: replace the disk, and deploy the function again`,
+        options,
+      );
+    default:
+      return new DawnletError(
+        "UNAVAILABLE",
+        `Cannot read '${path}' as the system refuses: ${systemCode(error)}`,
+        options,
+      );
+  }
+}
+
+/** The system's name for what went wrong; undefined for errors that are not the system's. */
+function systemCode(error: unknown): string | undefined {
+  const isSystems = error instanceof Error && !(error instanceof DawnletError) && "code" in error;
+  return isSystems && typeof error.code === "string" ? error.code : undefined;
 }

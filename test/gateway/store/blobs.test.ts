@@ -32,7 +32,7 @@ describe("Blobs", () => {
     await using store = await openStore(path, { pid: ownPid });
     const digest = await store.blobs.put(text("abc"));
     expect((await stat(path)).mode & 0o777).toBe(0o700);
-    expect((await stat(store.blobs.path(digest))).mode & 0o777).toBe(0o600);
+    expect((await stat(store.blobs.path(digest))).mode & 0o777).toBe(0o400);
   });
 
   it("gives a stream the digest of the same bytes at once, however they are cut", async () => {

@@ -43,6 +43,10 @@ export class FaultyFiles implements Files {
         }
         await file.write(bytes);
       },
+      seal: async (digest) => {
+        this.#count();
+        await file.seal(digest);
+      },
       sync: async () => {
         this.#count();
         await file.sync();

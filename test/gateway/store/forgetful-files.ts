@@ -49,6 +49,7 @@ export class ForgetfulFiles implements Files {
         longer.set(bytes, file.bytes.byteLength);
         file.bytes = longer;
       },
+      async seal() {},
       async sync() {
         file.durable = file.bytes;
       },
