@@ -1,0 +1,23 @@
+/** Who runs what on a device: a version of a function, and a Program with what its weights take. */
+import type { MemorySettings } from "../../kernels/manifest/memory-settings.ts";
+import type { Program } from "../../kernels/program/program.ts";
+import type { StoredProgram } from "../../runtime/supervisor/device-process.ts";
+import type { Weight } from "./held-weights.ts";
+
+export interface OwnedProgram extends StoredProgram {
+  readonly weights: readonly Weight[];
+}
+
+/** What a Program reads from the store. */
+export function weightsOf({ buffers }: Pick<Program, "buffers">): readonly Weight[] {
+  return buffers.flatMap((one) =>
+    one.type === "weight" ? [{ digest: one.digest, sizeBytes: one.sizeBytes }] : [],
+  );
+}
+
+/** A version of a function; its settings may change. */
+export interface ProgramOwner {
+  readonly name: string;
+  readonly version: number;
+  settings: MemorySettings;
+}

@@ -1,0 +1,117 @@
+/** What `GET /v1/devices` says of a device: what its memory holds, who is there, who left and why. */
+import type { DeviceDescription, DeviceMemory } from "../../runtime/device/api.ts";
+import type { LoggedEviction } from "./eviction-log.ts";
+import type { ManagedDevice } from "./managed-device.ts";
+import type { Residence } from "./residence.ts";
+
+export interface ResidentReport {
+  readonly function: string;
+  readonly version: number | undefined;
+  /** Of the Program: a function has one for each set of sizes. */
+  readonly program: string;
+  /** Weights, rounded up as the device places them. Shared ones count for each that shares them. */
+  readonly bytes: number;
+  readonly pinned: boolean;
+  readonly priority: number;
+  readonly running: number;
+  readonly uses: number;
+  readonly usesPerMinute: number;
+  /** Left out where it has not been used since it was loaded. */
+  readonly lastUsedAt?: string;
+  /** When its keepAlive ends, unless it is used again. */
+  readonly keptUntil?: string;
+  /** Left out where it was not measured. */
+  readonly loadMs?: number;
+}
+
+export interface DeviceReport {
+  readonly adapter: DeviceDescription["adapter"];
+  readonly budgetBytes: number;
+  readonly usedBytes: {
+    readonly weights: number;
+    readonly activations: number;
+    readonly constants: number;
+    readonly staging: number;
+    readonly total: number;
+  };
+  /** As the gateway counts them; `placedBytes` is the device's own count. */
+  readonly weights: { readonly budgetBytes: number; readonly bytes: number; readonly placedBytes: number };
+  readonly host: { readonly budgetBytes: number; readonly bytes: number };
+  readonly lanes: number;
+  readonly policy: string;
+  /** Calls that wait for room. */
+  readonly waiting: number;
+  readonly residents: readonly ResidentReport[];
+  readonly loading: readonly ResidentReport[];
+  readonly swapIns: { readonly count: number; readonly bytes: number; readonly bytesPerSecond?: number };
+  /** `last` has the newest first. */
+  readonly evictions: {
+    readonly counts: Readonly<Record<string, number>>;
+    readonly last: readonly LoggedEviction[];
+  };
+}
+
+/** @throws DawnletError where the device process does not answer. */
+export async function reportDevice(device: ManagedDevice): Promise<DeviceReport> {
+  const [{ adapter }, memory] = await Promise.all([device.describe(), device.memory()]);
+  const { residency, evictions, policy } = device;
+  const on = [...residency.residences].filter((one) => one.isOn);
+  const reportOf = (residence: Readonly<Residence>) => reportResident(device, residence);
+  const { bytesPerMs } = residency;
+  return {
+    adapter,
+    ...memoryReport(memory),
+    weights: {
+      budgetBytes: residency.budgetBytes,
+      bytes: residency.usedBytes,
+      placedBytes: memory.placedBytes,
+    },
+    policy: policy.name,
+    waiting: residency.waiting,
+    residents: on.filter(({ state }) => state === "resident").map(reportOf),
+    loading: on.filter(({ state }) => state === "loading").map(reportOf),
+    swapIns: {
+      ...residency.swapIns,
+      ...(bytesPerMs !== undefined && { bytesPerSecond: Math.round(bytesPerMs * 1_000) }),
+    },
+    evictions: { counts: evictions.counts, last: evictions.last },
+  };
+}
+
+function memoryReport(
+  memory: DeviceMemory,
+): Pick<DeviceReport, "budgetBytes" | "usedBytes" | "host" | "lanes"> {
+  return {
+    budgetBytes: memory.budgetBytes,
+    usedBytes: {
+      weights: memory.weightBytes,
+      activations: memory.activationBytes,
+      constants: memory.constantBytes,
+      staging: memory.stagingBytes,
+      total: memory.totalBytes,
+    },
+    host: { budgetBytes: memory.hostBudgetBytes, bytes: memory.hostBytes },
+    lanes: memory.lanes,
+  };
+}
+
+function reportResident(device: ManagedDevice, residence: Readonly<Residence>): ResidentReport {
+  const { id, label, sizeBytes, settings, leases, uses, loadMs, lastUsedMs, keepUntilMs } = residence;
+  const [owner] = device.ownersOf(id);
+  const now = device.now();
+  const timeOf = (ms: number) => new Date(Date.now() + ms - now).toISOString();
+  return {
+    function: owner?.name ?? label,
+    version: owner?.version,
+    program: id,
+    bytes: sizeBytes,
+    pinned: settings.isPinned,
+    priority: settings.priority,
+    running: leases,
+    uses,
+    usesPerMinute: Number((residence.usesPerSecond(now) * 60).toPrecision(3)),
+    ...(lastUsedMs >= 0 && { lastUsedAt: timeOf(lastUsedMs) }),
+    ...(keepUntilMs !== undefined && { keptUntil: timeOf(keepUntilMs) }),
+    ...(loadMs !== undefined && { loadMs: Math.round(loadMs * 1_000) / 1_000 }),
+  };
+}

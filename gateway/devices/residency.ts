@@ -1,0 +1,433 @@
+/**
+ * Which Programs have their weights on a device, and who waits for room: a state machine without clock, I/O or
+ * promises. managed-device.ts tells it what happens and does what it says.
+ *
+ * A run holds a lease on its Program from its admission to its end, and what is leased is never evicted. Counted
+ * bytes never exceed the budget. Where everything that could go is leased, runs wait in one queue, first come first
+ * served: the policy chooses who is to go for the first of them, and new runs of those queue behind it, so that
+ * it waits for runs that are under way and for no others.
+ */
+import { DawnletError } from "../../kernels/errors.ts";
+import { formatBytes } from "../cli/text.ts";
+import { expired } from "../scheduler/eviction/expired.ts";
+import { freedBytes } from "../scheduler/eviction/freed.ts";
+import { type EvictionPolicy, mayGo, type Resident } from "../scheduler/eviction/policy.ts";
+import { chooseVictims, type Eviction } from "../scheduler/eviction/victims.ts";
+import { HeldWeights, type Weight } from "./held-weights.ts";
+import { Residence, type ResidenceSettings } from "./residence.ts";
+
+export interface ResidencyOptions {
+  readonly policy: EvictionPolicy;
+  /** For weights. */
+  readonly budgetBytes: number;
+  /** Of weights in the device's slabs. */
+  readonly alignment?: number;
+  /** Runs that may wait for room. */
+  readonly queueLimit?: number;
+}
+
+/** What to do for a run: evict and run in this order; wait until `advance` names it; or give up. */
+export type Admission =
+  | { readonly type: "run"; readonly evict: readonly Eviction[] }
+  | { readonly type: "wait" }
+  | { readonly type: "refuse"; readonly error: DawnletError };
+
+/** A waiting run whose turn it is. */
+export interface Turn<W> {
+  readonly waiter: W;
+  readonly admission: Exclude<Admission, { readonly type: "wait" }>;
+}
+
+/** What to do after something changed: evict, then the turns in their order. */
+export interface Advance<W> {
+  readonly evict: readonly Eviction[];
+  readonly turns: readonly Turn<W>[];
+}
+
+interface Waiting<W> {
+  readonly residence: Residence;
+  readonly extraBytes: number;
+  readonly waiter: W;
+}
+
+const nothing: readonly Eviction[] = [];
+const runNow: Admission = { type: "run", evict: nothing };
+const wait: Admission = { type: "wait" };
+
+export class Residency<W> {
+  readonly #policy: EvictionPolicy;
+  readonly #queueLimit: number;
+  readonly #held: HeldWeights;
+  readonly #residences = new Map<string, Residence>();
+  readonly #queue: Waiting<W>[] = [];
+  /** Who is to go for the first of the queue. */
+  readonly #draining = new Set<Residence>();
+  /** What the budget should be; the one in force is larger while leased weights are. */
+  #targetBytes: number;
+  #budgetBytes: number;
+  /** Of swap-ins, for those that were not measured; undefined before the first. */
+  #bytesPerMs: number | undefined;
+  #swapIns = 0;
+  #swapInBytes = 0;
+
+  constructor({ policy, budgetBytes, alignment = 256, queueLimit = 1024 }: ResidencyOptions) {
+    this.#policy = policy;
+    this.#queueLimit = queueLimit;
+    this.#held = new HeldWeights(alignment);
+    this.#targetBytes = budgetBytes;
+    this.#budgetBytes = budgetBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#held.usedBytes;
+  }
+
+  get budgetBytes(): number {
+    return this.#budgetBytes;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Bytes a millisecond of swap-ins; undefined before the first. */
+  get bytesPerMs(): number | undefined {
+    return this.#bytesPerMs;
+  }
+
+  /** Loads of weights that were not there, since the start. */
+  get swapIns(): { readonly count: number; readonly bytes: number } {
+    return { count: this.#swapIns, bytes: this.#swapInBytes };
+  }
+
+  /** All Programs that it knows. Not to be changed. */
+  get residences(): Iterable<Readonly<Residence>> {
+    return this.#residences.values();
+  }
+
+  get(id: string): Readonly<Residence> | undefined {
+    return this.#residences.get(id);
+  }
+
+  /** Makes a Program known. Another time it only takes the settings. */
+  register(id: string, label: string, weights: readonly Weight[], settings: ResidenceSettings): void {
+    const residence = this.#residences.get(id);
+    if (residence === undefined)
+      this.#residences.set(id, new Residence(id, label, this.#held.counted(weights), settings));
+    else this.configure(id, settings);
+  }
+
+  /** `advance` may have something to do afterwards. */
+  configure(id: string, settings: ResidenceSettings): void {
+    this.#residences.get(id)!.settings = settings;
+  }
+
+  /** Admits a run of a Program that is there. @returns false where `admit` must be asked. */
+  lease(id: string, now: number): boolean {
+    const residence = this.#residences.get(id);
+    if (residence === undefined || !residence.isOn || residence.isDraining) return false;
+    residence.leases++;
+    residence.used(now);
+    return true;
+  }
+
+  /**
+   * Admits a run of a registered Program, or says why not yet.
+   * @param waiter what `advance` names where it must wait.
+   * @param extraBytes to evict beyond what is missing by our count, or all there is: the device had no room though we
+   *   saw some.
+   */
+  admit(id: string, now: number, waiter: W, extraBytes = 0): Admission {
+    if (extraBytes === 0 && this.lease(id, now)) return runNow;
+    const residence = this.#residences.get(id)!;
+    if (residence.sizeBytes > this.#targetBytes) return { type: "refuse", error: this.#tooLarge(residence) };
+    if (this.#queue.length === 0 || residence.sizeBytes + extraBytes === 0) {
+      const evict = this.#place(residence, extraBytes, now);
+      if (evict !== undefined) return { type: "run", evict };
+      if (!this.#canEverPlace(residence, extraBytes, now))
+        return { type: "refuse", error: this.#noRoom(residence, extraBytes) };
+    }
+    if (this.#queue.length >= this.#queueLimit) return { type: "refuse", error: this.#queueFull(residence) };
+    this.#queue.push({ residence, extraBytes, waiter });
+    if (this.#queue.length === 1) this.#drainFor(this.#queue[0]!, now);
+    return wait;
+  }
+
+  /** Takes a waiting run out of the queue. `advance` may have something to do afterwards. */
+  cancel(waiter: W): void {
+    const index = this.#queue.findIndex((one) => one.waiter === waiter);
+    if (index < 0) return;
+    this.#queue.splice(index, 1);
+    if (index === 0) this.#stopDraining();
+  }
+
+  /**
+   * A run, or a load, ended well; times in milliseconds, 0 for those that are not known.
+   * @returns true where `advance` may have something to do.
+   */
+  ran(id: string, now: number, loadMs: number, executeMs: number): boolean {
+    const residence = this.#residences.get(id)!;
+    if (residence.state === "loading") this.#arrived(residence, now, loadMs);
+    if (executeMs > 0) residence.executed(executeMs);
+    return this.#left(residence);
+  }
+
+  /**
+   * A run failed. Where its weights were coming in it is not known whether they are there: they are to be evicted.
+   * `advance` may have something to do afterwards.
+   */
+  failed(id: string): { readonly mustEvict: boolean } {
+    const residence = this.#residences.get(id)!;
+    this.#left(residence);
+    const mustEvict = residence.state === "loading" && residence.leases === 0;
+    if (mustEvict) this.#remove(residence);
+    return { mustEvict };
+  }
+
+  /** Whose turn has come; each of them is leased. Goes below the budget first, where that was lowered. */
+  advance(now: number): Advance<W> {
+    const evict = this.#budgetBytes > this.#targetBytes ? this.#shrink(now) : nothing;
+    const turns: Turn<W>[] = [];
+    for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
+      const admission = this.#admitHead(head, now);
+      if (admission === undefined) break;
+      this.#queue.shift();
+      this.#stopDraining();
+      turns.push({ waiter: head.waiter, admission });
+      if (admission.type === "run") this.#admitOthersOf(head.residence, now, turns);
+    }
+    return { evict, turns };
+  }
+
+  /** Programs past their keepAlive; they count as evicted. `advance` may have something to do afterwards. */
+  expire(now: number): readonly Eviction[] {
+    const evictions = expired(this.#candidates(now, isLeased), now);
+    for (const { id } of evictions) this.#remove(this.#residences.get(id)!);
+    return evictions;
+  }
+
+  /** When `expire` is next of use; undefined where nothing has a keepAlive. */
+  nextExpiryMs(): number | undefined {
+    let next: number | undefined;
+    for (const residence of this.#residences.values()) {
+      const { keepUntilMs } = residence;
+      if (residence.state !== "resident" || residence.settings.isPinned || keepUntilMs === undefined)
+        continue;
+      if (next === undefined || keepUntilMs < next) next = keepUntilMs;
+    }
+    return next;
+  }
+
+  /** Sets what weights may take. Beyond what can go now it falls as leases end. */
+  setBudget(bytes: number, now: number): readonly Eviction[] {
+    this.#targetBytes = bytes;
+    return this.#shrink(now);
+  }
+
+  /** Forgets a Program that is neither leased nor waited for. @returns false where it is. */
+  forget(id: string): boolean {
+    const residence = this.#residences.get(id);
+    if (residence === undefined) return true;
+    if (residence.leases > 0 || this.#queue.some((one) => one.residence === residence)) return false;
+    if (residence.isDraining) this.#stopDraining();
+    if (residence.isOn) this.#remove(residence);
+    this.#residences.delete(id);
+    return true;
+  }
+
+  /** The device lost all it held. What is leased is being run again and comes in anew. */
+  restarted(): void {
+    for (const residence of this.#residences.values()) {
+      residence.isKnown = false;
+      if (!residence.isOn) continue;
+      if (residence.leases > 0) residence.state = "loading";
+      else this.#remove(residence);
+    }
+  }
+
+  #arrived(residence: Residence, now: number, loadMs: number): void {
+    residence.state = "resident";
+    residence.loadedAtMs = now;
+    if (residence.sizeBytes > 0) {
+      residence.swapIns++;
+      this.#swapIns++;
+      this.#swapInBytes += residence.sizeBytes;
+    }
+    // The first load makes pipelines too: the ones after it are what a swap-in costs.
+    if (residence.isKnown && loadMs > 0 && residence.sizeBytes > 0) {
+      residence.swappedIn(loadMs);
+      const rate = residence.sizeBytes / loadMs;
+      this.#bytesPerMs = this.#bytesPerMs === undefined ? rate : 0.8 * this.#bytesPerMs + 0.2 * rate;
+    }
+    residence.isKnown = true;
+  }
+
+  #left(residence: Residence): boolean {
+    residence.leases--;
+    return residence.leases === 0 && (this.#queue.length > 0 || this.#budgetBytes > this.#targetBytes);
+  }
+
+  #admitHead(head: Waiting<W>, now: number): Turn<W>["admission"] | undefined {
+    const { residence, extraBytes } = head;
+    // It may have been forgotten and registered anew, or the budget may have fallen.
+    if (residence.sizeBytes > this.#targetBytes) return { type: "refuse", error: this.#tooLarge(residence) };
+    if (extraBytes === 0 && residence.isOn) {
+      residence.leases++;
+      residence.used(now);
+      return { type: "run", evict: nothing };
+    }
+    const evict = this.#place(residence, extraBytes, now);
+    if (evict !== undefined) return { type: "run", evict };
+    if (this.#drainFor(head, now)) return undefined;
+    return { type: "refuse", error: this.#noRoom(residence, extraBytes) };
+  }
+
+  /** They need no room of their own, and the longer its lease the more it is worth. */
+  #admitOthersOf(residence: Residence, now: number, turns: Turn<W>[]): void {
+    for (const other of this.#queue.filter((one) => one.residence === residence && one.extraBytes === 0)) {
+      this.#queue.splice(this.#queue.indexOf(other), 1);
+      residence.leases++;
+      residence.used(now);
+      turns.push({ waiter: other.waiter, admission: { type: "run", evict: nothing } });
+    }
+  }
+
+  /** Leases a Program and counts its weights, evicting for them. @returns undefined, all as before, where nothing can go. */
+  #place(residence: Residence, extraBytes: number, now: number): readonly Eviction[] | undefined {
+    const chosen = this.#victimsFor(residence, extraBytes, now, isLeased);
+    if (chosen === undefined) return undefined;
+    for (const { id } of chosen) this.#remove(this.#residences.get(id)!);
+    if (!residence.isOn) {
+      this.#held.hold(residence.weights);
+      residence.state = "loading";
+    }
+    residence.leases++;
+    residence.used(now);
+    this.#lowerBudget();
+    return chosen;
+  }
+
+  /** Chooses who is to go for the first of the queue once they are not leased. @returns false where nobody could. */
+  #drainFor({ residence, extraBytes }: Waiting<W>, now: number): boolean {
+    // Chosen once, so that it does not wait for another one each time.
+    if (this.#draining.size > 0) {
+      const among = (one: Residence) => one === residence || !this.#draining.has(one);
+      if (this.#victimsFor(residence, extraBytes, now, among) !== undefined) return true;
+      this.#stopDraining();
+    }
+    const chosen = this.#victimsFor(residence, extraBytes, now, (one) => one === residence);
+    if (chosen === undefined) return false;
+    for (const { id } of chosen) {
+      const one = this.#residences.get(id)!;
+      one.isDraining = true;
+      this.#draining.add(one);
+    }
+    return true;
+  }
+
+  #stopDraining(): void {
+    for (const residence of this.#draining) residence.isDraining = false;
+    this.#draining.clear();
+  }
+
+  #canEverPlace(residence: Residence, extraBytes: number, now: number): boolean {
+    return this.#victimsFor(residence, extraBytes, now, (one) => one === residence) !== undefined;
+  }
+
+  /** Who goes so that a Program can come in. The weights that it shares with them stay counted. */
+  #victimsFor(
+    residence: Residence,
+    extraBytes: number,
+    now: number,
+    isHeld: (residence: Residence) => boolean,
+  ): readonly Eviction[] | undefined {
+    const isComing = !residence.isOn;
+    if (isComing) this.#held.hold(residence.weights);
+    try {
+      const missing = isComing ? Math.max(0, this.#held.usedBytes - this.#targetBytes) : 0;
+      if (missing + extraBytes === 0) return nothing;
+      const candidates = this.#candidates(now, (one) => one === residence || isHeld(one));
+      const bytes = missing + Math.min(extraBytes, this.#spareBytes(residence, missing, now));
+      if (bytes === missing && extraBytes > 0) return undefined;
+      return chooseVictims(this.#policy, candidates, { bytes, for: residence.label }, now)?.victims;
+    } finally {
+      if (isComing) this.#held.release(residence.weights);
+    }
+  }
+
+  /** What all others together would free beyond what is missing, once they are not leased. */
+  #spareBytes(residence: Residence, missingBytes: number, now: number): number {
+    const others = this.#candidates(now, (one) => one === residence).filter(mayGo);
+    return Math.max(0, freedBytes(others) - missingBytes);
+  }
+
+  #candidates(now: number, isHeld: (residence: Residence) => boolean): readonly Resident[] {
+    const candidates: Resident[] = [];
+    for (const residence of this.#residences.values()) {
+      if (residence.state === "absent") continue;
+      const guessedLoadMs = residence.sizeBytes / (this.#bytesPerMs ?? assumedBytesPerMs);
+      candidates.push(residence.resident(this.#held, now, guessedLoadMs, isHeld(residence)));
+    }
+    return candidates;
+  }
+
+  #shrink(now: number): readonly Eviction[] {
+    const bytes = this.#held.usedBytes - this.#targetBytes;
+    let victims = nothing;
+    if (bytes > 0) {
+      const candidates = this.#candidates(now, isLeased);
+      const most = candidates.filter(mayGo).reduce((sum, one) => sum + one.bytes, 0);
+      victims =
+        chooseVictims(this.#policy, candidates, { bytes, for: "activations" }, now)?.victims ??
+        chooseVictims(this.#policy, candidates, { bytes: most, for: "activations" }, now)?.victims ??
+        nothing;
+    }
+    for (const { id } of victims) this.#remove(this.#residences.get(id)!);
+    this.#lowerBudget();
+    return victims;
+  }
+
+  #lowerBudget(): void {
+    this.#budgetBytes = Math.max(this.#targetBytes, this.#held.usedBytes);
+  }
+
+  #remove(residence: Residence): void {
+    this.#held.release(residence.weights);
+    residence.forgetParts();
+    residence.state = "absent";
+    this.#lowerBudget();
+  }
+
+  #tooLarge({ label, sizeBytes }: Residence): DawnletError {
+    return new DawnletError(
+      "OUT_OF_MEMORY",
+      `Cannot load function '${label}' as its weights take ${formatBytes(sizeBytes)}: the device has room for ${formatBytes(this.#targetBytes)} of weights (serve --device-memory)`,
+    );
+  }
+
+  #noRoom({ label, sizeBytes }: Residence, extraBytes: number): DawnletError {
+    const pinned = [...this.#residences.values()].filter((one) => one.isOn && one.settings.isPinned);
+    const why =
+      pinned.length > 0
+        ? `${formatBytes(pinned.reduce((sum, one) => sum + one.sizeBytes, 0))} of ${formatBytes(this.#targetBytes)} are pinned by other functions`
+        : `the device is ${formatBytes(extraBytes)} short, and there is nothing left to evict`;
+    return new DawnletError(
+      "OUT_OF_MEMORY",
+      `Cannot load function '${label}', whose weights take ${formatBytes(sizeBytes)}: ${why}`,
+    );
+  }
+
+  #queueFull({ label }: Residence): DawnletError {
+    return new DawnletError(
+      "QUEUE_FULL",
+      `Cannot take a call of '${label}' now: ${this.#queue.length} calls wait for device memory already`,
+    );
+  }
+}
+
+/** 1 GB/s, before anything was measured. */
+const assumedBytesPerMs = 1e6;
+
+function isLeased(residence: Residence): boolean {
+  return residence.leases > 0;
+}

@@ -1,0 +1,85 @@
+/** A device process in memory: notes what it is told in order, and ends runs and loads when a test says so. */
+import type { DeviceLink } from "../../../gateway/devices/managed-device.ts";
+import { DawnletError } from "../../../kernels/errors.ts";
+import type { DeviceMemory } from "../../../runtime/device/api.ts";
+import type { DeviceRun } from "../../../runtime/supervisor/device-process.ts";
+
+interface Running {
+  readonly id: string;
+  readonly settle: PromiseWithResolvers<DeviceRun>;
+}
+
+export class FakeDevice implements DeviceLink {
+  /** `run a`, `evict b`, `load c`, `unload d`. */
+  readonly told: string[] = [];
+  readonly running: Running[] = [];
+  memoryInUse: Partial<DeviceMemory> = {};
+  /** Thrown by loads while set. */
+  loadFailure: DawnletError | undefined;
+  readonly health: DeviceLink["health"] = undefined as never;
+
+  run(program: { readonly id: string }): Promise<DeviceRun> {
+    this.told.push(`run ${program.id}`);
+    const settle = Promise.withResolvers<DeviceRun>();
+    this.running.push({ id: program.id, settle });
+    return settle.promise;
+  }
+
+  async load(program: { readonly id: string }) {
+    this.told.push(`load ${program.id}`);
+    if (this.loadFailure !== undefined) throw this.loadFailure;
+    return { pipelinesMs: 0, uploadMs: 0, totalMs: 0, uploadedBytes: 0 };
+  }
+
+  async evict(id: string): Promise<void> {
+    this.told.push(`evict ${id}`);
+  }
+
+  async unload(id: string): Promise<void> {
+    this.told.push(`unload ${id}`);
+  }
+
+  async memory(): Promise<DeviceMemory> {
+    return {
+      ...{
+        budgetBytes: 0,
+        weightBytes: 0,
+        activationBytes: 0,
+        constantBytes: 0,
+        stagingBytes: 0,
+        totalBytes: 0,
+      },
+      ...{ loadedPrograms: 0, residentPrograms: [], loadingPrograms: [], placedBytes: 0, lanes: 0 },
+      ...{ hostBytes: 0, hostBudgetBytes: 0, pipelines: 0 },
+      ...this.memoryInUse,
+    };
+  }
+
+  describe(): never {
+    throw new TypeError("not asked for here");
+  }
+
+  checkShader(): never {
+    throw new TypeError("not asked for here");
+  }
+
+  async pid(): Promise<number | undefined> {
+    return undefined;
+  }
+
+  async stop(): Promise<void> {}
+
+  /** Ends the oldest run of a Program. */
+  end(id: string, error?: DawnletError): void {
+    const index = this.running.findIndex((one) => one.id === id);
+    const [{ settle }] = this.running.splice(index, 1) as [Running];
+    const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 1 };
+    if (error === undefined) settle.resolve({ outputs: [], timing, loadMs: 0 });
+    else settle.reject(error);
+  }
+
+  /** As the device says that there is no room after all. */
+  endShort(id: string, neededBytes: number): void {
+    this.end(id, new DawnletError("OUT_OF_MEMORY", "no room", { details: { neededBytes } }));
+  }
+}
