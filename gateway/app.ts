@@ -5,12 +5,17 @@
 import { Hono } from "hono";
 import packageManifest from "../package.json" with { type: "json" };
 import type { DeviceMemory } from "../runtime/device/api.ts";
+import { addContainmentMetrics, addQuarantineMetric } from "./api/containment-metrics.ts";
+import { addDevices } from "./api/devices.ts";
 import { addFunctionsApi } from "./api/functions.ts";
+import { addMemoryMetrics } from "./api/memory-metrics.ts";
 import { addMetrics, Metrics } from "./api/metrics.ts";
 import { addOpenInference } from "./api/open-inference.ts";
 import { addRepository } from "./api/repository.ts";
 import { addShortForm } from "./api/short-form.ts";
 import { Statistics } from "./api/statistics.ts";
+import type { ManagedDevice } from "./devices/managed-device.ts";
+import { reportDevice } from "./devices/report.ts";
 import type { Functions } from "./functions/functions.ts";
 import { type AccessOptions, createAccessCheck } from "./http/access.ts";
 import { type BodyLimits, defaultBodyLimits } from "./http/body.ts";
@@ -24,10 +29,12 @@ export interface AppOptions extends AccessOptions {
   readonly limits?: Partial<BodyLimits>;
   /** For the memory gauges of `/metrics`. */
   readonly memory?: () => Promise<DeviceMemory>;
+  /** For `/v1/devices` and for metrics of who is on it. */
+  readonly device?: ManagedDevice;
 }
 
 export function createApp(options: AppOptions): Hono {
-  const { functions, memory } = options;
+  const { functions, memory, device } = options;
   const { callBytes, deployBytes } = { ...defaultBodyLimits, ...options.limits };
   const statistics = new Statistics();
   const metrics = new Metrics({ functions, statistics, memory });
@@ -43,6 +50,12 @@ export function createApp(options: AppOptions): Hono {
   addRepository(app, endpoint, { functions, callBytes });
   addShortForm(app, endpoint, { functions, callBytes });
   addFunctionsApi(app, endpoint, { functions, deployBytes });
+  if (device !== undefined) {
+    addDevices(app, endpoint, () => reportDevice(device));
+    addMemoryMetrics(metrics.registry, device);
+    addContainmentMetrics(metrics.registry, () => device.health);
+  }
+  addQuarantineMetric(metrics.registry, functions);
   addMetrics(app, endpoint, metrics, functions);
   app.notFound(endpoint(notFoundHandler(app)));
   return app;

@@ -9,11 +9,16 @@ import { type FoundAdapter, findAdapter } from "../runtime/adapter/find-adapter.
 import type { AdapterChoice } from "../runtime/device/open.ts";
 import type { HttpServer, Platform } from "../runtime/platform/platform.ts";
 import { CompilerProcess } from "../runtime/supervisor/compiler-process.ts";
-import { DeviceProcess } from "../runtime/supervisor/device-process.ts";
+import { DeviceProcess, type DeviceProcessOptions } from "../runtime/supervisor/device-process.ts";
 import { SessionProcesses } from "../runtime/supervisor/session-processes.ts";
 import { type AppOptions, createApp } from "./app.ts";
+import { hostMemoryBytes } from "./devices/host-memory.ts";
+import { ManagedDevice } from "./devices/managed-device.ts";
 import { Registry } from "./functions/registry.ts";
-import type { Backends } from "./functions/servable.ts";
+import type { SharedBackends } from "./functions/servable.ts";
+import { logIncident } from "./incident-log.ts";
+import { type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
+import { scrubRegularly } from "./store/scrub.ts";
 import { openStore } from "./store/store.ts";
 
 export interface GatewayOptions {
@@ -29,19 +34,26 @@ export interface GatewayOptions {
   readonly implementation?: "dawn" | "native";
   /** Bytes that the device process may allocate on the GPU. */
   readonly deviceBytes?: number;
+  /** Bytes of weights that the device process may keep in host memory. Left out: half of the machine's. */
+  readonly hostBytes?: number;
+  /** Who leaves the device when room is needed. */
+  readonly eviction?: EvictionPolicyName;
+  /** When a device process that does not answer is given up. */
+  readonly silence?: DeviceProcessOptions["silence"];
   readonly limits?: AppOptions["limits"];
 }
 
 export interface Gateway {
   readonly url: string;
   readonly functions: Registry;
-  readonly backends: Backends;
+  readonly backends: SharedBackends;
   readonly adapter: FoundAdapter;
   /** Lets running requests finish, ends the child processes, gives the data folder free. */
   close(): Promise<void>;
 }
 
 const defaultDeviceBytes = 4 * 2 ** 30;
+export const defaultEviction: EvictionPolicyName = "cost";
 const log = getLogger(["dawnlet", "gateway"]);
 const loopback = new Set(["127.0.0.1", "localhost", "::1"]);
 
@@ -57,12 +69,20 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const store = cleanup.use(await openStore(options.dataFolder, { pid: platform.pid }));
   const { implementation } = options;
   const adapter = await findAdapter(platform, { wish: options.adapter, implementation });
-  const backends = startBackends(options, store, adapter);
+  const hostBytes = options.hostBytes ?? Math.floor((await hostMemoryBytes()) / 2);
+  const backends = startBackends({ ...options, hostBytes }, store, adapter);
   cleanup.defer(() => backends.device.stop());
   cleanup.defer(() => backends.compiler.stop());
   cleanup.defer(() => backends.sessions.stop());
 
   const functions = new Registry({ backends });
+  cleanup.use(
+    scrubRegularly({
+      store,
+      isBusy: () => functions.isBusy,
+      usersOf: (digest) => functions.usersOf(digest),
+    }),
+  );
   // The device opens while records are read.
   const [description] = await Promise.all([backends.device.describe(), functions.open()]);
   const { device, description: driver, isSoftware } = description.adapter;
@@ -72,6 +92,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const app = createApp({
     functions,
     memory: () => backends.device.memory(),
+    device: backends.device,
     ...(token === undefined ? {} : { token }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
@@ -80,6 +101,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     port: options.port,
   });
   cleanup.defer(() => server.close());
+  // Not waited for: calls that come first load what they need.
+  void functions.warm();
   const held = cleanup.move();
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return {
@@ -91,32 +114,43 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
+type BackendOptions = GatewayOptions & Required<Pick<GatewayOptions, "hostBytes">>;
+
 function startBackends(
-  { platform, deviceBytes = defaultDeviceBytes }: GatewayOptions,
-  store: Backends["store"],
+  {
+    platform,
+    deviceBytes = defaultDeviceBytes,
+    hostBytes,
+    silence,
+    eviction = defaultEviction,
+  }: BackendOptions,
+  store: SharedBackends["store"],
   { environment, gpuOptions, description }: FoundAdapter,
-): Backends {
+): SharedBackends {
   const { implementation, backend } = gpuOptions;
   const choice: AdapterChoice = { implementation, backend, isSoftware: description.adapter.isSoftware };
   const lineLogger = (category: string) => {
     const childLog = getLogger(["dawnlet", category]);
     return (line: string) => childLog.info("{line}", { line });
   };
+  const process = new DeviceProcess({
+    platform,
+    environment,
+    open: {
+      ...choice,
+      budgetBytes: deviceBytes,
+      hostBudgetBytes: hostBytes,
+      blobFolder: join(store.folder, "blobs"),
+    },
+    onLine: lineLogger("device"),
+    onIncident: logIncident,
+    onExit: () => device.restarted(),
+    ...(silence && { silence }),
+  });
+  const device = new ManagedDevice({ device: process, deviceBytes, policy: evictionPolicies[eviction] });
   return {
     store,
-    device: new DeviceProcess({
-      platform,
-      environment,
-      open: {
-        ...choice,
-        budgetBytes: deviceBytes,
-        blobFolder: join(store.folder, "blobs"),
-      },
-      onLine: lineLogger("device"),
-      onExit: (wasWanted) => {
-        if (!wasWanted) log.error("the device process ended; the next call starts another");
-      },
-    }),
+    device,
     compiler: new CompilerProcess({ platform, environment, adapter: choice, onLine: lineLogger("compiler") }),
     sessions: new SessionProcesses({ platform, onLine: lineLogger("session") }),
   };

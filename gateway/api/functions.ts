@@ -1,11 +1,13 @@
 /**
- * Deploying and managing functions: `PUT`, `GET` and `DELETE` under `/v1/functions`. Uploads are handed on as
+ * Deploying and managing functions: `PUT`, `GET`, `PATCH` and `DELETE` under `/v1/functions`. Uploads are handed on as
  * a stream. With `Accept: application/x-ndjson` a deploy tells its progress line by line.
  */
 import type { Context, Hono } from "hono";
+import * as v from "valibot";
 import { DawnletError } from "../../kernels/errors.ts";
+import { type MemorySettingsPatch, memorySettingsPatch } from "../../kernels/manifest/memory-settings.ts";
 import type { DeployResult, Functions, Upload } from "../functions/functions.ts";
-import { streamBody } from "../http/body.ts";
+import { readText, streamBody } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { emptyReply, jsonReply } from "../http/reply.ts";
 import { progressReply } from "./deploy-progress.ts";
@@ -34,12 +36,15 @@ export function addFunctionsApi(app: Hono, endpoint: Endpoint, options: Function
     endpoint(async (c) => jsonReply(await functions.inspect(nameOf(c), c.req.query("version")))),
   );
   app.put(path, endpoint(deploy(options)));
+  app.patch(path, endpoint(configure(functions)));
   app.delete(path, endpoint(remove(functions)));
+  app.delete(`${path}/quarantine`, endpoint(liftQuarantine(functions)));
 }
 
 function deploy({ functions, deployBytes }: FunctionsApiOptions): Handler {
   return async (c, exchange) => {
     const name = nameOf(c);
+    exchange.closesOnError = true;
     const upload = uploadOf(c, name, deployBytes);
     const isNew = !functions.list().some((status) => status.name === name);
     if (c.req.header("accept")?.includes("application/x-ndjson")) {
@@ -76,11 +81,46 @@ function uploadOf(c: Context, name: string, deployBytes: number): Upload {
   return { body: streamBody(request, deployBytes), ...(contentType !== null && { contentType }) };
 }
 
+/** Largest body of a change. */
+const patchBytes = 64 * 1024;
+
+/** `{"pin": true, "keepAliveMs": 60000, "priority": 5}`, any of them; null goes back to what the bundle says. */
+function configure(functions: Functions): Handler {
+  return async (c) => {
+    const name = nameOf(c);
+    functions.get(name);
+    const patch = readPatch(name, await readText(c.req.raw, patchBytes));
+    return jsonReply(await functions.configure(name, patch));
+  };
+}
+
+function readPatch(name: string, text: string): MemorySettingsPatch {
+  const fail = (why: string) =>
+    new DawnletError("INVALID_ARGUMENT", `Cannot change function '${name}' as ${why}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw fail("the body is no JSON");
+  }
+  const result = v.safeParse(memorySettingsPatch, json);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw fail(`${v.getDotPath(issue) ?? "the body"} is wrong: ${issue.message}`);
+}
+
 function remove(functions: Functions): Handler {
   return async (c) => {
     const name = nameOf(c);
     functions.get(name);
     await functions.remove(name);
+    return emptyReply(204);
+  };
+}
+
+function liftQuarantine(functions: Functions): Handler {
+  return async (c) => {
+    await functions.liftQuarantine(nameOf(c));
     return emptyReply(204);
   };
 }

@@ -19,6 +19,9 @@ export interface MetricsOptions {
   readonly memory?: (() => Promise<DeviceMemory>) | undefined;
 }
 
+/** Versions that are counted and deployed no more. */
+const removedLimit = 64;
+
 export class Metrics implements CallObserver {
   readonly registry = new Registry();
   readonly #options: MetricsOptions;
@@ -32,6 +35,8 @@ export class Metrics implements CallObserver {
     help: "Time of a call by hop: queue, load, encode, execute and so on",
     labels: ["function_name", "hop"],
   });
+  /** Versions that may be counted before those that are deployed no more are forgotten. */
+  #sizeLimit = removedLimit;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -43,6 +48,8 @@ export class Metrics implements CallObserver {
 
   callFinished({ version: { name }, status, totalMs, timings }: FinishedCall): void {
     this.#totals.observe(name, status, totalMs / 1000);
+    // Where nobody scrapes, functions that come and go would pile up.
+    if (this.#options.statistics.size > this.#sizeLimit) this.#deployedCounts();
     if (timings === undefined) return;
     for (const [hop, milliseconds] of timings) this.#hops.observe(name, hop, milliseconds / 1000);
   }
@@ -61,6 +68,7 @@ export class Metrics implements CallObserver {
     const names = new Set(versions.map(({ name }) => name));
     this.#totals.retain(names);
     this.#hops.retain(names);
+    this.#sizeLimit = versions.length + removedLimit;
     return versions.map((version) => statistics.of(version));
   }
 }

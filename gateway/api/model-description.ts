@@ -54,9 +54,12 @@ export function modelConfiguration(version: FunctionVersion) {
 export function repositoryIndex(functions: Functions, onlyReady: boolean) {
   if (onlyReady && !functions.ready) return [];
   const state = functions.ready ? "READY" : "LOADING";
-  return functions
-    .list()
-    .flatMap(({ versions }) =>
-      versions.map(({ name, version }) => ({ name, version: String(version), state, reason: "" })),
-    );
+  const versions = functions.list().flatMap((status) => status.versions);
+  return versions.flatMap(({ name, version, quarantine }) => {
+    const entry = { name, version: String(version) };
+    if (quarantine === undefined) return [{ ...entry, state, reason: "" }];
+    return onlyReady
+      ? []
+      : [{ ...entry, state: "UNAVAILABLE", reason: `in quarantine: ${quarantine.reason}` }];
+  });
 }

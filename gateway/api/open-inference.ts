@@ -98,7 +98,8 @@ function modelOrStatistics(options: OpenInferenceOptions): Handler {
 
 /** 503 is what KServe's client reads as "not ready"; Triton's reads anything but 200 so. */
 function modelReady(functions: Functions, version: FunctionVersion): Reply {
-  return jsonReply({ name: version.name, ready: functions.ready }, functions.ready ? 200 : 503);
+  const ready = functions.ready && version.quarantine === undefined;
+  return jsonReply({ name: version.name, ready }, ready ? 200 : 503);
 }
 
 function infer({ functions, callBytes }: OpenInferenceOptions): Handler {

@@ -88,6 +88,11 @@ export class Statistics implements CallObserver {
     return fresh;
   }
 
+  /** Versions that were asked for, those that are deployed no more included. */
+  get size(): number {
+    return this.#counts.size;
+  }
+
   /** Forgets what is deployed no more. */
   retain(versions: readonly FunctionVersion[]): void {
     const kept = new Set(versions.map(({ name, version }) => `${name}/${version}`));

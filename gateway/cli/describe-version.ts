@@ -17,12 +17,14 @@ export function parameterText(parameter: VersionReply["signature"]["parameters"]
 }
 
 /** One word for a table. */
-export function engineWord({ engine }: VersionReply): string {
-  return engine.type;
+export function engineWord({ engine, quarantine }: VersionReply): string {
+  return quarantine === undefined ? engine.type : "quarantined";
 }
 
 /** A sentence. */
-export function engineText({ engine, kind, signature }: VersionReply): string {
+export function engineText({ engine, kind, signature, quarantine }: VersionReply): string {
+  if (quarantine !== undefined)
+    return `in quarantine since ${quarantine.since}, after ${quarantine.strikes} lost devices: ${quarantine.reason}`;
   switch (engine.type) {
     case "fallback":
       return `fallback, an ONNX Runtime session: ${engine.reason}`;

@@ -33,6 +33,7 @@ const version = v.object({
     ),
   }),
   engine,
+  quarantine: v.exactOptional(v.object({ since: v.string(), strikes: v.number(), reason: v.string() })),
 });
 
 const status = v.object({ name: v.string(), current: version, versions: v.array(version) });

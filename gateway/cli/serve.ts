@@ -2,7 +2,8 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { DawnletError } from "../../kernels/errors.ts";
-import { type Gateway, openGateway } from "../gateway.ts";
+import { defaultEviction, type Gateway, openGateway } from "../gateway.ts";
+import { type EvictionPolicyName, evictionPolicyNames } from "../scheduler/eviction/policies.ts";
 import { defaultDataFolder } from "./data-folder.ts";
 import { exampleCall, exampleFunctions } from "./example-functions.ts";
 import { type LogOptions, logForms, logLevels, startLogging } from "./logging.ts";
@@ -17,6 +18,8 @@ interface ServeOptions extends LogOptions {
   readonly adapter?: string;
   readonly implementation?: "dawn" | "native";
   readonly deviceMemory?: number;
+  readonly hostMemory?: number;
+  readonly eviction: EvictionPolicyName;
   readonly examples: boolean;
   readonly bodyLimit?: number;
 }
@@ -55,6 +58,16 @@ export function addServe(program: Command, context: CliContext): void {
       ]),
     )
     .option("--device-memory <size>", "most bytes on the device (default: 4GiB)", parseSize)
+    .option(
+      "--host-memory <size>",
+      "most bytes of weights in host memory (default: half of what the machine has)",
+      parseSize,
+    )
+    .addOption(
+      new Option("--eviction <policy>", "who leaves the device when room is needed")
+        .choices(evictionPolicyNames)
+        .default(defaultEviction),
+    )
     .option("--body-limit <size>", "largest body of a call (default: 64MiB)", parseSize)
     .option("--examples", "deploy the example functions", false)
     .option("--no-examples", "deploy nothing")
@@ -89,13 +102,24 @@ async function serve(options: ServeOptions, context: CliContext): Promise<void> 
 }
 
 function gatewayOptions(options: ServeOptions) {
-  const { port, host: hostname, token, adapter, implementation, deviceMemory, bodyLimit } = options;
+  const {
+    port,
+    host: hostname,
+    token,
+    adapter,
+    implementation,
+    deviceMemory,
+    hostMemory,
+    bodyLimit,
+    eviction,
+  } = options;
   return {
-    ...{ port, hostname },
+    ...{ port, hostname, eviction },
     ...(token && { token }),
     ...(adapter && { adapter }),
     ...(implementation && { implementation }),
     ...(deviceMemory && { deviceBytes: deviceMemory }),
+    ...(hostMemory && { hostBytes: hostMemory }),
     ...(bodyLimit && { limits: { callBytes: bodyLimit } }),
   };
 }

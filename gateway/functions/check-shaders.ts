@@ -1,6 +1,6 @@
 /** Compiles a bundle's shaders on the device at deploy, so that mistakes are known before the first call. */
 import { DawnletError } from "../../kernels/errors.ts";
-import type { WgslBundle } from "../../kernels/manifest/bundle.ts";
+import type { Resolved, WgslBundle } from "../../kernels/manifest/bundle.ts";
 import { flatSteps } from "../../kernels/program/analyze.ts";
 import type { Program } from "../../kernels/program/program.ts";
 import type { Backends } from "./servable.ts";
@@ -29,7 +29,7 @@ export async function checkShaders(
  * @throws DawnletError INVALID_SHADER, LIMIT_EXCEEDED.
  */
 export async function checkProgram(bundle: WgslBundle, digest: string, { device }: Backends): Promise<void> {
-  const program = trialProgram(bundle);
+  const program = trialCall(bundle)?.program;
   if (program === undefined) return;
   checkLimits(program, (await device.describe()).limits);
   // Shaders and bindings are the question, not the constants.
@@ -40,6 +40,7 @@ export async function checkProgram(bundle: WgslBundle, digest: string, { device 
   const id = `check:${digest}`;
   await device.load({
     id,
+    weights: [],
     options: { writesBeforeReads: true },
     readJson: async () => new TextEncoder().encode(JSON.stringify(withoutSteps)),
   });
@@ -66,10 +67,12 @@ function checkLimits(program: Program, limits: Readonly<Record<string, number>>)
 }
 
 /**
- * A Program of the bundle for some sizes; undefined where none of the trial sizes fits.
+ * A call of the bundle with some sizes, and its Program; undefined where none of the trial sizes fits.
  * @throws DawnletError of what is wrong whatever the sizes are.
  */
-function trialProgram(bundle: WgslBundle): Program | undefined {
+export function trialCall(
+  bundle: WgslBundle,
+): { readonly resolved: Resolved; readonly program: Program } | undefined {
   const { inputs, parameters } = bundle.signature;
   const values: Record<string, number> = {};
   for (const parameter of parameters) {
@@ -81,7 +84,8 @@ function trialProgram(bundle: WgslBundle): Program | undefined {
       inputs.map(({ name, shape }) => [name, shape.map((d) => (typeof d === "number" ? d : size))]),
     );
     try {
-      return bundle.specialise(shapes, values).program;
+      const resolved = bundle.resolve(shapes, values);
+      return { resolved, program: bundle.build(resolved) };
     } catch (error) {
       if (!(error instanceof DawnletError)) throw error;
       refusal = error;

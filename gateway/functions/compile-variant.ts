@@ -46,6 +46,7 @@ export async function compileVariant(
       program: await store.programs.put(programJson!),
       weights: reply.weights.map(({ digest }) => digest),
       maxAbsoluteError: reply.maxAbsoluteError,
+      slowestRunMs: reply.slowestRunMs,
       writesBeforeReads: reply.writesBeforeReads,
     };
   } catch (error) {

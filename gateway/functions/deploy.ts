@@ -76,6 +76,8 @@ async function deployWgsl(
     ...base,
     signature: mutable(bundle.signature),
     source: { ...source, weights },
+    memory: bundle.memory,
+    ...(bundle.timeLimitMs !== undefined && { timeLimitMs: bundle.timeLimitMs }),
   };
   return { record, servable: new WgslFunction(backends, record, { ...source, weights }, bundle) };
 }
@@ -111,7 +113,14 @@ async function deployOnnx(
     variants: [],
   };
   const signature = mutable({ inputs, outputs, parameters: [] });
-  let record: VersionRecord = { ...base, signature, source: onnx };
+  const { timeLimitMs } = manifest;
+  let record: VersionRecord = {
+    ...base,
+    signature,
+    source: onnx,
+    memory: manifest.memory,
+    ...(timeLimitMs !== undefined && { timeLimitMs }),
+  };
   let isDeploying = true;
   const servable = new OnnxFunction(backends, record, onnx, async (changed) => {
     record = { ...record, source: changed };

@@ -2,6 +2,7 @@
  * What the gateway knows and does about functions: the contract between the HTTP protocols, the command
  * line and the part that runs things. Types only.
  */
+import type { MemorySettings, MemorySettingsPatch } from "../../kernels/manifest/memory-settings.ts";
 import type { ParameterSignature } from "../../kernels/manifest/signature.ts";
 import type { Tensor, TensorSignature, Tensors } from "../../kernels/tensor.ts";
 
@@ -32,6 +33,17 @@ export interface FunctionVersion {
   readonly sizeBytes: number;
   readonly signature: FunctionSignature;
   readonly engine: Engine;
+  /** Left out where the version may be called. */
+  readonly quarantine?: Quarantine;
+}
+
+/** A version that has lost its device too often is not called any more. */
+export interface Quarantine {
+  /** ISO 8601. */
+  readonly since: string;
+  readonly strikes: number;
+  /** What the last strike was. */
+  readonly reason: string;
 }
 
 /** A deployed function: the version that answers by default and the older ones that are kept. */
@@ -40,6 +52,8 @@ export interface FunctionStatus {
   readonly current: FunctionVersion;
   /** Oldest first; the current one is the last. */
   readonly versions: readonly FunctionVersion[];
+  /** How it is kept in device memory. */
+  readonly memory: MemorySettings;
 }
 
 export interface Invocation {
@@ -96,6 +110,13 @@ export interface Functions {
     onProgress?: (progress: DeployProgress) => void,
   ): Promise<DeployResult>;
   remove(name: string): Promise<void>;
+  /**
+   * Changes how a function is kept in device memory; pinning loads it. Nothing has changed where this throws.
+   * @throws NOT_FOUND, OUT_OF_MEMORY where there is no room to pin it.
+   */
+  configure(name: string, patch: MemorySettingsPatch): Promise<FunctionStatus>;
+  /** Lets the versions of a function be called again. @throws NOT_FOUND where none is in quarantine. */
+  liftQuarantine(name: string): Promise<void>;
   invoke(invocation: Invocation): Promise<InvocationResult>;
   /** A Program's steps, bytes and memory, as plain data for `dawnlet inspect`. */
   inspect(name: string, version?: string): Promise<unknown>;

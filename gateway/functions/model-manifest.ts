@@ -1,12 +1,20 @@
-/** `function.json` of an ONNX bundle: which variants to compile at deploy. */
+/** `function.json` of an ONNX bundle: which variants to compile at deploy, and how long a run may take. */
 import * as v from "valibot";
 import { DawnletError } from "../../kernels/errors.ts";
+import {
+  memorySettingsEntries,
+  type StatedMemorySettings,
+  statedMemorySettings,
+} from "../../kernels/manifest/memory-settings.ts";
+import { timeLimitSchema } from "../../kernels/manifest/time-limit.ts";
 
 const schema = v.strictObject({
   kind: v.literal("onnx"),
   description: v.exactOptional(v.string()),
   /** Path of the model in the bundle; read where the bundle is opened. */
   model: v.exactOptional(v.string()),
+  timeLimitMs: v.exactOptional(timeLimitSchema),
+  ...memorySettingsEntries,
   /** Sizes of the free dimensions, one object a variant. Others are compiled when a call first needs them. */
   variants: v.exactOptional(
     v.array(v.record(v.string(), v.pipe(v.number(), v.safeInteger(), v.minValue(1)))),
@@ -15,13 +23,19 @@ const schema = v.strictObject({
 
 export interface ModelManifest {
   readonly variants: ReadonlyArray<Readonly<Record<string, number>>>;
+  readonly timeLimitMs?: number;
+  readonly memory: StatedMemorySettings;
 }
 
 /** @throws DawnletError INVALID_BUNDLE naming the path. */
 export function readModelManifest(json: unknown): ModelManifest {
-  if (json === undefined) return { variants: [] };
+  if (json === undefined) return { variants: [], memory: {} };
   const result = v.safeParse(schema, json);
-  if (result.success) return { variants: result.output.variants ?? [] };
+  if (result.success) {
+    const { variants = [], timeLimitMs } = result.output;
+    const memory = statedMemorySettings(result.output);
+    return { variants, memory, ...(timeLimitMs !== undefined && { timeLimitMs }) };
+  }
   const [issue] = result.issues;
   throw new DawnletError(
     "INVALID_BUNDLE",

@@ -9,7 +9,8 @@ import { parseProgram } from "../../kernels/program/parse.ts";
 import type { Program } from "../../kernels/program/program.ts";
 import { elementCount, narrowTensor, type Tensor } from "../../kernels/tensor.ts";
 import type { ModelSource } from "../../runtime/compiler/protocol.ts";
-import type { StoredProgram } from "../../runtime/supervisor/device-process.ts";
+import { timeLimitFor } from "../../runtime/supervisor/time-limit.ts";
+import { type OwnedProgram, weightsOf } from "../devices/owner.ts";
 import { bindInputs } from "./bind-inputs.ts";
 import { compileVariant } from "./compile-variant.ts";
 import type { DeployProgress, Engine, FunctionSignature, Invocation } from "./functions.ts";
@@ -24,7 +25,7 @@ interface OpenVariant {
   readonly program?: {
     readonly outputs: Program["outputs"];
     readonly inputs: Program["inputs"];
-    readonly stored: StoredProgram;
+    readonly stored: OwnedProgram;
   };
 }
 
@@ -81,7 +82,7 @@ export class OnnxFunction implements Servable {
     if (program === undefined) return this.#runSession(inputs, outputs, signal);
     const bytes = programInputs(program.inputs, tensors);
     if (bytes === undefined) return this.#runSession(inputs, outputs, signal);
-    const run = await this.#backends.device.run(program.stored, bytes);
+    const run = await this.#backends.device.run(program.stored, bytes, signal);
     return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run) };
   }
 
@@ -92,6 +93,14 @@ export class OnnxFunction implements Servable {
   ): Promise<void> {
     const key = keyOf(dimensions);
     await this.#variant(key, dimensions, progress);
+  }
+
+  async warm(): Promise<void> {
+    for (const { type, dimensions } of [...this.#records]) {
+      if (type !== "program") continue;
+      const { program } = await this.#variant(keyOf(dimensions), dimensions);
+      if (program !== undefined) await this.#backends.device.load(program.stored);
+    }
   }
 
   async inspect(): Promise<unknown> {
@@ -164,12 +173,15 @@ export class OnnxFunction implements Servable {
       await this.#save({ ...this.#source, variants: [...this.#records] });
     }
     if (record.type === "fallback") return { record };
-    const { program: digest, writesBeforeReads } = record;
-    const { inputs, outputs } = await this.#readProgram(digest);
+    const { program: digest, writesBeforeReads, slowestRunMs } = record;
+    const program = await this.#readProgram(digest);
+    const { inputs, outputs } = program;
     const { programs } = this.#backends.store;
-    const stored: StoredProgram = {
+    const stored: OwnedProgram = {
       id: digest,
       options: { writesBeforeReads },
+      weights: weightsOf(program),
+      timeLimitMs: timeLimitFor({ statedMs: this.#record.timeLimitMs, verifiedMs: slowestRunMs }),
       readJson: () => programs.read(digest),
     };
     return { record, program: { inputs, outputs, stored } };
@@ -184,12 +196,12 @@ export class OnnxFunction implements Servable {
     // What keeps one variant off the GPU keeps all off it.
     const known = this.#records.find((one) => one.type === "fallback");
     if (known !== undefined) return { ...known, dimensions };
-    const source = { modelPath: this.#modelSource().modelPath, files: this.#modelSource().files };
-    return compileVariant(
-      this.#backends,
-      { source, dimensions, modelBytes: this.#source.modelBytes },
-      progress,
-    );
+    const request = {
+      source: await this.#modelSource(),
+      dimensions,
+      modelBytes: this.#source.modelBytes,
+    };
+    return compileVariant(this.#backends, request, progress);
   }
 
   async #runSession(
@@ -199,7 +211,8 @@ export class OnnxFunction implements Servable {
   ): Promise<ServedCall> {
     const { sessions } = this.#backends;
     const names = wanted ?? this.#signature.outputs.map(({ name }) => name);
-    const run = await sessions.run(this.#record.digest, this.#modelSource(), inputs, names, signal);
+    const open = () => this.#modelSource();
+    const run = await sessions.run(this.#record.digest, open, inputs, names, signal);
     return {
       outputs: names.map((name) => ({ name, tensor: run.outputs.get(name)! })),
       timings: [
@@ -209,12 +222,16 @@ export class OnnxFunction implements Servable {
     };
   }
 
-  #modelSource(): ModelSource {
+  /** ONNX Runtime takes whatever bytes it is given, and is slower than the look at them. */
+  async #modelSource(): Promise<ModelSource> {
     const { blobs } = this.#backends.store;
-    const files = Object.fromEntries(
-      Object.entries(this.#source.files).map(([name, digest]) => [name, blobs.path(digest)]),
-    );
-    return { modelPath: blobs.path(this.#source.model), files };
+    const check = async (digest: string) => {
+      await blobs.check(digest);
+      return blobs.path(digest);
+    };
+    const files: Record<string, string> = {};
+    for (const [name, digest] of Object.entries(this.#source.files)) files[name] = await check(digest);
+    return { modelPath: await check(this.#source.model), files };
   }
 
   async #readProgram(digest: string): Promise<Program> {

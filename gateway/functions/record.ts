@@ -1,6 +1,8 @@
 /** What the store keeps of a deployed version: enough to serve it again after a restart without ONNX Runtime. */
 import * as v from "valibot";
+import { memorySettingsSchema } from "../../kernels/manifest/memory-settings.ts";
 import { type DataType, elementBytes } from "../../kernels/tensor.ts";
+import { quarantineSchema } from "./quarantine.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
@@ -30,6 +32,8 @@ const variant = v.variant("type", [
     program: digest,
     weights: v.array(digest),
     maxAbsoluteError: v.number(),
+    /** When it was verified, in milliseconds. */
+    slowestRunMs: v.exactOptional(v.number()),
     writesBeforeReads: v.boolean(),
   }),
   v.object({ type: v.literal("fallback"), dimensions: v.record(v.string(), count), reason: v.string() }),
@@ -62,6 +66,12 @@ const versionRecord = v.object({
   sizeBytes: count,
   signature,
   source,
+  /** What the manifest states of how it is kept in device memory. */
+  memory: v.exactOptional(memorySettingsSchema),
+  /** What the manifest states of how long a run may take. */
+  timeLimitMs: v.exactOptional(v.number()),
+  /** Left out where the version may be called. */
+  quarantine: v.exactOptional(quarantineSchema),
 });
 
 export type VersionRecord = v.InferOutput<typeof versionRecord>;

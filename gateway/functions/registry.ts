@@ -4,10 +4,21 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
+import {
+  defaultMemorySettings,
+  type MemorySettings,
+  type MemorySettingsPatch,
+  memorySettings,
+  patched,
+} from "../../kernels/manifest/memory-settings.ts";
 import { type BundleLimits, defaultBundleLimits } from "../bundle/read-bundle.ts";
 import { receiveUpload } from "../bundle/receive.ts";
+import { FunctionDevice } from "../devices/function-device.ts";
+import { warnOfPinned } from "../devices/managed-device.ts";
+import type { StoredBlob } from "../store/blobs.ts";
 import { checkFunctionName } from "../store/names.ts";
-import { deployFailure, deployUpload } from "./deploy.ts";
+import { findDamage, healedRecord, namingDamaged } from "./damage.ts";
+import { type Deployed, deployFailure, deployUpload } from "./deploy.ts";
 import type {
   DeployProgress,
   DeployResult,
@@ -18,9 +29,13 @@ import type {
   InvocationResult,
   Upload,
 } from "./functions.ts";
+import { MemoryRecords } from "./memory-records.ts";
 import { OnnxFunction } from "./onnx-function.ts";
+import { isBlamed, Strikes } from "./quarantine.ts";
 import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.ts";
-import type { Backends, Servable } from "./servable.ts";
+import type { SharedBackends } from "./servable.ts";
+import { Turns } from "./turns.ts";
+import { checkOutputs, findVersion, refuseQuarantined, retire, statusOf, type Version } from "./version.ts";
 import { WgslFunction } from "./wgsl-function.ts";
 
 const log = getLogger(["dawnlet", "functions"]);
@@ -28,41 +43,30 @@ const log = getLogger(["dawnlet", "functions"]);
 /** Versions of a function that stay callable; older ones are removed. */
 const keptVersions = 3;
 
-interface Version {
-  readonly name: string;
-  readonly number: number;
-  record: VersionRecord;
-  servable: Servable;
-  /** Made once and replaced when the engine changes: the hot path only reads it. */
-  status: FunctionVersion;
-  /** Calls that are running. */
-  running: number;
-  /** Called when no call is running any more. */
-  onIdle?: () => void;
-}
-
 interface Entry {
   /** Oldest first; the last one is current. */
   versions: Version[];
 }
 
 export interface RegistryOptions {
-  readonly backends: Backends;
+  readonly backends: SharedBackends;
   readonly limits?: BundleLimits;
   readonly now?: () => Date;
 }
 
 export class Registry implements Functions {
-  readonly #backends: Backends;
+  readonly #backends: SharedBackends;
   readonly #limits: BundleLimits;
   readonly #now: () => Date;
   readonly #entries = new Map<string, Entry>();
-  /** The last change of each name: the next one waits for it. */
-  readonly #changes = new Map<string, Promise<unknown>>();
+  readonly #memory: MemoryRecords;
+  /** Changes of one function go one after another. */
+  readonly #turns = new Turns();
   #isReady = false;
 
   constructor({ backends, limits = defaultBundleLimits, now = () => new Date() }: RegistryOptions) {
     this.#backends = backends;
+    this.#memory = new MemoryRecords(backends.store.records);
     this.#limits = limits;
     this.#now = now;
   }
@@ -80,14 +84,26 @@ export class Registry implements Functions {
       const upTo = stored.versions.filter(
         ({ version }) => stored.current === undefined || version <= stored.current,
       );
+      // A deploy that was cut short: nobody was told of it, and its blobs are about to go.
+      for (const { version } of stored.versions.slice(upTo.length))
+        await functions.removeVersion(name, version).catch(() => undefined);
       if (upTo.length === 0) continue;
+      await this.#memory.read(name);
       this.#entries.set(name, {
         versions: upTo.map(({ version, record }) => this.#restore(name, version, record)),
       });
     }
     for (const { path, reason } of this.#backends.store.damage)
       log.error("damaged record {path} set aside: {reason}", { path, reason });
+    await this.#sweep();
+    for (const name of this.#entries.keys()) this.#applyMemory(name);
     this.#isReady = true;
+  }
+
+  /** Loads what is pinned. What cannot be loaded is logged. */
+  async warm(): Promise<void> {
+    const pinned = this.list().filter(({ memory }) => memory.pin);
+    for (const { name } of pinned) await this.#warm(name);
   }
 
   list(): readonly FunctionStatus[] {
@@ -97,11 +113,22 @@ export class Registry implements Functions {
   get(name: string): FunctionStatus {
     const { versions } = this.#entry(name);
     const all = versions.map((version) => this.#currentStatus(version));
-    return { name, current: all.at(-1)!, versions: all };
+    return { name, current: all.at(-1)!, versions: all, memory: this.#memoryOf(name) };
   }
 
   version(name: string, version?: string): FunctionVersion {
     return this.#currentStatus(this.#find(name, version));
+  }
+
+  /** Names of the functions that need a blob or a Program. */
+  usersOf(digest: string): readonly string[] {
+    const uses = ({ record }: Version) => reachableFrom(record).includes(digest);
+    return [...this.#entries].flatMap(([name, { versions }]) => (versions.some(uses) ? [name] : []));
+  }
+
+  /** True while any call is running. */
+  get isBusy(): boolean {
+    return this.#entries.values().some(({ versions }) => versions.some(({ running }) => running > 0));
   }
 
   async deploy(
@@ -110,47 +137,55 @@ export class Registry implements Functions {
     onProgress: (progress: DeployProgress) => void = () => {},
   ): Promise<DeployResult> {
     checkFunctionName(name);
+    try {
+      return await this.#deploy(name, upload, onProgress);
+    } catch (error) {
+      // On a full disk what it has stored would be in the way of the next.
+      await this.#collect().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #deploy(
+    name: string,
+    upload: Upload,
+    onProgress: (progress: DeployProgress) => void,
+  ): Promise<DeployResult> {
     const { store } = this.#backends;
     using _hold = store.hold();
     onProgress({ phase: "upload", message: "receiving" });
     const blob = await receiveUpload(upload, store, this.#limits);
-    return this.#inTurn(name, async () => {
+    // Awaited here: the hold must last until a record names what is stored.
+    return await this.#turns.take(name, async () => {
       const entry = this.#entries.get(name);
       const current = entry?.versions.at(-1);
-      if (current !== undefined && current.record.digest === blob.digest)
+      if (current !== undefined && current.record.digest === blob.digest) {
+        await this.#heal(current, blob, onProgress);
+        await this.#lift(this.#find(name, undefined));
         return { function: this.get(name), changed: false };
+      }
       const number = (current?.number ?? 0) + 1;
-      const version = await deployUpload(blob, {
-        backends: this.#backends,
-        limits: this.#limits,
-        now: this.#now,
-        progress: onProgress,
-        save: (record) => this.#save(name, number, record),
-      }).catch((error: unknown) => {
-        log.warn("deploy of {name} failed: {reason}", {
-          name,
-          reason: error instanceof Error ? error.message : String(error),
-        });
-        throw deployFailure(name, error);
-      });
+      const version = await this.#build(name, number, blob, onProgress);
       onProgress({ phase: "store", message: `version ${number}` });
-      await store.functions.writeVersion(name, number, version.record);
-      await store.functions.setCurrent(name, number);
+      await this.#publish(name, number, version.record);
       const added = {
         name,
         number,
         ...version,
         status: statusOf(name, number, version.record, version.servable),
+        strikes: new Strikes(),
         running: 0,
       };
       const versions = [...(entry?.versions ?? []), added];
       const removed = versions.splice(0, Math.max(0, versions.length - keptVersions));
       this.#entries.set(name, { versions });
+      this.#applyMemory(name);
       for (const old of removed) {
         await store.functions.removeVersion(name, old.number);
         await retire(old);
       }
       if (removed.length > 0) await this.#collect();
+      if (this.#memoryOf(name).pin) await this.#warm(name);
       log.info("deployed {name} version {number}", {
         name,
         number,
@@ -161,9 +196,75 @@ export class Registry implements Functions {
     });
   }
 
-  async remove(name: string): Promise<void> {
-    await this.#inTurn(name, async () => {
+  async #build(
+    name: string,
+    number: number,
+    upload: StoredBlob,
+    progress: (progress: DeployProgress) => void,
+  ): Promise<Deployed & Pick<Version, "device">> {
+    const device = this.#deviceFor(name, number);
+    const context = {
+      backends: { ...this.#backends, device },
+      limits: this.#limits,
+      now: this.#now,
+      progress,
+      save: (record: VersionRecord) => this.#save(name, number, record),
+    };
+    try {
+      return { ...(await deployUpload(upload, context)), device };
+    } catch (error) {
+      log.warn("deploy of {name} failed: {reason}", {
+        name,
+        reason: error instanceof Error ? error.message : String(error),
+      });
+      throw deployFailure(name, error);
+    }
+  }
+
+  /** Both records or none: a version that was refused does not answer after a restart. */
+  async #publish(name: string, number: number, record: VersionRecord): Promise<void> {
+    const { functions } = this.#backends.store;
+    try {
+      await functions.writeVersion(name, number, record);
+      await functions.setCurrent(name, number);
+    } catch (error) {
+      await functions.removeVersion(name, number).catch(() => undefined);
+      throw deployFailure(name, error);
+    }
+  }
+
+  /** Writes again what is damaged of a version whose upload was sent again. What it has in memory keeps serving. */
+  async #heal(
+    version: Version,
+    upload: StoredBlob,
+    progress: (progress: DeployProgress) => void,
+  ): Promise<void> {
+    const { store } = this.#backends;
+    const { name, number } = version;
+    progress({ phase: "store", message: `checking version ${number}, which has the same bytes` });
+    const damage = await findDamage(store, version.record);
+    if (damage.size === 0) return;
+    const digests = [...damage].join(", ");
+    log.warn("{name} version {number} is damaged and is built again: {digests}", { name, number, digests });
+    const again = await this.#build(name, number, upload, progress);
+    const missing = await findDamage(store, version.record);
+    if (missing.size > 0) {
+      const record = healedRecord(version.record, again.record, missing);
+      await store.functions.writeVersion(name, number, record);
       const { versions } = this.#entry(name);
+      versions[versions.indexOf(version)] = this.#restore(name, number, record);
+      this.#applyMemory(name);
+      await retire(version);
+      if (this.#memoryOf(name).pin) await this.#warm(name);
+    }
+    progress({ phase: "store", message: `healed version ${number}` });
+    log.info("healed {name} version {number}", { name, number });
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#turns.take(name, async () => {
+      const { versions } = this.#entry(name);
+      await this.#memory.remove(name);
       await this.#backends.store.functions.remove(name);
       this.#entries.delete(name);
       await Promise.all(versions.map(retire));
@@ -172,16 +273,45 @@ export class Registry implements Functions {
     });
   }
 
+  async liftQuarantine(name: string): Promise<void> {
+    const barred = this.#entry(name).versions.filter(({ record }) => record.quarantine !== undefined);
+    if (barred.length === 0) throw new DawnletError("NOT_FOUND", `Function '${name}' is not in quarantine`);
+    for (const version of barred) await this.#lift(version);
+  }
+
   async invoke({ name, version: wanted, outputs, ...call }: Invocation): Promise<InvocationResult> {
     const version = this.#find(name, wanted);
+    refuseQuarantined(version);
     if (outputs !== undefined) checkOutputs(version, outputs);
     version.running++;
     try {
       const served = await version.servable.run(outputs === undefined ? call : { ...call, outputs });
       return { version: this.#currentStatus(version), ...served };
+    } catch (error) {
+      if (isBlamed(error)) await this.#strike(version, error);
+      // Others that were on the device with the call that gave the third strike are not run again.
+      else if (isDeviceLost(error)) refuseQuarantined(version);
+      throw namingDamaged(version, error);
     } finally {
       if (--version.running === 0) version.onIdle?.();
     }
+  }
+
+  configure(name: string, patch: MemorySettingsPatch): Promise<FunctionStatus> {
+    return this.#turns.take(name, async () => {
+      const current = this.#entry(name).versions.at(-1)!;
+      const before = this.#memory.of(name);
+      const after = patched(before, patch);
+      try {
+        this.#applyMemory(name, memorySettings(current.record.memory, after));
+        if (current.device.owner.settings.pin) await current.servable.warm();
+        await this.#memory.write(name, after);
+      } catch (error) {
+        this.#applyMemory(name);
+        throw error;
+      }
+      return this.get(name);
+    });
   }
 
   async inspect(name: string, version?: string): Promise<unknown> {
@@ -196,20 +326,32 @@ export class Registry implements Functions {
   }
 
   #find(name: string, wanted: string | undefined): Version {
+    return findVersion(this.#entry(name).versions, wanted);
+  }
+
+  #memoryOf(name: string): MemorySettings {
+    return memorySettings(this.#entry(name).versions.at(-1)!.record.memory, this.#memory.of(name));
+  }
+
+  /** Older versions are kept as the current one is, but not pinned. */
+  #applyMemory(name: string, settings = this.#memoryOf(name)): void {
     const { versions } = this.#entry(name);
-    if (wanted === undefined) return versions.at(-1)!;
-    const found = versions.find(
-      ({ number, record }) =>
-        `${number}` === wanted || (wanted.length >= 8 && record.digest.startsWith(wanted)),
-    );
-    if (found === undefined) {
-      const known = versions.map(({ number }) => number).join(", ");
-      throw new DawnletError(
-        "NOT_FOUND",
-        `Function '${name}' has no version '${wanted}': there are ${known}`,
-      );
-    }
-    return found;
+    const current = versions.at(-1);
+    for (const version of versions)
+      version.device.configure(version === current ? settings : { ...settings, pin: false });
+  }
+
+  async #warm(name: string): Promise<void> {
+    const { servable, device } = this.#entry(name).versions.at(-1)!;
+    await servable.warm().catch((error: unknown) => warnOfPinned(device.owner, error));
+  }
+
+  #deviceFor(name: string, number: number): FunctionDevice {
+    return new FunctionDevice(this.#backends.device, {
+      name,
+      version: number,
+      settings: defaultMemorySettings,
+    });
   }
 
   /** A first call may have shown how exact a model is, or that it needs the fallback. */
@@ -221,20 +363,59 @@ export class Registry implements Functions {
 
   #restore(name: string, number: number, record: VersionRecord): Version {
     const { source } = record;
+    const device = this.#deviceFor(name, number);
+    const backends = { ...this.#backends, device };
     const servable =
       source.type === "wgsl"
-        ? new WgslFunction(this.#backends, record, source)
-        : new OnnxFunction(this.#backends, record, source, (changed) =>
+        ? new WgslFunction(backends, record, source)
+        : new OnnxFunction(backends, record, source, (changed) =>
             this.#save(name, number, { ...record, source: changed }),
           );
-    return { name, number, record, servable, status: statusOf(name, number, record, servable), running: 0 };
+    const status = statusOf(name, number, record, servable);
+    return { name, number, record, servable, device, status, strikes: new Strikes(), running: 0 };
+  }
+
+  async #strike(version: Version, error: DawnletError): Promise<void> {
+    const { name, number, strikes } = version;
+    const quarantine = strikes.note(error.message, this.#now());
+    log.warn("{name} version {number} has lost its device: {reason}", {
+      name,
+      number,
+      reason: error.message,
+    });
+    if (quarantine === undefined) return;
+    log.error("{name} version {number} is in quarantine", { name, number, ...quarantine });
+    await this.#mark(version, { ...version.record, quarantine }).catch((cause: unknown) =>
+      log.error("the quarantine of {name} cannot be kept: {cause}", { name, cause }),
+    );
+  }
+
+  async #lift(version: Version): Promise<void> {
+    const { quarantine, ...record } = version.record;
+    if (quarantine === undefined) return;
+    version.strikes.clear();
+    await this.#mark(version, record);
+    log.info("the quarantine of {name} version {number} is lifted", {
+      name: version.name,
+      number: version.number,
+    });
+  }
+
+  /** Holds at once, and is kept unless the version has been removed meanwhile. */
+  async #mark(version: Version, record: VersionRecord): Promise<void> {
+    const { name, number, servable } = version;
+    version.record = record;
+    version.status = statusOf(name, number, record, servable);
+    const isDeployed = this.#entries.get(name)?.versions.includes(version) === true;
+    if (isDeployed) await this.#backends.store.functions.writeVersion(name, number, record);
   }
 
   async #save(name: string, number: number, record: VersionRecord): Promise<void> {
     const version = this.#entries.get(name)?.versions.find((one) => one.number === number);
     if (version === undefined) return;
-    version.record = record;
-    await this.#backends.store.functions.writeVersion(name, number, record);
+    // Its variants are what a version changes by itself.
+    version.record = { ...version.record, source: record.source };
+    await this.#backends.store.functions.writeVersion(name, number, version.record);
   }
 
   async #collect(): Promise<void> {
@@ -246,48 +427,16 @@ export class Registry implements Functions {
     await this.#backends.store.collect(reachable);
   }
 
-  #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.#changes.get(name) ?? Promise.resolve()).then(work);
-    const settled = turn.catch(() => undefined);
-    this.#changes.set(name, settled);
-    void settled.then(() => {
-      if (this.#changes.get(name) === settled) this.#changes.delete(name);
-    });
-    return turn;
-  }
-}
-
-/** How long calls of a version that was removed may take. */
-const drainMs = 30_000;
-
-/** Lets running calls finish, then frees what the version holds. It must not be found any more. */
-async function retire(version: Version): Promise<void> {
-  if (version.running > 0) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    version.onIdle = resolve;
-    const timer = setTimeout(resolve, drainMs);
-    await promise;
-    clearTimeout(timer);
-  }
-  await version.servable.dispose();
-}
-
-function statusOf(
-  name: string,
-  version: number,
-  record: VersionRecord,
-  { engine }: Servable,
-): FunctionVersion {
-  const { digest, createdAt, sizeBytes, signature, source } = record;
-  return { name, version, digest, kind: source.type, createdAt, sizeBytes, signature, engine };
-}
-
-function checkOutputs({ name, status }: Version, outputs: readonly string[]): void {
-  const known = status.signature.outputs.map((output) => output.name);
-  const unknown = outputs.find((output) => !known.includes(output));
-  if (unknown !== undefined)
-    throw new DawnletError(
-      "INVALID_ARGUMENT",
-      `Function '${name}' has no output '${unknown}': it has ${known.map((one) => `'${one}'`).join(", ")}`,
+  /** Deletes what a gateway that was killed had begun to store. */
+  async #sweep(): Promise<void> {
+    // Blobs of a record that cannot be read may still be wanted by who repairs it.
+    if (this.#backends.store.damage.length > 0) return;
+    await this.#collect().catch((error: unknown) =>
+      log.warn("what earlier deploys have left cannot be deleted: {error}", { error }),
     );
+  }
+}
+
+function isDeviceLost(error: unknown): boolean {
+  return error instanceof DawnletError && error.code === "DEVICE_LOST";
 }

@@ -5,17 +5,23 @@
 import type { Program } from "../../kernels/program/program.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import type { CompilerProcess } from "../../runtime/supervisor/compiler-process.ts";
-import type { DeviceProcess, DeviceRun } from "../../runtime/supervisor/device-process.ts";
 import type { SessionProcesses } from "../../runtime/supervisor/session-processes.ts";
+import type { FunctionDevice } from "../devices/function-device.ts";
+import type { ManagedDevice, ManagedRun } from "../devices/managed-device.ts";
 import type { Store } from "../store/store.ts";
 import type { Engine, HopTimings, Invocation } from "./functions.ts";
 
-/** Where functions run, and where their bytes are. */
+/** Where a version of a function runs, and where its bytes are. */
 export interface Backends {
   readonly store: Store;
-  readonly device: DeviceProcess;
+  readonly device: FunctionDevice;
   readonly compiler: CompilerProcess;
   readonly sessions: SessionProcesses;
+}
+
+/** The same for all functions. */
+export interface SharedBackends extends Omit<Backends, "device"> {
+  readonly device: ManagedDevice;
 }
 
 export interface ServedCall {
@@ -27,6 +33,8 @@ export interface Servable {
   readonly engine: Engine;
   /** @throws DawnletError */
   run(call: Pick<Invocation, "inputs" | "parameters" | "outputs" | "signal">): Promise<ServedCall>;
+  /** Brings the weights of all Programs that are known onto the device. @throws DawnletError OUT_OF_MEMORY, … */
+  warm(): Promise<void>;
   /** For `dawnlet inspect`. */
   inspect(): Promise<unknown>;
   /** Frees what it holds on the device and in other processes. */
@@ -36,7 +44,7 @@ export interface Servable {
 /** The tensors of a run by name, in the Program's order or in the order that the caller asked for. */
 export function nameOutputs(
   program: Pick<Program, "outputs">,
-  run: DeviceRun,
+  run: ManagedRun,
   wanted: readonly string[] | undefined,
 ): ServedCall["outputs"] {
   const all = program.outputs.map(({ name, dataType, shape }, i) => ({
@@ -46,10 +54,10 @@ export function nameOutputs(
   return wanted === undefined ? all : wanted.map((name) => all.find((output) => output.name === name)!);
 }
 
-export function deviceTimings({ timing, loadMs }: DeviceRun): HopTimings {
+export function deviceTimings({ timing, loadMs, waitMs = 0 }: ManagedRun): HopTimings {
   return [
     ["load", loadMs],
-    ["queue", timing.queueMs],
+    ["queue", waitMs + timing.queueMs],
     ["encode", timing.encodeMs],
     ["execute", timing.executeMs],
   ];

@@ -5,15 +5,17 @@
 import { loadWgslBundle, type Resolved, type WgslBundle } from "../../kernels/manifest/bundle.ts";
 import { describeProgram } from "../../kernels/program/describe.ts";
 import type { Program } from "../../kernels/program/program.ts";
-import type { StoredProgram } from "../../runtime/supervisor/device-process.ts";
+import { timeLimitFor } from "../../runtime/supervisor/time-limit.ts";
+import { type OwnedProgram, weightsOf } from "../devices/owner.ts";
 import { bindInputs } from "./bind-inputs.ts";
+import { trialCall } from "./check-shaders.ts";
 import type { FunctionSignature, Invocation } from "./functions.ts";
 import type { VersionRecord, WgslSource } from "./record.ts";
 import { type Backends, deviceTimings, nameOutputs, type Servable, type ServedCall } from "./servable.ts";
 
 interface Variant {
   readonly program: Program;
-  readonly stored: StoredProgram;
+  readonly stored: OwnedProgram;
 }
 
 /** Programs that stay loaded a function; the one used longest ago goes first. */
@@ -25,6 +27,7 @@ export class WgslFunction implements Servable {
   readonly #source: WgslSource;
   readonly #digest: string;
   readonly #signature: FunctionSignature;
+  readonly #timeLimitMs: number;
   /** In the order of last use. */
   readonly #variants = new Map<string, Variant>();
   #bundle: Promise<WgslBundle> | undefined;
@@ -34,6 +37,7 @@ export class WgslFunction implements Servable {
     this.#source = source;
     this.#digest = record.digest;
     this.#signature = record.signature;
+    this.#timeLimitMs = timeLimitFor({ statedMs: record.timeLimitMs });
     if (bundle !== undefined) this.#bundle = Promise.resolve(bundle);
   }
 
@@ -41,7 +45,8 @@ export class WgslFunction implements Servable {
     inputs,
     parameters,
     outputs,
-  }: Pick<Invocation, "inputs" | "parameters" | "outputs">): Promise<ServedCall> {
+    signal,
+  }: Pick<Invocation, "inputs" | "parameters" | "outputs" | "signal">): Promise<ServedCall> {
     const { tensors } = bindInputs(this.#signature.inputs, inputs);
     const bundle = await this.#load();
     const shapes: Record<string, readonly number[]> = {};
@@ -49,8 +54,19 @@ export class WgslFunction implements Servable {
     const resolved = bundle.resolve(shapes, parameters);
     const { program, stored } = this.#variant(bundle, resolved);
     const bytes = [...tensors.map((tensor) => tensor.data), ...resolved.uniforms];
-    const run = await this.#backends.device.run(stored, bytes);
+    const run = await this.#backends.device.run(stored, bytes, signal);
     return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run) };
+  }
+
+  /** Before the first call its sizes are guessed: the constants are the same for all. */
+  async warm(): Promise<void> {
+    const bundle = await this.#load();
+    if (this.#variants.size === 0) {
+      const trial = trialCall(bundle);
+      if (trial === undefined) return;
+      this.#variant(bundle, trial.resolved);
+    }
+    for (const { stored } of [...this.#variants.values()]) await this.#backends.device.load(stored);
   }
 
   async inspect(): Promise<unknown> {
@@ -82,9 +98,11 @@ export class WgslFunction implements Servable {
     let variant = this.#variants.get(resolved.key);
     if (variant === undefined) {
       const program = bundle.build(resolved);
-      const stored: StoredProgram = {
+      const stored: OwnedProgram = {
         id: `${this.#digest}:${resolved.key}`,
         options: { writesBeforeReads: false },
+        weights: weightsOf(program),
+        timeLimitMs: this.#timeLimitMs,
         readJson: async () => new TextEncoder().encode(JSON.stringify(program)),
       };
       variant = { program, stored };

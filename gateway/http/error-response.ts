@@ -26,8 +26,10 @@ export const errorStatuses = {
   UNAVAILABLE: 503,
   DEVICE_LOST: 503,
   OUT_OF_MEMORY: 503,
+  QUARANTINED: 503,
   NO_ADAPTER: 503,
   DEADLINE_EXCEEDED: 504,
+  TIME_LIMIT_EXCEEDED: 504,
   CANCELLED: 499,
   CORRUPT_DATA: 500,
   INTERNAL: 500,
@@ -66,9 +68,13 @@ export function codedReply(status: number, code: ErrorCode, message: string, exc
   exchange.errorCode = code;
   const reply = jsonReply({ error: message, code }, status);
   // The rest of the body is not read: the connection cannot carry another request, and the client must know.
-  if (code === "PAYLOAD_TOO_LARGE") return withHeaders(reply, { connection: "close" });
+  const closes = exchange.closesOnError || code === "PAYLOAD_TOO_LARGE";
   const retryAfter = retryAfterSeconds[code];
-  return retryAfter === undefined ? reply : withHeaders(reply, { "retry-after": retryAfter });
+  if (!closes && retryAfter === undefined) return reply;
+  return withHeaders(reply, {
+    ...(closes && { connection: "close" }),
+    ...(retryAfter && { "retry-after": retryAfter }),
+  });
 }
 
 export function refusal(status: 401 | 403, code: RefusalCode, message: string): Reply {

@@ -14,6 +14,8 @@ export class Exchange {
   version: FunctionVersion | undefined = undefined;
   /** Set when the call succeeded. */
   timings: HopTimings | undefined = undefined;
+  /** Set where an error may leave a part of the body unread: the connection cannot carry another request then. */
+  closesOnError = false;
   /** Set when the answer is an error. */
   errorCode: ErrorCode | undefined = undefined;
   readonly #observer: CallObserver;

@@ -5,7 +5,7 @@ import type { Hono } from "hono";
 import type { Handler } from "./endpoint.ts";
 import { codedReply, withHeaders } from "./error-response.ts";
 
-const methods = ["GET", "POST", "PUT", "DELETE", "PATCH"] as const;
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 export function notFoundHandler(app: Hono): Handler {
   return (c, exchange) => {

@@ -8,7 +8,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { platform } from "#platform";
 import { type Gateway, type GatewayOptions, openGateway } from "../../gateway/gateway.ts";
-import type { Platform } from "../../runtime/platform/platform.ts";
+import type { Platform, ProcessOptions } from "../../runtime/platform/platform.ts";
 import { Client } from "./client.ts";
 
 export interface RunningGateway extends AsyncDisposable {
@@ -19,17 +19,24 @@ export interface RunningGateway extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+export interface RunningGatewayOptions
+  extends Partial<Pick<GatewayOptions, "limits" | "deviceBytes" | "silence" | "token">> {
+  /** Changes what a child process is started with. @param kind as in `RunningGateway.started`. */
+  readonly spawning?: (kind: string, options: ProcessOptions) => ProcessOptions;
+}
+
 /** @param dataFolder outlives the gateway: a test of restarts opens it again. */
 export async function startGateway(
   dataFolder: string,
-  options: Partial<Pick<GatewayOptions, "limits" | "deviceBytes" | "token">> = {},
+  { spawning = (_, processOptions) => processOptions, ...options }: RunningGatewayOptions = {},
 ): Promise<RunningGateway> {
   const started: string[] = [];
   const watched: Platform = {
     ...platform,
-    spawnProcess: (entry, processOptions) => {
-      started.push(basename(dirname(fileURLToPath(entry))));
-      return platform.spawnProcess(entry, processOptions);
+    spawnProcess: (entry, processOptions = {}) => {
+      const kind = basename(dirname(fileURLToPath(entry)));
+      started.push(kind);
+      return platform.spawnProcess(entry, spawning(kind, processOptions));
     },
   };
   const gateway = await openGateway({ platform: watched, dataFolder, port: 0, ...options });

@@ -14,6 +14,12 @@ import type {
   Upload,
 } from "../../gateway/functions/functions.ts";
 import { DawnletError } from "../../kernels/errors.ts";
+import {
+  defaultMemorySettings,
+  type MemorySettingsPatch,
+  memorySettings,
+  patched,
+} from "../../kernels/manifest/memory-settings.ts";
 import { type DataType, elementCount, type Tensor, tensorBytes } from "../../kernels/tensor.ts";
 
 type Compute = (invocation: Invocation) => Record<string, Tensor> | Promise<Record<string, Tensor>>;
@@ -62,7 +68,8 @@ export class FakeFunctions implements Functions {
       signature,
       engine: { type: "program" },
     };
-    const status = { name, current: version, versions: [...before, version] };
+    const memory = this.#deployed.get(name)?.status.memory ?? defaultMemorySettings;
+    const status = { name, current: version, versions: [...before, version], memory };
     this.#deployed.set(name, { status, compute });
     return status;
   }
@@ -111,8 +118,34 @@ export class FakeFunctions implements Functions {
     return { function: status, changed: true };
   }
 
+  async configure(name: string, patch: MemorySettingsPatch): Promise<FunctionStatus> {
+    const { status, compute } = this.#find(name);
+    const changed = { ...status, memory: memorySettings(patched({}, patch)) };
+    this.#deployed.set(name, { status: changed, compute });
+    return changed;
+  }
+
   async remove(name: string): Promise<void> {
     this.#deployed.delete(name);
+  }
+
+  /** For tests: as three strikes would. */
+  quarantine(name: string): void {
+    const quarantine = { since: "2026-01-02T00:00:00.000Z", strikes: 3, reason: "it hung" };
+    this.#replaceCurrent(name, (version) => ({ ...version, quarantine }));
+  }
+
+  async liftQuarantine(name: string): Promise<void> {
+    if (this.get(name).current.quarantine === undefined)
+      throw new DawnletError("NOT_FOUND", `Function '${name}' is not in quarantine`);
+    this.#replaceCurrent(name, ({ quarantine: _, ...version }) => version);
+  }
+
+  #replaceCurrent(name: string, change: (version: FunctionVersion) => FunctionVersion): void {
+    const deployed = this.#find(name);
+    const current = change(deployed.status.current);
+    const versions = [...deployed.status.versions.slice(0, -1), current];
+    this.#deployed.set(name, { ...deployed, status: { ...deployed.status, current, versions } });
   }
 
   async invoke(invocation: Invocation): Promise<InvocationResult> {

@@ -167,6 +167,19 @@ describe("managing", () => {
     expect((await app.request("/v1/functions/nothing")).status).toBe(404);
   });
 
+  test("shows a quarantine, and lifts it once", async () => {
+    const lift = (name: string) => app.request(`/v1/functions/${name}/quarantine`, { method: "DELETE" });
+    expect((await lift("add")).status).toBe(404);
+    functions.quarantine("add");
+    const shown = await (await app.request("/v1/functions/add")).json();
+    expect(shown.current.quarantine).toMatchObject({ strikes: 3, reason: "it hung" });
+    const response = await lift("add");
+    expect([response.status, await response.text()]).toEqual([204, ""]);
+    expect((await (await app.request("/v1/functions/add")).json()).current).not.toHaveProperty("quarantine");
+    expect((await lift("add")).status).toBe(404);
+    expect((await lift("nothing")).status).toBe(404);
+  });
+
   test("removes a function once", async () => {
     const remove = () => app.request("/v1/functions/add", { method: "DELETE" });
     const response = await remove();

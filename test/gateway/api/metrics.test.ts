@@ -1,4 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
+import { Metrics } from "../../../gateway/api/metrics.ts";
+import { Statistics } from "../../../gateway/api/statistics.ts";
 import { createApp } from "../../../gateway/app.ts";
 import { DawnletError } from "../../../kernels/errors.ts";
 import { FakeFunctions } from "../fake-functions.ts";
@@ -74,6 +76,24 @@ test("what a removed function was counted for goes with it", async () => {
   expect(await scrape()).toContain('"add"');
   await functions.remove("add");
   expect(await scrape()).not.toContain('"add"');
+});
+
+test("functions that come and go do not pile up where nobody scrapes", async () => {
+  const statistics = new Statistics();
+  const metrics = new Metrics({ functions, statistics });
+  const deployed = functions.get("add").current;
+  const removed = 200;
+  for (let i = 0; i <= removed; i++) {
+    const version = i < removed ? { ...deployed, name: `short-lived-${i}` } : deployed;
+    statistics.callStarted(version);
+    const timings = [["execute", 1]] as const;
+    const finished = { version, status: 200, errorCode: undefined, totalMs: 1, timings };
+    for (const observer of [statistics, metrics]) observer.callFinished(finished);
+  }
+  expect(statistics.size).toBeLessThan(removed / 2);
+  const text = await metrics.text();
+  expect(text).toContain('nv_inference_request_success{model="add",version="1"} 1');
+  expect(text).not.toContain("short-lived");
 });
 
 test("a device that does not answer leaves the other metrics", async () => {

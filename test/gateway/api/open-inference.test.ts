@@ -66,6 +66,8 @@ describe("models", () => {
   test("readiness and configuration are there with and without a version", async () => {
     expect(await get("/v2/models/add/ready")).toEqual({ status: 200, body: { name: "add", ready: true } });
     expect(await get("/v2/models/add/versions/1/ready")).toMatchObject({ status: 200 });
+    functions.quarantine("add");
+    expect(await get("/v2/models/add/ready")).toEqual({ status: 503, body: { name: "add", ready: false } });
     expect((await get("/v2/models/echo/config")).body).toMatchObject({
       name: "echo",
       max_batch_size: 0,

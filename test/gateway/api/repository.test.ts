@@ -38,6 +38,16 @@ describe("the index", () => {
     expect((await post("index", { ready: true })).body).toEqual([]);
   });
 
+  test("says UNAVAILABLE of a version in quarantine, and leaves it out where only ready ones are wanted", async () => {
+    functions.quarantine("add");
+    const { body } = await post("index");
+    const entry = body.find(({ name }: { name: string }) => name === "add");
+    expect(entry).toMatchObject({ state: "UNAVAILABLE", reason: "in quarantine: it hung" });
+    const ready = (await post("index", { ready: true })).body.map(({ name }: { name: string }) => name);
+    expect(ready).not.toContain("add");
+    expect(ready).toContain("echo");
+  });
+
   test("refuses a 'ready' that is no boolean", async () => {
     expect(await post("index", { ready: "yes" })).toMatchObject({
       status: 400,

@@ -25,6 +25,8 @@ export interface Finished {
 
 export interface RunOptions {
   readonly cwd?: string;
+  /** A program, with arguments, that makes itself the command that follows, such as `nice`. */
+  readonly wrapper?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -57,18 +59,23 @@ function finish(child: ChildProcess): Promise<Finished> {
 
 export interface ServeProcess extends AsyncDisposable {
   readonly url: string;
+  readonly pid: number;
+  /** What it has printed to stderr so far, which is where its log goes. */
+  readonly stderr: () => string;
   /** What it has printed to stdout so far. */
   readonly lines: readonly string[];
   /** Settles when a line of stdout matches. */
   printed(pattern: RegExp): Promise<string>;
   /** Sends a signal and waits for the end. */
-  end(signal: "SIGINT" | "SIGTERM"): Promise<{ readonly code: number | null; readonly stderr: string }>;
+  end(
+    signal: "SIGINT" | "SIGTERM" | "SIGKILL",
+  ): Promise<{ readonly code: number | null; readonly stderr: string }>;
 }
 
 /** `dawnlet serve` on a free port. @throws Error with what it printed where it ends before it listens. */
 export async function startServe(args: readonly string[], options: RunOptions = {}): Promise<ServeProcess> {
-  const [program, ...first] = cliCommand;
-  const child = start([program!, ...first, "serve", "--port", "0", ...args], options);
+  const command = [...(options.wrapper ?? []), ...cliCommand];
+  const child = start([...command, "serve", "--port", "0", ...args], options);
   const lines: string[] = [];
   const waiting = new Set<() => void>();
   let stderr = "";
@@ -95,6 +102,8 @@ export async function startServe(args: readonly string[], options: RunOptions = 
   const url = /http:\S+/.exec(await printed(/listens on http/))![0];
   return {
     url,
+    pid: child.pid!,
+    stderr: () => stderr,
     lines,
     printed,
     async end(signal) {

@@ -41,6 +41,17 @@ describe("parseManifest()", () => {
     expect(repeat.steps.map(({ type }) => type)).toEqual(["copy", "clear"]);
   });
 
+  it("takes a time limit of up to ten minutes", () => {
+    expect(parseManifest(valid()).timeLimitMs).toBeUndefined();
+    expect(parseManifest({ ...valid(), timeLimitMs: 600_000 }).timeLimitMs).toBe(600_000);
+    for (const [timeLimitMs, message] of [
+      [600_001, "timeLimitMs is wrong: expected at most 600000 milliseconds"],
+      [0, "timeLimitMs is wrong: expected 1 or more milliseconds"],
+      ["1 s", 'timeLimitMs is "1 s": expected number'],
+    ])
+      expect(() => parseManifest({ ...valid(), timeLimitMs })).toThrow(message as string);
+  });
+
   it("needs neither inputs nor parameters nor temporaries nor constants", () => {
     const { kind, outputs, kernels, steps } = valid();
     expect(parseManifest({ kind, outputs, kernels, steps }).inputs.size).toBe(0);

@@ -1,0 +1,62 @@
+/**
+ * Versions whose stored bytes are missing or have changed: which bytes, and how the version is told from its error.
+ * A deploy of the same upload writes them again; see `Registry.deploy`.
+ */
+import { DawnletError } from "../../kernels/errors.ts";
+import type { Store } from "../store/store.ts";
+import { reachableFrom, type VersionRecord } from "./record.ts";
+
+/** Digests of what a version needs and the store has not, or with other bytes. Reads all of it. */
+export async function findDamage(
+  { blobs, programs }: Pick<Store, "blobs" | "programs">,
+  record: VersionRecord,
+): Promise<ReadonlySet<string>> {
+  const variants = record.source.type === "onnx" ? record.source.variants : [];
+  const compiled = new Set(variants.flatMap((one) => (one.type === "program" ? [one.program] : [])));
+  const damage = new Set<string>();
+  for (const digest of new Set(reachableFrom(record))) {
+    const folder = compiled.has(digest) ? programs : blobs;
+    if (!(await folder.isIntact(digest))) damage.add(digest);
+  }
+  return damage;
+}
+
+/**
+ * The record of a damaged version after its upload was deployed again.
+ * @param again what that deploy has made.
+ * @param damage what is still missing. Variants that were compiled for calls and are damaged are left out: the next
+ * such call compiles them.
+ */
+export function healedRecord(
+  old: VersionRecord,
+  again: VersionRecord,
+  damage: ReadonlySet<string>,
+): VersionRecord {
+  if (old.source.type !== "onnx" || again.source.type !== "onnx") return { ...old, source: again.source };
+  const variants = new Map(again.source.variants.map((one) => [sizesOf(one), one]));
+  for (const one of old.source.variants) {
+    const needed = one.type === "program" ? [one.program, ...one.weights] : [];
+    if (!needed.some((digest) => damage.has(digest))) variants.set(sizesOf(one), one);
+  }
+  return { ...old, source: { ...again.source, variants: [...variants.values()] } };
+}
+
+function sizesOf({ dimensions }: { readonly dimensions: Readonly<Record<string, number>> }): string {
+  return JSON.stringify(Object.entries(dimensions).sort());
+}
+
+/** Puts the version in front of what the store or a device said of its bytes. Other errors pass as they are. */
+export function namingDamaged(
+  version: { readonly name: string; readonly number: number },
+  error: unknown,
+): unknown {
+  if (!(error instanceof DawnletError)) return error;
+  // The version was found: what is missing then is bytes of it.
+  if (error.code !== "CORRUPT_DATA" && error.code !== "NOT_FOUND") return error;
+  const reason = `${error.message.charAt(0).toLowerCase()}${error.message.slice(1)}`;
+  return new DawnletError(
+    "CORRUPT_DATA",
+    `Function '${version.name}' version ${version.number} is damaged: ${reason}`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,43 @@
+import { Registry } from "prom-client";
+import { expect, test } from "vitest";
+import { addContainmentMetrics, addQuarantineMetric } from "../../../gateway/api/containment-metrics.ts";
+import { HealthRecord } from "../../../runtime/supervisor/incident.ts";
+import { FakeFunctions } from "../fake-functions.ts";
+
+test("losses, reruns and the last recovery are counted as they are reported", async () => {
+  const registry = new Registry();
+  const health = new HealthRecord();
+  addContainmentMetrics(registry, () => health.value);
+  expect(await registry.metrics()).toContain('dawnlet_device_losses_total{cause="time-limit"} 0');
+  health.note({
+    type: "lost",
+    cause: "time-limit",
+    ending: "killed by the gateway",
+    atDevice: 4,
+    blamed: ["loop"],
+    givenUp: 0,
+    rerun: 3,
+  });
+  for (const recoveryMs of [50, 250]) health.note({ type: "recovered", cause: "time-limit", recoveryMs });
+  const text = await registry.metrics();
+  for (const line of [
+    'dawnlet_device_losses_total{cause="time-limit"} 1',
+    'dawnlet_device_losses_total{cause="killed"} 0',
+    "dawnlet_calls_blamed_total 1",
+    "dawnlet_calls_rerun_total 3",
+    "dawnlet_device_recovery_seconds 0.25",
+  ])
+    expect(text).toContain(line);
+});
+
+test("a version in quarantine has a sample as long as it is there", async () => {
+  const registry = new Registry();
+  const functions = new FakeFunctions();
+  addQuarantineMetric(registry, functions);
+  const sample = 'dawnlet_quarantined{function_name="add",version="1"} 1';
+  expect(await registry.metrics()).not.toContain(sample);
+  functions.quarantine("add");
+  expect(await registry.metrics()).toContain(sample);
+  await functions.liftQuarantine("add");
+  expect(await registry.metrics()).not.toContain(sample);
+});
