@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import process from "node:process";
 import type * as Ort from "onnxruntime-web/webgpu";
 import { create, globals } from "webgpu";
+import { zeroFeeds } from "../harness/ort-feeds.ts";
 
 const startedAt = performance.now();
 const [modelPath = "", build = "webgpu", backend = ""] = process.argv.slice(2);
@@ -34,14 +35,7 @@ const session = await ort.InferenceSession.create(await readFile(modelPath), {
   logSeverityLevel: 3,
 });
 const sessionAt = performance.now();
-const feeds: Record<string, Ort.Tensor> = {};
-for (const input of session.inputMetadata) {
-  if (!input.isTensor) throw new Error(`${input.name} is no tensor`);
-  const shape = input.shape.map(Number);
-  const count = shape.reduce((product, size) => product * size, 1);
-  const data = input.type === "int32" ? new Int32Array(count) : new Float32Array(count);
-  feeds[input.name] = new ort.Tensor(input.type as "float32", data as Float32Array, shape);
-}
+const feeds = zeroFeeds(ort, session);
 const readyAt = performance.now();
 await session.run(feeds);
 const doneAt = performance.now();

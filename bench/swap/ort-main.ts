@@ -10,6 +10,7 @@ import { acceptSharedMemory } from "../../models/record/shared-memory.ts";
 import { gpuOptionsFor, openDevice } from "../../runtime/device/open.ts";
 import { adapterChoice } from "../../runtime/device/protocol.ts";
 import { serveRpc } from "../../runtime/port/rpc-server.ts";
+import { zeroFeeds } from "../harness/ort-feeds.ts";
 
 const openParams = v.object({ ...adapterChoice, modelPath: v.string() });
 
@@ -36,14 +37,7 @@ async function open(params: unknown): Promise<Contestant> {
       logSeverityLevel: 3,
     });
   let session = await create();
-  const feeds: Record<string, Ort.Tensor> = {};
-  for (const input of session.inputMetadata) {
-    if (!input.isTensor) throw new Error(`${input.name} is no tensor`);
-    const shape = input.shape.map(Number);
-    const count = shape.reduce((product, size) => product * size, 1);
-    const data = input.type === "int32" ? new Int32Array(count) : new Float32Array(count);
-    feeds[input.name] = new ort.Tensor(input.type as "float32", data as Float32Array, shape);
-  }
+  const feeds = zeroFeeds(ort, session);
   const timed = async (action: () => Promise<unknown>): Promise<number> => {
     const startedAt = performance.now();
     await action();
