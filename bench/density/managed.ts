@@ -36,9 +36,12 @@ export interface ManagedFunctions extends AsyncDisposable {
   callEach(): Promise<number>;
 }
 
+/** Beyond their sum, for rounding, and for staging that takes more than what is kept for it. */
+const slack = 1.1;
+
 /** What the device may allocate so that weights get their part of it. */
 export function deviceBytesFor(weightBytes: number, multiple: number): number {
-  const wanted = Math.ceil(weightBytes / multiple);
+  const wanted = Math.ceil((slack * weightBytes) / multiple);
   let deviceBytes = wanted;
   while (deviceBytes - firstReserve(deviceBytes) < wanted)
     deviceBytes += wanted - (deviceBytes - firstReserve(deviceBytes));

