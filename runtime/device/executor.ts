@@ -182,14 +182,23 @@ export class Executor {
       }
       const loadedAt = performance.now();
       run.loadedAt = loadedAt;
-      await this.#finish(
-        [run],
-        outputs,
-        staging,
-        Promise.all(validations).then(firstError),
-        loadedAt,
-        startedAt,
-      );
+      // From here on it is a round like any other, which can be waited for at rest.
+      this.#comingIn.delete(run);
+      this.#roundsInFlight++;
+      this.#onWait();
+      try {
+        await this.#finish(
+          [run],
+          outputs,
+          staging,
+          Promise.all(validations).then(firstError),
+          loadedAt,
+          startedAt,
+        );
+      } finally {
+        this.#roundsInFlight--;
+        this.#schedule();
+      }
     } catch (error) {
       staging?.destroy();
       throw this.#lost ?? error;
