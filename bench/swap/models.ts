@@ -1,6 +1,6 @@
 /** The models of the swap benchmark at full size, each with one input size. */
 import { buildBert } from "../../models/zoo/bert.ts";
-import { type Architecture, buildModel } from "../../models/zoo/builder.ts";
+import { type Architecture, buildModel, type Value } from "../../models/zoo/builder.ts";
 import { buildDensenet } from "../../models/zoo/densenet.ts";
 import { linear } from "../../models/zoo/layers.ts";
 import { buildMobilenetV2 } from "../../models/zoo/mobilenet-v2.ts";
@@ -16,21 +16,32 @@ const wide: Architecture<object> = (builder) => {
   builder.output("scores", x, "float32", [1, width]);
 };
 
+const tableCount = 16;
 const rows = 65_536;
-const columns = 1024;
+const columns = 64;
+const tablesAGroup = 4;
 
-/** A large table of which a call reads a few rows: bound by its upload on any adapter, a software one too. */
-const embedding: Architecture<object> = (builder) => {
-  const ids = builder.input("ids", "int32", [1, 32]);
-  const table = builder.weight("table", [rows, columns], { limit: 1 });
-  const found = builder.node("Gather", [table, ids], { axis: 0n });
-  const mean = builder.node("ReduceMean", [found], { axes: [1n], keepdims: 0n });
-  builder.output("mean", mean, "float32", [1, columns]);
+/**
+ * What recommenders begin with: a call reads one row of each of many large tables. Bound by its upload on any adapter, a
+ * software one too, and in steps that can run while the next tables come.
+ */
+const tables: Architecture<object> = (builder) => {
+  const ids = builder.input("ids", "int32", [1]);
+  const groups: Value[] = [];
+  for (let group = 0; group < tableCount / tablesAGroup; group++) {
+    const found = Array.from({ length: tablesAGroup }, (_, i) => {
+      const table = builder.weight(`table${group * tablesAGroup + i}`, [rows, columns], { limit: 1 });
+      return builder.node("Gather", [table, ids], { axis: 0n });
+    });
+    groups.push(builder.node("Concat", found, { axis: 1n }));
+  }
+  const features = builder.node("Concat", groups, { axis: 1n });
+  builder.output("features", features, "float32", [1, tableCount * columns]);
 };
 
 /** ONNX bytes by name. */
 export const swapModels: Readonly<Record<string, () => Uint8Array>> = {
-  embedding: () => buildModel("embedding", embedding, {}),
+  tables: () => buildModel("tables", tables, {}),
   wide: () => buildModel("wide", wide, {}),
   mobilenetV2: () => buildMobilenetV2({ batch: 1 }),
   densenet121: () => buildDensenet({ batch: 1 }),

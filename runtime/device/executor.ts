@@ -157,28 +157,30 @@ export class Executor {
     const { program } = run;
     const { queue } = this.#device;
     const outputs = planOutputs([program]);
+    const isProven = this.#proven.has(program);
     const staging = this.#takeStaging(outputs);
     // From its first part to its last the same bind groups are used: nothing may be moved under them.
     using _hold = program.holdInPlace();
-    const bound = program.bind(lane);
     try {
       const startedAt = performance.now();
+      const bound = program.bind(lane);
       writeInputs(queue, bound.inputs, run.inputs);
       const steps = new StepStream(bound);
-      const validations: Promise<GPUError | null>[] = [];
-      const isProven = this.#proven.has(program);
+      const validations: (Promise<GPUError | null> | undefined)[] = [];
       for (;;) {
-        if (!isProven) this.#device.pushErrorScope("validation");
-        const commands = new CommandWriter(this.#device.createCommandEncoder());
-        steps.encode(commands, program.written);
-        commands.endPass();
-        const isLast = steps.needs === undefined;
-        if (isLast && staging) copyOutputs(commands.encoder, bound.outputs, outputs.offsets[0]!, staging.gpu);
-        queue.submit([commands.encoder.finish()]);
-        if (!isProven) validations.push(this.#device.popErrorScope());
-        if (isLast) break;
+        validations.push(
+          this.#validated(isProven, () => {
+            const commands = new CommandWriter(this.#device.createCommandEncoder());
+            steps.encode(commands, program.written);
+            commands.endPass();
+            if (steps.needs === undefined && staging)
+              copyOutputs(commands.encoder, bound.outputs, outputs.offsets[0]!, staging.gpu);
+            queue.submit([commands.encoder.finish()]);
+          }),
+        );
+        if (steps.needs === undefined) break;
         this.#watchPart(run);
-        await program.whenWritten(steps.needs!);
+        await program.whenWritten(steps.needs);
       }
       const loadedAt = performance.now();
       run.loadedAt = loadedAt;
@@ -273,28 +275,40 @@ export class Executor {
   async #execute(round: readonly PendingRun[]): Promise<void> {
     const startedAt = performance.now();
     const isProven = round.every((run) => this.#proven.has(run.program));
-    let isScoped = !isProven;
-    if (isScoped) this.#device.pushErrorScope("validation");
     let staging: CountedBuffer | undefined;
     try {
       const outputs = planOutputs(round.map((run) => run.program));
-      const prepared = this.#takePrepared(round);
-      staging = prepared?.staging ?? this.#takeStaging(outputs);
-      // Not before all memory is there: making room moves weights.
-      const bound = round.map((run, i) => run.program.bind(this.#lane(i)));
-      for (const [i, run] of round.entries()) writeInputs(this.#device.queue, bound[i]!.inputs, run.inputs);
-      const commands = prepared?.commands ?? this.#encode(bound, outputs, staging?.gpu);
-      this.#device.queue.submit([commands]);
-      const submittedAt = performance.now();
-      const validation = isScoped ? this.#device.popErrorScope() : undefined;
-      isScoped = false;
-      await this.#finish(round, outputs, staging, validation, submittedAt, startedAt);
+      const validation = this.#validated(isProven, () => {
+        const prepared = this.#takePrepared(round);
+        staging = prepared?.staging ?? this.#takeStaging(outputs);
+        // Not before all memory is there: making room moves weights.
+        const bound = round.map((run, i) => run.program.bind(this.#lane(i)));
+        for (const [i, run] of round.entries()) writeInputs(this.#device.queue, bound[i]!.inputs, run.inputs);
+        const commands = prepared?.commands ?? this.#encode(bound, outputs, staging?.gpu);
+        this.#device.queue.submit([commands]);
+      });
+      await this.#finish(round, outputs, staging, validation, performance.now(), startedAt);
     } catch (error) {
-      // It failed before the submit, such as for want of staging memory: later rounds must not pop this scope.
-      if (isScoped) this.#device.popErrorScope().catch(() => undefined);
       staging?.destroy();
       throw this.#lost ?? error;
     }
+  }
+
+  /** @returns what the device finds wrong with what `submit` does; nothing where that has been asked before. */
+  #validated(isProven: boolean, submit: () => void): Promise<GPUError | null> | undefined {
+    if (isProven) {
+      submit();
+      return undefined;
+    }
+    this.#device.pushErrorScope("validation");
+    try {
+      submit();
+    } catch (error) {
+      // Such as for want of staging memory: what comes later must not pop this scope.
+      this.#device.popErrorScope().catch(() => undefined);
+      throw error;
+    }
+    return this.#device.popErrorScope();
   }
 
   /** Waits for what was submitted, and hands the outputs out. */
@@ -415,6 +429,6 @@ export class Executor {
   }
 }
 
-function firstError(errors: readonly (GPUError | null)[]): GPUError | null {
-  return errors.find((error) => error !== null) ?? null;
+function firstError(errors: readonly (GPUError | null | undefined)[]): GPUError | null {
+  return errors.find((error) => error) ?? null;
 }

@@ -8,6 +8,7 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { WeightSource } from "./api.ts";
+import { type HostAllocation, type HostMemory, heap } from "./host-memory.ts";
 
 export interface HostTierOptions {
   readonly source: WeightSource;
@@ -16,13 +17,19 @@ export interface HostTierOptions {
 }
 
 interface Blob {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly sizeBytes: number;
+  readonly memory: HostAllocation;
   /** Everything was read: it may go when room is needed. */
   isWhole: boolean;
+  /** Loads that fill it or read from it: its memory stays until they are done. */
+  users: number;
+  isDropped: boolean;
 }
 
-/** A blob that is being read in pieces, or was read before. */
+/** A blob that is being read in pieces, or was read before. To be closed in any case. */
 export interface HostBlob {
+  /** All bytes lie here, for the GPU to copy: then there is nothing to `read`. */
+  readonly gpu?: GPUBuffer | undefined;
   /** Bytes from `offset` on, exactly `sizeBytes`; a promise where the store must be asked. Use them before `close`. */
   read(offset: number, sizeBytes: number): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
   /** Says that a piece has been used. */
@@ -49,6 +56,7 @@ export class HostTier {
   /** Who reads a blob, by digest. */
   readonly #readers = new Map<string, Reader>();
   readonly #passing: Uint8Array<ArrayBuffer>[] = [];
+  #memory: HostMemory = heap;
   #bytes = 0;
 
   constructor({ source, budgetBytes }: HostTierOptions) {
@@ -62,6 +70,11 @@ export class HostTier {
 
   has(digest: string): boolean {
     return this.#blobs.get(digest)?.isWhole === true;
+  }
+
+  /** Where blobs are kept that come from now on. */
+  use(memory: HostMemory): void {
+    this.#memory = memory;
   }
 
   /** A Program that reads these, each digest once, is known from now on: they are worth keeping. */
@@ -85,31 +98,42 @@ export class HostTier {
 
   open(digest: string, sizeBytes: number): HostBlob {
     const known = this.#blobs.get(digest);
-    if (known?.isWhole && known.bytes.byteLength === sizeBytes) {
-      this.#touch(digest, known);
-      return {
-        read: (offset, length) => known.bytes.subarray(offset, offset + length),
-        release: () => {},
-        close: () => {},
-      };
-    }
+    if (known?.isWhole && known.sizeBytes === sizeBytes) return this.#reopen(digest, known);
     const isKept =
       known === undefined && this.#readers.get(digest)?.wasRead === true && this.#makeRoom(sizeBytes);
     return isKept ? this.#keep(digest, sizeBytes) : this.#pass(digest);
   }
 
+  #reopen(digest: string, blob: Blob): HostBlob {
+    this.#touch(digest, blob);
+    blob.users++;
+    const { gpu, bytes } = blob.memory;
+    return {
+      gpu,
+      read: (offset, length) => bytes.subarray(offset, offset + length),
+      release: () => {},
+      close: () => this.#leave(blob),
+    };
+  }
+
   #keep(digest: string, sizeBytes: number): HostBlob {
     const blob = this.#begin(digest, sizeBytes);
+    const settle = (isThere: boolean) => {
+      if (isThere && this.#readers.has(digest)) blob.isWhole = true;
+      else this.#drop(digest, blob);
+    };
     return {
       read: async (offset, length) => {
-        const target = blob.bytes.subarray(offset, offset + length);
+        const target = blob.memory.bytes.subarray(offset, offset + length);
         await this.#source.read(digest, offset, target).catch(asDamage);
         return target;
       },
       release: () => {},
       close: (isWhole) => {
-        if (isWhole && this.#readers.has(digest)) blob.isWhole = true;
-        else this.#drop(digest, blob);
+        const sealed = isWhole && blob.memory.seal();
+        if (typeof sealed === "boolean") settle(sealed);
+        else void sealed.then(settle);
+        this.#leave(blob);
       },
     };
   }
@@ -134,10 +158,16 @@ export class HostTier {
   }
 
   #begin(digest: string, sizeBytes: number): Blob {
-    const blob: Blob = { bytes: new Uint8Array(sizeBytes), isWhole: false };
+    const memory = this.#memory.allocate(sizeBytes);
+    const blob: Blob = { sizeBytes, memory, isWhole: false, users: 1, isDropped: false };
     this.#blobs.set(digest, blob);
     this.#bytes += sizeBytes;
     return blob;
+  }
+
+  #leave(blob: Blob): void {
+    blob.users--;
+    if (blob.isDropped && blob.users === 0) blob.memory.free();
   }
 
   #makeRoom(sizeBytes: number): boolean {
@@ -155,9 +185,11 @@ export class HostTier {
   }
 
   #drop(digest: string, blob: Blob): void {
-    if (this.#blobs.get(digest) !== blob) return;
+    if (blob.isDropped) return;
     this.#blobs.delete(digest);
-    this.#bytes -= blob.bytes.byteLength;
+    this.#bytes -= blob.sizeBytes;
+    blob.isDropped = true;
+    if (blob.users === 0) blob.memory.free();
   }
 }
 

@@ -49,6 +49,8 @@ const openParams = v.strictObject({
       path: v.picklist(["direct", "ring"]),
       pieceBytes: v.pipe(v.number(), v.integer(), v.multipleOf(8), v.minValue(8)),
       bytesPerSecond: v.number(),
+      isInPlace: v.boolean(),
+      isPinned: v.boolean(),
     }),
   ),
   blobFolder: v.string(),

@@ -22,7 +22,7 @@ import { Layouts } from "./layouts.ts";
 import { Ledger } from "./ledger.ts";
 import { type LoadContext, LoadedProgram } from "./loaded-program.ts";
 import { Pipelines } from "./pipelines.ts";
-import type { UploadChoice } from "./upload-path.ts";
+import { assumedChoice, type UploadChoice } from "./upload-path.ts";
 import { Weights } from "./weights.ts";
 
 export interface DeviceServiceOptions {
@@ -32,7 +32,7 @@ export interface DeviceServiceOptions {
   readonly budgetBytes: number;
   /** Bytes of weights kept in host memory. Left out: none. */
   readonly hostBudgetBytes?: number | undefined;
-  /** What `measureUpload` found on this adapter before. */
+  /** What `measureUpload` found on this adapter before. Left out: what is likely. */
   readonly upload?: UploadChoice | undefined;
   /** Left out: its own. */
   readonly layouts?: Layouts;
@@ -61,7 +61,7 @@ export class DeviceService implements DeviceApi {
     weights,
     budgetBytes,
     hostBudgetBytes = 0,
-    upload,
+    upload = assumedChoice(adapter.isSoftware),
     layouts = new Layouts(device),
     onWait,
   }: DeviceServiceOptions) {
@@ -74,10 +74,9 @@ export class DeviceService implements DeviceApi {
       ledger,
       layouts,
       pipelines: new Pipelines(device),
-      weights: new Weights(device, ledger, this.#host),
+      weights: new Weights(device, ledger, this.#host, upload),
       bindGroups: new BindGroupCache(maxBindGroups),
     };
-    if (upload !== undefined) this.#context.weights.useUpload(upload);
     this.#executor = new Executor(device, ledger, onWait);
     device.lost.then(({ message }) => {
       this.#executor.fail(new DawnletError("DEVICE_LOST", `The GPU device was lost: ${message}`));

@@ -3,12 +3,11 @@
  * time take turns, a group of pieces each, and so do the runs of resident Programs: few bytes are queued on the GPU
  * at any time, so that nobody waits for a whole load.
  *
- * How a piece gets there is the matter of upload-path.ts. Into warm memory 256 MiB took 52 ms by `writeBuffer` (pieces
- * of 4 MiB), 166 ms through mapped staging buffers and 137 ms from buffers kept as the host tier (SwiftShader on a
- * 2-core machine without a GPU).
+ * How a piece gets there is the matter of upload-path.ts, when its Program hears of it that of upload-batch.ts.
  */
 import type { HostBlob, HostTier } from "./host-tier.ts";
-import type { UploadPath } from "./upload-path.ts";
+import { UploadBatch } from "./upload-batch.ts";
+import type { UploadChoice, UploadPath } from "./upload-path.ts";
 
 /** One blob on its way. */
 export interface Upload {
@@ -22,10 +21,14 @@ export interface Upload {
   readonly onWritten: () => void;
 }
 
+const mebibyte = 2 ** 20;
 /** Pieces being read at a time: enough to hide the latency of small files. */
 const readAhead = 4;
-/** After so many bytes a load lets others go first. */
-const groupBytes = 16 * 2 ** 20;
+/** After so long a load lets others go first: what that takes of an upload's time is little then. */
+const groupMs = 4;
+const minGroupBytes = 4 * mebibyte;
+const maxGroupBytes = 64 * mebibyte;
+const firstGroupBytes = 16 * mebibyte;
 /** Groups written and not yet done on the GPU, of all loads together. */
 const maxGroupsInFlight = 2;
 
@@ -33,27 +36,31 @@ interface Piece {
   readonly upload: Upload;
   readonly blob: HostBlob;
   readonly offset: number;
-  readonly bytes: Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
+  readonly sizeBytes: number;
+  /** Undefined where the GPU has them. */
+  readonly bytes: Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> | undefined;
 }
 
 export class Uploader {
-  readonly #queue: GPUQueue;
+  readonly #device: GPUDevice;
   readonly #host: HostTier;
   #path: UploadPath;
-  #pieceBytes: number;
+  #choice: UploadChoice;
+  /** What goes up in `groupMs`, as the groups before show. */
+  #groupBytes = firstGroupBytes;
   #groupsInFlight: Promise<unknown>[] = [];
 
-  constructor(queue: GPUQueue, host: HostTier, path: UploadPath, pieceBytes: number) {
-    this.#queue = queue;
+  constructor(device: GPUDevice, host: HostTier, path: UploadPath, choice: UploadChoice) {
+    this.#device = device;
     this.#host = host;
     this.#path = path;
-    this.#pieceBytes = pieceBytes;
+    this.#choice = choice;
   }
 
   /** Goes another way from now on. The one before must stay until what goes its way has been written. */
-  change(path: UploadPath, pieceBytes: number): void {
+  change(path: UploadPath, choice: UploadChoice): void {
     this.#path = path;
-    this.#pieceBytes = pieceBytes;
+    this.#choice = choice;
   }
 
   /**
@@ -63,8 +70,10 @@ export class Uploader {
   async upload(uploads: readonly Upload[]): Promise<void> {
     const open = new Set<HostBlob>();
     const pieces = this.#pieces(uploads, open);
+    const batch = new UploadBatch(this.#device, open);
     const ahead: Piece[] = [];
-    let ungrouped = 0;
+    let groupBytes = 0;
+    let groupStartedAt = performance.now();
     try {
       for (;;) {
         while (ahead.length < readAhead) {
@@ -74,33 +83,22 @@ export class Uploader {
         }
         const piece = ahead.shift();
         if (piece === undefined) return;
-        const bytes = piece.bytes instanceof Uint8Array ? piece.bytes : await piece.bytes;
-        const { upload, blob } = piece;
-        if (!upload.isWanted()) {
-          blob.release(bytes);
-          continue;
-        }
-        const path = this.#path;
-        const reserving = path.reserve();
-        if (reserving !== undefined) await reserving;
-        if (!upload.isWanted()) {
-          path.cancel();
-          blob.release(bytes);
-          continue;
-        }
-        path.write(upload.to, upload.toOffset + piece.offset, bytes);
-        blob.release(bytes);
-        ungrouped += bytes.byteLength;
-        if (piece.offset + bytes.byteLength === upload.sizeBytes) {
-          open.delete(blob);
-          blob.close(true);
-          upload.onWritten();
-        }
-        if (ungrouped < groupBytes) continue;
-        ungrouped = 0;
-        await this.#letOthersGo();
+        const { upload, blob, offset, sizeBytes } = piece;
+        if (piece.bytes instanceof Promise) batch.flush();
+        const isWritten =
+          piece.bytes === undefined ? batch.copy(piece) : await this.#write(piece, await piece.bytes);
+        if (!isWritten) continue;
+        if (offset + sizeBytes === upload.sizeBytes) batch.finish(upload, blob);
+        if (!batch.mayGrow || !this.#isHeld(piece, ahead[0])) batch.flush();
+        groupBytes += sizeBytes;
+        if (groupBytes < this.#groupBytes) continue;
+        this.#learn(groupBytes, performance.now() - groupStartedAt);
+        await this.#letOthersGo(batch);
+        groupBytes = 0;
+        groupStartedAt = performance.now();
       }
     } finally {
+      batch.flush();
       // Nobody reads into memory that is given back.
       await Promise.allSettled(ahead.map(({ bytes }) => bytes));
       for (const blob of open) blob.close(false);
@@ -108,20 +106,55 @@ export class Uploader {
   }
 
   *#pieces(uploads: readonly Upload[], open: Set<HostBlob>): Generator<Piece, undefined> {
-    const pieceBytes = this.#pieceBytes;
+    const { pieceBytes } = this.#choice;
     for (const upload of uploads) {
       if (!upload.isWanted()) continue;
-      const { sizeBytes } = upload;
-      const blob = this.#host.open(upload.digest, sizeBytes);
+      const blob = this.#host.open(upload.digest, upload.sizeBytes);
       open.add(blob);
-      for (let offset = 0; offset < sizeBytes; offset += pieceBytes) {
-        yield { upload, blob, offset, bytes: blob.read(offset, Math.min(pieceBytes, sizeBytes - offset)) };
+      for (let offset = 0; offset < upload.sizeBytes; offset += pieceBytes) {
+        const sizeBytes = Math.min(pieceBytes, upload.sizeBytes - offset);
+        const bytes = blob.gpu === undefined ? blob.read(offset, sizeBytes) : undefined;
+        yield { upload, blob, offset, sizeBytes, bytes };
       }
     }
   }
 
-  async #letOthersGo(): Promise<void> {
-    this.#groupsInFlight.push(this.#queue.onSubmittedWorkDone());
+  /** @returns whether it was still wanted. */
+  async #write({ upload, blob, offset }: Piece, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    const path = this.#path;
+    try {
+      if (!upload.isWanted()) return false;
+      const reserving = path.reserve();
+      if (reserving !== undefined) await reserving;
+      if (!upload.isWanted()) {
+        path.cancel();
+        return false;
+      }
+      path.write(upload.to, upload.toOffset + offset, bytes);
+      return true;
+    } finally {
+      blob.release(bytes);
+    }
+  }
+
+  /**
+   * Whether its Program is to hear of a piece together with the next one. A step that reads from a buffer makes
+   * `writeBuffer` take the long way into that buffer, where it wrote in place before: it waits for its last piece.
+   */
+  #isHeld({ upload, blob }: Piece, next: Piece | undefined): boolean {
+    if (next === undefined) return false;
+    if (blob.gpu !== undefined) return next.blob.gpu !== undefined;
+    return this.#choice.isInPlace && next.upload.to === upload.to;
+  }
+
+  #learn(bytes: number, ms: number): void {
+    const seen = Math.min(maxGroupBytes, Math.max(minGroupBytes, (bytes / ms) * groupMs));
+    this.#groupBytes = (this.#groupBytes + seen) / 2;
+  }
+
+  async #letOthersGo(batch: UploadBatch): Promise<void> {
+    batch.submit();
+    this.#groupsInFlight.push(this.#device.queue.onSubmittedWorkDone());
     if (this.#groupsInFlight.length >= maxGroupsInFlight) await this.#groupsInFlight.shift();
   }
 }

@@ -5,18 +5,13 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { WeightSource } from "./api.ts";
+import { heap, PinnedMemory } from "./host-memory.ts";
 import type { HostTier } from "./host-tier.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
 import { reservedBytes } from "./reserve.ts";
 import { SlabHeap, type SlabPlacement } from "./slab-heap.ts";
 import { Uploader } from "./upload.ts";
-import {
-  defaultChoice,
-  measureUpload,
-  openUploadPath,
-  type UploadChoice,
-  type UploadPath,
-} from "./upload-path.ts";
+import { measureUpload, openUploadPath, type UploadChoice, type UploadPath } from "./upload-path.ts";
 
 export interface WeightBlob {
   readonly digest: string;
@@ -59,6 +54,7 @@ export class Weights {
   version = 0;
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
+  readonly #host: HostTier;
   readonly #uploader: Uploader;
   #path: UploadPath;
   readonly #alignment: number;
@@ -68,11 +64,13 @@ export class Weights {
   readonly #residents = new Map<string, Resident>();
   readonly #byPlacement = new Map<SlabPlacement, Resident>();
 
-  constructor(device: GPUDevice, ledger: Ledger, host: HostTier) {
+  constructor(device: GPUDevice, ledger: Ledger, host: HostTier, upload: UploadChoice) {
     this.#device = device;
     this.#ledger = ledger;
-    this.#path = openUploadPath(device, ledger, defaultChoice);
-    this.#uploader = new Uploader(device.queue, host, this.#path, defaultChoice.pieceBytes);
+    this.#host = host;
+    this.#path = openUploadPath(device, ledger, upload);
+    this.#uploader = new Uploader(device, host, this.#path, upload);
+    this.#keepIn(upload);
     this.#alignment = device.limits.minStorageBufferOffsetAlignment;
     const share = powerOfTwo(ledger.budgetBytes / 16);
     this.#maxSlabBytes = Math.min(maxSlabBytes, Math.max(minSlabBytes, share));
@@ -108,12 +106,17 @@ export class Weights {
     const path = openUploadPath(this.#device, this.#ledger, choice);
     this.#path.destroy();
     this.#path = path;
-    this.#uploader.change(path, choice.pieceBytes);
+    this.#uploader.change(path, choice);
+    this.#keepIn(choice);
   }
 
   /** @throws DawnletError OUT_OF_MEMORY where the budget has no room for a measurement now. */
   measureUpload(): Promise<UploadChoice> {
     return measureUpload(this.#device, this.#ledger);
+  }
+
+  #keepIn({ isPinned }: UploadChoice): void {
+    this.#host.use(isPinned ? new PinnedMemory(this.#device) : heap);
   }
 
   /** Gives slabs back that hold nothing. */

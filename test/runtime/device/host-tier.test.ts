@@ -1,5 +1,6 @@
 /** What stays in host memory, and what goes when Programs are forgotten. No device. */
 import { expect, test } from "vitest";
+import type { HostAllocation, HostMemory } from "../../../runtime/device/host-memory.ts";
 import { HostTier } from "../../../runtime/device/host-tier.ts";
 import { MemoryWeights } from "../../../runtime/device/weights.ts";
 
@@ -79,4 +80,56 @@ test("beyond the budget those used longest ago go first", async () => {
   for (const digest of ["a", "b", "a", "c"]) await read(tier, digest);
   expect([...blobs.keys()].filter((digest) => tier.has(digest))).toEqual(["a", "c"]);
   expect(tier.bytes).toBe(2 * sizeBytes);
+});
+
+/** Notes what was freed, by size. */
+class NotedMemory implements HostMemory {
+  readonly freed: number[] = [];
+  isThere: true | Promise<boolean> = true;
+
+  allocate(size: number): HostAllocation {
+    return {
+      bytes: new Uint8Array(size),
+      gpu: undefined,
+      seal: () => this.isThere,
+      free: () => this.freed.push(size),
+    };
+  }
+}
+
+test("memory is freed when the blob is dropped, and not before the last load that reads from it is done", async () => {
+  const tier = openTier();
+  const memory = new NotedMemory();
+  tier.use(memory);
+  tier.addReader(["a"]);
+  for (let i = 0; i < 2; i++) await read(tier, "a");
+  const [first, second] = [tier.open("a", sizeBytes), tier.open("a", sizeBytes)];
+  tier.removeReader(["a"]);
+  expect(tier.bytes).toBe(0);
+  first.close(true);
+  expect(memory.freed).toEqual([]);
+  expect(await second.read(0, sizeBytes)).toEqual(blobs.get("a"));
+  second.close(false);
+  expect(memory.freed).toEqual([sizeBytes]);
+});
+
+test("a blob counts as kept only once its memory is known to be there", async () => {
+  const tier = openTier();
+  const memory = new NotedMemory();
+  tier.use(memory);
+  tier.addReader(["a", "b"]);
+  for (const digest of ["a", "b"]) await read(tier, digest);
+  const asked = Promise.withResolvers<boolean>();
+  memory.isThere = asked.promise;
+  await read(tier, "a");
+  expect(tier.has("a")).toBe(false);
+  asked.resolve(true);
+  await asked.promise;
+  expect(tier.has("a")).toBe(true);
+  memory.isThere = Promise.resolve(false);
+  await read(tier, "b");
+  await memory.isThere;
+  expect(tier.has("b")).toBe(false);
+  expect(memory.freed).toEqual([sizeBytes]);
+  expect(tier.bytes).toBe(sizeBytes);
 });

@@ -6,6 +6,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { DawnletError } from "../../../kernels/errors.ts";
 import type { Program } from "../../../kernels/program/program.ts";
 import type { DeviceService } from "../../../runtime/device/service.ts";
+import { assumedChoice, type UploadChoice } from "../../../runtime/device/upload-path.ts";
 import { seededRandom } from "../../conformance/seeded.ts";
 import { noise, reads, Sketch, writes } from "../../conformance/sketch.ts";
 import { testService } from "../../gpu.ts";
@@ -22,7 +23,10 @@ const code = `
 }`;
 
 /** Staging memory stays while the service lives. */
-const ring = { path: "ring", pieceBytes: 64 * 1024, bytesPerSecond: 0 } as const;
+const pieceBytes = 64 * 1024;
+const direct = { ...assumedChoice(true), pieceBytes };
+const ring: UploadChoice = { ...direct, path: "ring", isInPlace: false };
+const pinned: UploadChoice = { ...direct, isInPlace: false, isPinned: true };
 
 interface Function {
   readonly id: string;
@@ -142,6 +146,7 @@ test("the fastest way to upload is measured, and the memory for that given back"
   expect(choice.bytesPerSecond).toBeGreaterThan(0);
   const { stagingBytes } = await service.memory();
   expect(stagingBytes).toBe(choice.path === "ring" ? 4 * choice.pieceBytes : 0);
+  expect(choice.isInPlace && choice.path === "ring").toBe(false);
   // What no budget has room for is refused, and leaves nothing.
   const tight = await testService(blobs, 16 * mebibyte);
   await expect(tight.measureUpload()).rejects.toMatchObject({ code: "OUT_OF_MEMORY" });
@@ -152,7 +157,14 @@ test("the fastest way to upload is measured, and the memory for that given back"
 describe.each([
   { name: "without a host tier", hostBudgetBytes: 0, upload: undefined },
   { name: "with a host tier that is too small for all", hostBudgetBytes: 8 * mebibyte, upload: undefined },
+  { name: "in pieces, each told at once", hostBudgetBytes: 0, upload: { ...direct, isInPlace: false } },
   { name: "through a ring of staging buffers", hostBudgetBytes: 8 * mebibyte, upload: ring },
+  { name: "with a pinned host tier", hostBudgetBytes: 64 * mebibyte, upload: pinned },
+  {
+    name: "with a pinned host tier that is too small for all",
+    hostBudgetBytes: 4 * mebibyte,
+    upload: pinned,
+  },
 ])("a device of 6 MiB $name", ({ hostBudgetBytes, upload }) => {
   test("functions of several times its memory give what each gives alone", async () => {
     service = await testService(blobs, budgetBytes, hostBudgetBytes, upload);

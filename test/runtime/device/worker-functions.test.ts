@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { DawnletError } from "../../../kernels/errors.ts";
 import { type Program, programFormat } from "../../../kernels/program/program.ts";
 import type { RunRequest } from "../../../runtime/device/api.ts";
+import type { UploadChoice } from "../../../runtime/device/upload-path.ts";
 import {
   type GivenWeights,
   type ServedDevice,
@@ -23,7 +24,13 @@ const program: Program = {
   features: [],
 };
 const timing = { loadMs: 0, queueMs: 1, encodeMs: 2, executeMs: 3 };
-const uploadChoice = { path: "ring", pieceBytes: 4096, bytesPerSecond: 1 } as const;
+const uploadChoice: UploadChoice = {
+  path: "ring",
+  pieceBytes: 4096,
+  bytesPerSecond: 1,
+  isInPlace: false,
+  isPinned: false,
+};
 const loadTiming = { pipelinesMs: 1, uploadMs: 2, totalMs: 3, uploadedBytes: 4 };
 const memory = {
   ...{ budgetBytes: 9, weightBytes: 0, activationBytes: 0, constantBytes: 0, stagingBytes: 0 },
