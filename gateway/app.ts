@@ -5,7 +5,7 @@
 import { Hono } from "hono";
 import packageManifest from "../package.json" with { type: "json" };
 import type { DeviceMemory } from "../runtime/device/api.ts";
-import { addContainmentMetrics, addQuarantineMetric } from "./api/containment-metrics.ts";
+import { addContainmentMetrics, addTroubleMetrics } from "./api/containment-metrics.ts";
 import { addDevices } from "./api/devices.ts";
 import { addFunctionsApi } from "./api/functions.ts";
 import { addMemoryMetrics } from "./api/memory-metrics.ts";
@@ -55,7 +55,7 @@ export function createApp(options: AppOptions): Hono {
     addMemoryMetrics(metrics.registry, device);
     addContainmentMetrics(metrics.registry, () => device.health);
   }
-  addQuarantineMetric(metrics.registry, functions);
+  addTroubleMetrics(metrics.registry, functions);
   addMetrics(app, endpoint, metrics, functions);
   app.notFound(endpoint(notFoundHandler(app)));
   return app;

@@ -12,6 +12,7 @@ import { CompilerProcess } from "../runtime/supervisor/compiler-process.ts";
 import { DeviceProcess, type DeviceProcessOptions } from "../runtime/supervisor/device-process.ts";
 import { SessionProcesses } from "../runtime/supervisor/session-processes.ts";
 import { type AppOptions, createApp } from "./app.ts";
+import { keepEstimates } from "./devices/estimate-records.ts";
 import { hostMemoryBytes } from "./devices/host-memory.ts";
 import { ManagedDevice } from "./devices/managed-device.ts";
 import { Registry } from "./functions/registry.ts";
@@ -80,11 +81,13 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     scrubRegularly({
       store,
       isBusy: () => functions.isBusy,
-      usersOf: (digest) => functions.usersOf(digest),
+      onChecked: (digest, isIntact) => functions.noteChecked(digest, isIntact),
     }),
   );
   // The device opens while records are read.
   const [description] = await Promise.all([backends.device.describe(), functions.open()]);
+  const { estimates } = backends.device;
+  cleanup.use(await keepEstimates({ records: store.records, estimates, adapter: description.adapter }));
   const { device, description: driver, isSoftware } = description.adapter;
   log.info("device {device} ({driver}) from {source}", { device, driver, source: adapter.name });
   if (isSoftware) log.warn("this adapter is software: results are right, but nothing here is fast");

@@ -1,21 +1,28 @@
-/** Devices that were lost, how long they were away, and who is in quarantine, for Prometheus; read when scraped. */
+/** Devices lost, how long they were away, what is in quarantine or damaged, for Prometheus; read when scraped. */
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";
 import type { Functions } from "../functions/functions.ts";
 
-export function addQuarantineMetric(registry: Registry, functions: Functions): void {
-  new Gauge({
-    name: "dawnlet_quarantined",
-    help: "1 for each version that is in quarantine",
-    labelNames: ["function_name", "version"],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const { versions } of functions.list())
-        for (const { name, version, quarantine } of versions)
-          if (quarantine !== undefined) this.set({ function_name: name, version }, 1);
-    },
-  });
+/** Which versions somebody has to look after. */
+export function addTroubleMetrics(registry: Registry, functions: Functions): void {
+  const troubles = [
+    ["quarantine", "dawnlet_quarantined", "1 for each version that is in quarantine"],
+    ["damage", "dawnlet_damaged", "1 for each version whose stored bytes were found missing or changed"],
+  ] as const;
+  for (const [trouble, name, help] of troubles)
+    new Gauge({
+      name,
+      help,
+      labelNames: ["function_name", "version"],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const { versions } of functions.list())
+          for (const version of versions)
+            if (version[trouble] !== undefined)
+              this.set({ function_name: version.name, version: version.version }, 1);
+      },
+    });
 }
 
 export function addContainmentMetrics(registry: Registry, health: () => DeviceHealth): void {

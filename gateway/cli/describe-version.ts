@@ -17,14 +17,16 @@ export function parameterText(parameter: VersionReply["signature"]["parameters"]
 }
 
 /** One word for a table. */
-export function engineWord({ engine, quarantine }: VersionReply): string {
-  return quarantine === undefined ? engine.type : "quarantined";
+export function engineWord({ engine, quarantine, damage }: VersionReply): string {
+  if (quarantine !== undefined) return "quarantined";
+  return damage === undefined ? engine.type : "damaged";
 }
 
 /** A sentence. */
-export function engineText({ engine, kind, signature, quarantine }: VersionReply): string {
+export function engineText({ engine, kind, signature, quarantine, damage }: VersionReply): string {
   if (quarantine !== undefined)
     return `in quarantine since ${quarantine.since}, after ${quarantine.strikes} lost devices: ${quarantine.reason}`;
+  if (damage !== undefined) return `damaged, noticed ${damage.since}: ${damage.reason}`;
   switch (engine.type) {
     case "fallback":
       return `fallback, an ONNX Runtime session: ${engine.reason}`;

@@ -2,10 +2,9 @@
 import * as v from "valibot";
 import { DawnletError } from "../../kernels/errors.ts";
 import { type DataType, elementBytes } from "../../kernels/tensor.ts";
+import { signatureSchema } from "../functions/signature-schema.ts";
 
-const dimension = v.union([v.number(), v.string()]);
 const dataType = v.picklist(Object.keys(elementBytes) as DataType[]);
-const tensor = v.object({ name: v.string(), dataType, shape: v.array(dimension) });
 
 const engine = v.variant("type", [
   v.object({ type: v.literal("program"), maxAbsoluteError: v.exactOptional(v.number()) }),
@@ -19,21 +18,10 @@ const version = v.object({
   kind: v.string(),
   createdAt: v.string(),
   sizeBytes: v.number(),
-  signature: v.object({
-    inputs: v.array(tensor),
-    outputs: v.array(tensor),
-    parameters: v.array(
-      v.object({
-        name: v.string(),
-        dataType: v.picklist(["float32", "int32", "uint32"]),
-        default: v.exactOptional(v.number()),
-        minimum: v.exactOptional(v.number()),
-        maximum: v.exactOptional(v.number()),
-      }),
-    ),
-  }),
+  signature: signatureSchema,
   engine,
   quarantine: v.exactOptional(v.object({ since: v.string(), strikes: v.number(), reason: v.string() })),
+  damage: v.exactOptional(v.object({ reason: v.string(), digest: v.string(), since: v.string() })),
 });
 
 const status = v.object({ name: v.string(), current: version, versions: v.array(version) });

@@ -4,17 +4,19 @@
  * weights may take. Which Programs go, and who waits, residency.ts decides.
  */
 import { getLogger } from "@logtape/logtape";
-import { DawnletError } from "../../kernels/errors.ts";
+import type { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceDescription, DeviceMemory, ShaderError } from "../../runtime/device/api.ts";
 import { abortError } from "../../runtime/port/abort-error.ts";
 import type { DeviceProcess, DeviceRun } from "../../runtime/supervisor/device-process.ts";
 import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";
 import type { EvictionPolicy } from "../scheduler/eviction/policy.ts";
 import type { Eviction } from "../scheduler/eviction/victims.ts";
+import { Estimates } from "./estimates.ts";
 import { EvictionLog } from "./eviction-log.ts";
 import type { OwnedProgram, ProgramOwner } from "./owner.ts";
 import { ProgramOwners } from "./program-owners.ts";
 import { Residency } from "./residency.ts";
+import { bytesToEvict } from "./short-of-room.ts";
 import { firstReserve, weightBudget } from "./weight-budget.ts";
 
 /** The device process, as far as it is needed here. */
@@ -42,11 +44,6 @@ interface Waiter {
   readonly refuse: (error: DawnletError) => void;
 }
 
-/**
- * The first failure evicts as much as the device lacks by its own count. What is free then may be in pieces, between
- * weights that are coming in and cannot be moved: each further one evicts twice as much, the last all there is.
- */
-const maxAttempts = 6;
 /** After swap-ins, before the device is asked how much memory it uses for what. */
 const observeDelayMs = 250;
 /** Pinned Programs come in again this long after a restart, twice as long after each one that follows soon. */
@@ -57,6 +54,8 @@ const log = getLogger(["dawnlet", "memory"]);
 
 export class ManagedDevice {
   readonly evictions = new EvictionLog();
+  /** What is measured here, and was before the start where somebody restores it. */
+  readonly estimates = new Estimates();
   readonly residency: Residency<Waiter>;
   readonly policy: EvictionPolicy;
   readonly deviceBytes: number;
@@ -76,7 +75,7 @@ export class ManagedDevice {
     this.policy = policy;
     this.deviceBytes = deviceBytes;
     const budgetBytes = deviceBytes - firstReserve(deviceBytes);
-    this.residency = new Residency({ policy, budgetBytes });
+    this.residency = new Residency({ policy, budgetBytes, estimates: this.estimates });
   }
 
   describe(): Promise<DeviceDescription> {
@@ -386,17 +385,4 @@ function later(ms: number, work: () => void): ReturnType<typeof setTimeout> {
 export function warnOfPinned({ name }: ProgramOwner, error: unknown): void {
   const reason = error instanceof Error ? error.message : String(error);
   log.warn("pinned function {name} could not be loaded: {reason}", { name, reason });
-}
-
-/** Bytes that are to go before a run is tried again; undefined where it is not. @param attempt that failed; the first is 1. */
-function bytesToEvict(error: unknown, { weights }: OwnedProgram, attempt: number): number | undefined {
-  if (!(error instanceof DawnletError) || attempt >= maxAttempts) return undefined;
-  // A load that it had joined was given up by others.
-  if (error.code === "CANCELLED") return 0;
-  const needed = error.details?.neededBytes;
-  if (error.code !== "OUT_OF_MEMORY" || typeof needed !== "number" || needed <= 0) return undefined;
-  if (attempt === 1) return needed;
-  if (attempt === maxAttempts - 1) return Number.POSITIVE_INFINITY;
-  const sizeBytes = weights.reduce((sum, weight) => sum + weight.sizeBytes, 0);
-  return Math.max(needed, sizeBytes * 2 ** (attempt - 2));
 }

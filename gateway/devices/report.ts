@@ -20,7 +20,7 @@ export interface ResidentReport {
   readonly lastUsedAt?: string;
   /** When its keepAlive ends, unless it is used again. */
   readonly keptUntil?: string;
-  /** Left out where it was not measured. */
+  /** Of a swap-in; measured since the start or before it. Left out where it never was. */
   readonly loadMs?: number;
 }
 
@@ -96,7 +96,8 @@ function memoryReport(
 }
 
 function reportResident(device: ManagedDevice, residence: Readonly<Residence>): ResidentReport {
-  const { id, label, sizeBytes, settings, leases, uses, loadMs, lastUsedMs, keepUntilMs } = residence;
+  const { id, label, sizeBytes, settings, leases, uses, lastUsedMs, keepUntilMs } = residence;
+  const { loadMs } = residence.estimate;
   const [owner] = device.ownersOf(id);
   const now = device.now();
   const timeOf = (ms: number) => new Date(Date.now() + ms - now).toISOString();

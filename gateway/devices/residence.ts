@@ -1,6 +1,7 @@
 /** One Program as the residency of a device sees it: where its weights are, who uses them, what is known of it. */
 import type { Resident } from "../scheduler/eviction/policy.ts";
 import { neverUsed, type UseRate, usesPerSecond, withUse } from "../scheduler/eviction/use-rate.ts";
+import type { Estimate } from "./estimates.ts";
 import type { HeldParts, HeldWeights, Weight } from "./held-weights.ts";
 
 /** What its owners ask for; see `MemorySettings`. */
@@ -13,8 +14,6 @@ export interface ResidenceSettings {
 
 /** A swap-in whose wait exceeds its run by this much makes its function's calls noticeably later. */
 const heavyMs = 10;
-/** Of a new measurement in an estimate. */
-const newShare = 0.3;
 /** Uses within this time are counted as one moment: a rate's half-life is a hundred times as long. */
 const foldMs = 1_000;
 
@@ -24,6 +23,8 @@ export class Residence {
   readonly label: string;
   readonly weights: readonly Weight[];
   readonly sizeBytes: number;
+  /** From before a restart too. */
+  readonly estimate: Estimate;
   settings: ResidenceSettings;
   /** Its bytes are counted unless it is absent. */
   state: "absent" | "loading" | "resident" = "absent";
@@ -37,20 +38,24 @@ export class Residence {
   lastUsedMs = -1;
   uses = 0;
   swapIns = 0;
-  /** Undefined: not measured. */
-  loadMs: number | undefined;
-  executeMs = 0;
   #rate: UseRate = neverUsed();
   #unfolded = 0;
   #parts: HeldParts | undefined;
   #partsVersion = -1;
 
-  constructor(id: string, label: string, weights: readonly Weight[], settings: ResidenceSettings) {
+  constructor(
+    id: string,
+    label: string,
+    weights: readonly Weight[],
+    settings: ResidenceSettings,
+    estimate: Estimate,
+  ) {
     this.id = id;
     this.label = label;
     this.weights = weights;
     this.sizeBytes = weights.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     this.settings = settings;
+    this.estimate = estimate;
   }
 
   get isOn(): boolean {
@@ -70,15 +75,6 @@ export class Residence {
     if (now - this.#rate.atMs > foldMs) this.#fold(now);
   }
 
-  executed(ms: number): void {
-    this.executeMs = mixed(this.executeMs || undefined, ms);
-  }
-
-  /** @param ms how long it took, as far as a run waited for it. */
-  swappedIn(ms: number): void {
-    this.loadMs = mixed(this.loadMs, ms);
-  }
-
   usesPerSecond(now: number): number {
     this.#fold(now);
     return usesPerSecond(this.#rate, now);
@@ -90,7 +86,7 @@ export class Residence {
       this.#parts = held.parts(this.weights);
       this.#partsVersion = held.sharingVersion;
     }
-    const loadMs = this.loadMs ?? guessedLoadMs;
+    const { loadMs = guessedLoadMs, executeMs = 0 } = this.estimate;
     return {
       id: this.id,
       bytes: this.#parts.bytes,
@@ -100,7 +96,7 @@ export class Residence {
       uses: this.uses,
       usesPerSecond: this.usesPerSecond(now),
       loadMs,
-      isHeavy: loadMs - this.executeMs > heavyMs,
+      isHeavy: loadMs - executeMs > heavyMs,
       isSoleCopy: true,
       priority: this.settings.priority,
       isPinned: this.settings.isPinned,
@@ -119,8 +115,4 @@ export class Residence {
     this.#rate = withUse(this.#rate, now, this.#unfolded);
     this.#unfolded = 0;
   }
-}
-
-function mixed(before: number | undefined, measured: number): number {
-  return before === undefined ? measured : before + newShare * (measured - before);
 }

@@ -7,12 +7,12 @@
  * served: the policy chooses who is to go for the first of them, and new runs of those queue behind it, so that
  * it waits for runs that are under way and for no others.
  */
-import { DawnletError } from "../../kernels/errors.ts";
-import { formatBytes } from "../cli/text.ts";
 import { expired } from "../scheduler/eviction/expired.ts";
 import { freedBytes } from "../scheduler/eviction/freed.ts";
 import { type EvictionPolicy, mayGo, type Resident } from "../scheduler/eviction/policy.ts";
 import { chooseVictims, type Eviction } from "../scheduler/eviction/victims.ts";
+import { type Admission, type Advance, noRoom, queueFull, type Turn, tooLarge } from "./admission.ts";
+import { Estimates } from "./estimates.ts";
 import { HeldWeights, type Weight } from "./held-weights.ts";
 import { Residence, type ResidenceSettings } from "./residence.ts";
 
@@ -24,24 +24,8 @@ export interface ResidencyOptions {
   readonly alignment?: number;
   /** Runs that may wait for room. */
   readonly queueLimit?: number;
-}
-
-/** What to do for a run: evict and run in this order; wait until `advance` names it; or give up. */
-export type Admission =
-  | { readonly type: "run"; readonly evict: readonly Eviction[] }
-  | { readonly type: "wait" }
-  | { readonly type: "refuse"; readonly error: DawnletError };
-
-/** A waiting run whose turn it is. */
-export interface Turn<W> {
-  readonly waiter: W;
-  readonly admission: Exclude<Admission, { readonly type: "wait" }>;
-}
-
-/** What to do after something changed: evict, then the turns in their order. */
-export interface Advance<W> {
-  readonly evict: readonly Eviction[];
-  readonly turns: readonly Turn<W>[];
+  /** Left out: nothing is known yet. */
+  readonly estimates?: Estimates;
 }
 
 interface Waiting<W> {
@@ -58,6 +42,7 @@ export class Residency<W> {
   readonly #policy: EvictionPolicy;
   readonly #queueLimit: number;
   readonly #held: HeldWeights;
+  readonly #estimates: Estimates;
   readonly #residences = new Map<string, Residence>();
   readonly #queue: Waiting<W>[] = [];
   /** Who is to go for the first of the queue. */
@@ -65,15 +50,15 @@ export class Residency<W> {
   /** What the budget should be; the one in force is larger while leased weights are. */
   #targetBytes: number;
   #budgetBytes: number;
-  /** Of swap-ins, for those that were not measured; undefined before the first. */
-  #bytesPerMs: number | undefined;
   #swapIns = 0;
   #swapInBytes = 0;
 
-  constructor({ policy, budgetBytes, alignment = 256, queueLimit = 1024 }: ResidencyOptions) {
+  constructor(options: ResidencyOptions) {
+    const { policy, budgetBytes, alignment = 256, queueLimit = 1024, estimates = new Estimates() } = options;
     this.#policy = policy;
     this.#queueLimit = queueLimit;
     this.#held = new HeldWeights(alignment);
+    this.#estimates = estimates;
     this.#targetBytes = budgetBytes;
     this.#budgetBytes = budgetBytes;
   }
@@ -92,7 +77,7 @@ export class Residency<W> {
 
   /** Bytes a millisecond of swap-ins; undefined before the first. */
   get bytesPerMs(): number | undefined {
-    return this.#bytesPerMs;
+    return this.#estimates.bytesPerMs;
   }
 
   /** Loads of weights that were not there, since the start. */
@@ -112,9 +97,12 @@ export class Residency<W> {
   /** Makes a Program known. Another time it only takes the settings. */
   register(id: string, label: string, weights: readonly Weight[], settings: ResidenceSettings): void {
     const residence = this.#residences.get(id);
-    if (residence === undefined)
-      this.#residences.set(id, new Residence(id, label, this.#held.counted(weights), settings));
-    else this.configure(id, settings);
+    if (residence !== undefined) {
+      this.configure(id, settings);
+      return;
+    }
+    const counted = this.#held.counted(weights);
+    this.#residences.set(id, new Residence(id, label, counted, settings, this.#estimates.of(id)));
   }
 
   /** `advance` may have something to do afterwards. */
@@ -140,14 +128,14 @@ export class Residency<W> {
   admit(id: string, now: number, waiter: W, extraBytes = 0): Admission {
     if (extraBytes === 0 && this.lease(id, now)) return runNow;
     const residence = this.#residences.get(id)!;
-    if (residence.sizeBytes > this.#targetBytes) return { type: "refuse", error: this.#tooLarge(residence) };
+    if (residence.sizeBytes > this.#targetBytes) return tooLarge(residence, this.#targetBytes);
     if (this.#queue.length === 0 || residence.sizeBytes + extraBytes === 0) {
       const evict = this.#place(residence, extraBytes, now);
       if (evict !== undefined) return { type: "run", evict };
       if (!this.#canEverPlace(residence, extraBytes, now))
-        return { type: "refuse", error: this.#noRoom(residence, extraBytes) };
+        return noRoom(residence, this.#targetBytes, extraBytes, this.residences);
     }
-    if (this.#queue.length >= this.#queueLimit) return { type: "refuse", error: this.#queueFull(residence) };
+    if (this.#queue.length >= this.#queueLimit) return queueFull(residence, this.#queue.length);
     this.#queue.push({ residence, extraBytes, waiter });
     if (this.#queue.length === 1) this.#drainFor(this.#queue[0]!, now);
     return wait;
@@ -168,7 +156,7 @@ export class Residency<W> {
   ran(id: string, now: number, loadMs: number, executeMs: number): boolean {
     const residence = this.#residences.get(id)!;
     if (residence.state === "loading") this.#arrived(residence, now, loadMs);
-    if (executeMs > 0) residence.executed(executeMs);
+    if (executeMs > 0) residence.estimate.executed(executeMs);
     return this.#left(residence);
   }
 
@@ -254,11 +242,9 @@ export class Residency<W> {
       this.#swapInBytes += residence.sizeBytes;
     }
     // The first load makes pipelines too: the ones after it are what a swap-in costs.
-    if (residence.isKnown && loadMs > 0 && residence.sizeBytes > 0) {
-      residence.swappedIn(loadMs);
-      const rate = residence.sizeBytes / loadMs;
-      this.#bytesPerMs = this.#bytesPerMs === undefined ? rate : 0.8 * this.#bytesPerMs + 0.2 * rate;
-    }
+    if (residence.isKnown && loadMs > 0 && residence.sizeBytes > 0)
+      this.#estimates.swappedIn(residence.estimate, residence.sizeBytes, loadMs);
+    this.#estimates.loaded(residence.id, residence.estimate);
     residence.isKnown = true;
   }
 
@@ -270,7 +256,7 @@ export class Residency<W> {
   #admitHead(head: Waiting<W>, now: number): Turn<W>["admission"] | undefined {
     const { residence, extraBytes } = head;
     // It may have been forgotten and registered anew, or the budget may have fallen.
-    if (residence.sizeBytes > this.#targetBytes) return { type: "refuse", error: this.#tooLarge(residence) };
+    if (residence.sizeBytes > this.#targetBytes) return tooLarge(residence, this.#targetBytes);
     if (extraBytes === 0 && residence.isOn) {
       residence.leases++;
       residence.used(now);
@@ -279,7 +265,7 @@ export class Residency<W> {
     const evict = this.#place(residence, extraBytes, now);
     if (evict !== undefined) return { type: "run", evict };
     if (this.#drainFor(head, now)) return undefined;
-    return { type: "refuse", error: this.#noRoom(residence, extraBytes) };
+    return noRoom(residence, this.#targetBytes, extraBytes, this.residences);
   }
 
   /** They need no room of their own, and the longer its lease the more it is worth. */
@@ -365,7 +351,7 @@ export class Residency<W> {
     const candidates: Resident[] = [];
     for (const residence of this.#residences.values()) {
       if (residence.state === "absent") continue;
-      const guessedLoadMs = residence.sizeBytes / (this.#bytesPerMs ?? assumedBytesPerMs);
+      const guessedLoadMs = this.#estimates.guessedLoadMs(residence.sizeBytes);
       candidates.push(residence.resident(this.#held, now, guessedLoadMs, isHeld(residence)));
     }
     return candidates;
@@ -397,36 +383,7 @@ export class Residency<W> {
     residence.state = "absent";
     this.#lowerBudget();
   }
-
-  #tooLarge({ label, sizeBytes }: Residence): DawnletError {
-    return new DawnletError(
-      "OUT_OF_MEMORY",
-      `Cannot load function '${label}' as its weights take ${formatBytes(sizeBytes)}: the device has room for ${formatBytes(this.#targetBytes)} of weights (serve --device-memory)`,
-    );
-  }
-
-  #noRoom({ label, sizeBytes }: Residence, extraBytes: number): DawnletError {
-    const pinned = [...this.#residences.values()].filter((one) => one.isOn && one.settings.isPinned);
-    const why =
-      pinned.length > 0
-        ? `${formatBytes(pinned.reduce((sum, one) => sum + one.sizeBytes, 0))} of ${formatBytes(this.#targetBytes)} are pinned by other functions`
-        : `the device is ${formatBytes(extraBytes)} short, and there is nothing left to evict`;
-    return new DawnletError(
-      "OUT_OF_MEMORY",
-      `Cannot load function '${label}', whose weights take ${formatBytes(sizeBytes)}: ${why}`,
-    );
-  }
-
-  #queueFull({ label }: Residence): DawnletError {
-    return new DawnletError(
-      "QUEUE_FULL",
-      `Cannot take a call of '${label}' now: ${this.#queue.length} calls wait for device memory already`,
-    );
-  }
 }
-
-/** 1 GB/s, before anything was measured. */
-const assumedBytesPerMs = 1e6;
 
 function isLeased(residence: Residence): boolean {
   return residence.leases > 0;

@@ -1,10 +1,42 @@
 /**
  * Versions whose stored bytes are missing or have changed: which bytes, and how the version is told from its error.
- * A deploy of the same upload writes them again; see `Registry.deploy`.
+ * A deploy of the same upload writes them again; see `Registry.deploy`. What was noticed is kept in memory only: the
+ * disk is the truth, and may be another after a restart.
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Store } from "../store/store.ts";
+import type { VersionDamage } from "./functions.ts";
 import { reachableFrom, type VersionRecord } from "./record.ts";
+
+/** What was noticed to be damaged of one version. */
+export class KnownDamage {
+  readonly #byDigest = new Map<string, VersionDamage>();
+
+  /** What was noticed first and is still so. */
+  get first(): VersionDamage | undefined {
+    return this.#byDigest.values().next().value;
+  }
+
+  /** Keeps what was noticed of that digest before. @returns whether it is new. */
+  note(digest: string, reason: string, now: Date): boolean {
+    if (this.#byDigest.has(digest)) return false;
+    this.#byDigest.set(digest, { reason, digest, since: now.toISOString() });
+    return true;
+  }
+
+  /** @returns whether any of these were noted. */
+  forget(digests: Iterable<string>): boolean {
+    let known = false;
+    for (const digest of digests) known = this.#byDigest.delete(digest) || known;
+    return known;
+  }
+}
+
+/** Which stored bytes a call failed for; undefined where that is not why it failed. */
+export function damagedDigest(error: unknown): string | undefined {
+  const digest = isDamage(error) ? error.details?.digest : undefined;
+  return typeof digest === "string" ? digest : undefined;
+}
 
 /** Digests of what a version needs and the store has not, or with other bytes. Reads all of it. */
 export async function findDamage(
@@ -50,13 +82,16 @@ export function namingDamaged(
   version: { readonly name: string; readonly number: number },
   error: unknown,
 ): unknown {
-  if (!(error instanceof DawnletError)) return error;
-  // The version was found: what is missing then is bytes of it.
-  if (error.code !== "CORRUPT_DATA" && error.code !== "NOT_FOUND") return error;
+  if (!isDamage(error)) return error;
   const reason = `${error.message.charAt(0).toLowerCase()}${error.message.slice(1)}`;
   return new DawnletError(
     "CORRUPT_DATA",
     `Function '${version.name}' version ${version.number} is damaged: ${reason}`,
     { cause: error },
   );
+}
+
+/** For errors of a version that was found: what is missing then is bytes of it. */
+function isDamage(error: unknown): error is DawnletError {
+  return error instanceof DawnletError && (error.code === "CORRUPT_DATA" || error.code === "NOT_FOUND");
 }

@@ -35,6 +35,8 @@ export interface FunctionVersion {
   readonly engine: Engine;
   /** Left out where the version may be called. */
   readonly quarantine?: Quarantine;
+  /** Left out where nothing damaged was noticed since the gateway started. */
+  readonly damage?: VersionDamage;
 }
 
 /** A version that has lost its device too often is not called any more. */
@@ -44,6 +46,18 @@ export interface Quarantine {
   readonly strikes: number;
   /** What the last strike was. */
   readonly reason: string;
+}
+
+/**
+ * Stored bytes that a version needs are missing or have changed. It is still called: what is in memory serves. A deploy
+ * of the same bytes heals it.
+ */
+export interface VersionDamage {
+  readonly reason: string;
+  /** Of the blob or Program, as it should be. */
+  readonly digest: string;
+  /** When it was noticed; ISO 8601. */
+  readonly since: string;
 }
 
 /** A deployed function: the version that answers by default and the older ones that are kept. */

@@ -1,27 +1,11 @@
 /** What the store keeps of a deployed version: enough to serve it again after a restart without ONNX Runtime. */
 import * as v from "valibot";
 import { memorySettingsSchema } from "../../kernels/manifest/memory-settings.ts";
-import { type DataType, elementBytes } from "../../kernels/tensor.ts";
 import { quarantineSchema } from "./quarantine.ts";
+import { signatureSchema } from "./signature-schema.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
-const dataType = v.picklist(Object.keys(elementBytes) as DataType[]);
-const tensor = v.object({ name: v.string(), dataType, shape: v.array(v.union([count, v.string()])) });
-
-const signature = v.object({
-  inputs: v.array(tensor),
-  outputs: v.array(tensor),
-  parameters: v.array(
-    v.object({
-      name: v.string(),
-      dataType: v.picklist(["float32", "int32", "uint32"]),
-      default: v.exactOptional(v.number()),
-      minimum: v.exactOptional(v.number()),
-      maximum: v.exactOptional(v.number()),
-    }),
-  ),
-});
 
 const variant = v.variant("type", [
   v.object({
@@ -64,7 +48,7 @@ const versionRecord = v.object({
   digest,
   createdAt: v.string(),
   sizeBytes: count,
-  signature,
+  signature: signatureSchema,
   source,
   /** What the manifest states of how it is kept in device memory. */
   memory: v.exactOptional(memorySettingsSchema),

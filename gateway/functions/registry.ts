@@ -17,7 +17,7 @@ import { FunctionDevice } from "../devices/function-device.ts";
 import { warnOfPinned } from "../devices/managed-device.ts";
 import type { StoredBlob } from "../store/blobs.ts";
 import { checkFunctionName } from "../store/names.ts";
-import { findDamage, healedRecord, namingDamaged } from "./damage.ts";
+import { damagedDigest, findDamage, healedRecord, namingDamaged } from "./damage.ts";
 import { type Deployed, deployFailure, deployUpload } from "./deploy.ts";
 import type {
   DeployProgress,
@@ -31,11 +31,19 @@ import type {
 } from "./functions.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import { OnnxFunction } from "./onnx-function.ts";
-import { isBlamed, Strikes } from "./quarantine.ts";
+import { isBlamed } from "./quarantine.ts";
 import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.ts";
 import type { SharedBackends } from "./servable.ts";
 import { Turns } from "./turns.ts";
-import { checkOutputs, findVersion, refuseQuarantined, retire, statusOf, type Version } from "./version.ts";
+import {
+  checkOutputs,
+  findVersion,
+  newVersion,
+  refuseQuarantined,
+  retire,
+  statusOf,
+  type Version,
+} from "./version.ts";
 import { WgslFunction } from "./wgsl-function.ts";
 
 const log = getLogger(["dawnlet", "functions"]);
@@ -120,15 +128,9 @@ export class Registry implements Functions {
     return this.#currentStatus(this.#find(name, version));
   }
 
-  /** Names of the functions that need a blob or a Program. */
-  usersOf(digest: string): readonly string[] {
-    const uses = ({ record }: Version) => reachableFrom(record).includes(digest);
-    return [...this.#entries].flatMap(([name, { versions }]) => (versions.some(uses) ? [name] : []));
-  }
-
   /** True while any call is running. */
   get isBusy(): boolean {
-    return this.#entries.values().some(({ versions }) => versions.some(({ running }) => running > 0));
+    return this.#versions().some(({ running }) => running > 0);
   }
 
   async deploy(
@@ -168,17 +170,11 @@ export class Registry implements Functions {
       const version = await this.#build(name, number, blob, onProgress);
       onProgress({ phase: "store", message: `version ${number}` });
       await this.#publish(name, number, version.record);
-      const added = {
-        name,
-        number,
-        ...version,
-        status: statusOf(name, number, version.record, version.servable),
-        strikes: new Strikes(),
-        running: 0,
-      };
-      const versions = [...(entry?.versions ?? []), added];
+      const versions = [...(entry?.versions ?? []), newVersion({ name, number, ...version })];
       const removed = versions.splice(0, Math.max(0, versions.length - keptVersions));
       this.#entries.set(name, { versions });
+      // What others have of these bytes was written again, where it was damaged.
+      this.#forgetDamage(reachableFrom(version.record));
       this.#applyMemory(name);
       for (const old of removed) {
         await store.functions.removeVersion(name, old.number);
@@ -242,12 +238,15 @@ export class Registry implements Functions {
     const { store } = this.#backends;
     const { name, number } = version;
     progress({ phase: "store", message: `checking version ${number}, which has the same bytes` });
+    const needed = new Set(reachableFrom(version.record));
     const damage = await findDamage(store, version.record);
+    this.#forgetDamage(needed.difference(damage));
     if (damage.size === 0) return;
     const digests = [...damage].join(", ");
     log.warn("{name} version {number} is damaged and is built again: {digests}", { name, number, digests });
     const again = await this.#build(name, number, upload, progress);
     const missing = await findDamage(store, version.record);
+    this.#forgetDamage(needed.difference(missing));
     if (missing.size > 0) {
       const record = healedRecord(version.record, again.record, missing);
       await store.functions.writeVersion(name, number, record);
@@ -291,7 +290,7 @@ export class Registry implements Functions {
       if (isBlamed(error)) await this.#strike(version, error);
       // Others that were on the device with the call that gave the third strike are not run again.
       else if (isDeviceLost(error)) refuseQuarantined(version);
-      throw namingDamaged(version, error);
+      throw this.#asDamaged(version, error);
     } finally {
       if (--version.running === 0) version.onIdle?.();
     }
@@ -316,7 +315,23 @@ export class Registry implements Functions {
 
   async inspect(name: string, version?: string): Promise<unknown> {
     const found = this.#find(name, version);
-    return { ...this.#currentStatus(found), program: await found.servable.inspect() };
+    try {
+      const program = await found.servable.inspect();
+      return { ...this.#currentStatus(found), program };
+    } catch (error) {
+      throw this.#asDamaged(found, error);
+    }
+  }
+
+  /** What a check of the stored bytes has found. */
+  noteChecked(digest: string, isIntact: boolean): void {
+    if (isIntact) {
+      this.#forgetDamage([digest]);
+      return;
+    }
+    const reason = `A check found that stored ${digest} has other bytes: deploy the function again`;
+    for (const version of this.#versions())
+      if (reachableFrom(version.record).includes(digest)) this.#noteDamage(version, digest, reason);
   }
 
   #entry(name: string): Entry {
@@ -371,8 +386,31 @@ export class Registry implements Functions {
         : new OnnxFunction(backends, record, source, (changed) =>
             this.#save(name, number, { ...record, source: changed }),
           );
-    const status = statusOf(name, number, record, servable);
-    return { name, number, record, servable, device, status, strikes: new Strikes(), running: 0 };
+    return newVersion({ name, number, record, servable, device });
+  }
+
+  /** The error as a caller is to see it, where damage is why the call failed; the damage is noted. */
+  #asDamaged(version: Version, error: unknown): unknown {
+    const digest = damagedDigest(error);
+    if (error instanceof Error && digest !== undefined) this.#noteDamage(version, digest, error.message);
+    return namingDamaged(version, error);
+  }
+
+  #noteDamage(version: Version, digest: string, reason: string): void {
+    const { name, number, damage } = version;
+    if (!damage.note(digest, reason, this.#now())) return;
+    version.status = statusOf(version);
+    log.error("{name} version {number} is damaged: {reason}", { name, number, reason });
+  }
+
+  #forgetDamage(digests: Iterable<string>): void {
+    const intact = new Set(digests);
+    for (const version of this.#versions())
+      if (version.damage.forget(intact)) version.status = statusOf(version);
+  }
+
+  #versions(): IteratorObject<Version> {
+    return this.#entries.values().flatMap(({ versions }) => versions);
   }
 
   async #strike(version: Version, error: DawnletError): Promise<void> {
@@ -403,9 +441,9 @@ export class Registry implements Functions {
 
   /** Holds at once, and is kept unless the version has been removed meanwhile. */
   async #mark(version: Version, record: VersionRecord): Promise<void> {
-    const { name, number, servable } = version;
+    const { name, number } = version;
     version.record = record;
-    version.status = statusOf(name, number, record, servable);
+    version.status = statusOf(version);
     const isDeployed = this.#entries.get(name)?.versions.includes(version) === true;
     if (isDeployed) await this.#backends.store.functions.writeVersion(name, number, record);
   }
@@ -422,8 +460,7 @@ export class Registry implements Functions {
     // What a deploy has written is held until its version is among the entries; our own hold keeps those holds past
     // the end of a deploy that finishes meanwhile.
     using _hold = this.#backends.store.hold();
-    const versions = [...this.#entries.values()].flatMap((entry) => entry.versions);
-    const reachable = new Set(versions.flatMap(({ record }) => reachableFrom(record)));
+    const reachable = new Set(this.#versions().flatMap(({ record }) => reachableFrom(record)));
     await this.#backends.store.collect(reachable);
   }
 

@@ -1,8 +1,9 @@
 /** One version of a function as the registry holds it, and what can be said and done about it alone. */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
+import { KnownDamage } from "./damage.ts";
 import type { FunctionVersion } from "./functions.ts";
-import { quarantineError, type Strikes } from "./quarantine.ts";
+import { quarantineError, Strikes } from "./quarantine.ts";
 import type { VersionRecord } from "./record.ts";
 import type { Servable } from "./servable.ts";
 
@@ -16,10 +17,19 @@ export interface Version {
   status: FunctionVersion;
   /** Devices that it has lost. */
   readonly strikes: Strikes;
+  readonly damage: KnownDamage;
   /** Calls that are running. */
   running: number;
   /** Called when no call is running any more. */
   onIdle?: () => void;
+}
+
+/** One that has not been called yet. */
+export function newVersion(
+  parts: Pick<Version, "name" | "number" | "record" | "servable" | "device">,
+): Version {
+  const described = { ...parts, damage: new KnownDamage() };
+  return { ...described, status: statusOf(described), strikes: new Strikes(), running: 0 };
 }
 
 /** By number or digest; left out: the current one. @throws DawnletError NOT_FOUND */
@@ -54,15 +64,23 @@ export async function retire(version: Version): Promise<void> {
 }
 
 export function statusOf(
-  name: string,
-  version: number,
-  record: VersionRecord,
-  { engine }: Servable,
+  version: Pick<Version, "name" | "number" | "record" | "servable" | "damage">,
 ): FunctionVersion {
+  const { name, number, record, servable } = version;
   const { digest, createdAt, sizeBytes, signature, source, quarantine } = record;
-  const kind = source.type;
-  const status = { name, version, digest, kind, createdAt, sizeBytes, signature, engine };
-  return quarantine === undefined ? status : { ...status, quarantine };
+  const damage = version.damage.first;
+  return {
+    name,
+    version: number,
+    digest,
+    kind: source.type,
+    createdAt,
+    sizeBytes,
+    signature,
+    engine: servable.engine,
+    ...(quarantine && { quarantine }),
+    ...(damage && { damage }),
+  };
 }
 
 /** @throws DawnletError QUARANTINED. */

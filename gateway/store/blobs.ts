@@ -101,7 +101,7 @@ export class Blobs {
     });
   }
 
-  /** @throws DawnletError NOT_FOUND; CORRUPT_DATA where the bytes do not have that digest. */
+  /** @throws DawnletError NOT_FOUND; CORRUPT_DATA where the bytes do not have that digest. Their details name it. */
   async read(digest: string): Promise<Uint8Array<ArrayBuffer>> {
     return this.#guarded(`read ${this.#name(digest)}`, async () => {
       const bytes = await this.#withFile(digest, async (file) => {
@@ -239,12 +239,12 @@ export class Blobs {
 
   #missing(digest: string): DawnletError {
     const message = `Cannot use ${this.#at.noun} ${digest} as it is not stored: deploy the function again`;
-    return new DawnletError("NOT_FOUND", message);
+    return new DawnletError("NOT_FOUND", message, { details: { digest } });
   }
 
   #corrupt(digest: string): DawnletError {
     const message = `Cannot use ${this.#at.noun} ${digest} as its bytes have another digest: deploy the function again`;
-    return new DawnletError("CORRUPT_DATA", message);
+    return new DawnletError("CORRUPT_DATA", message, { details: { digest } });
   }
 }
 

@@ -55,7 +55,7 @@ export class Records {
    * @param parse Throws where the value is not what it should be.
    */
   async read<T>(path: RecordPath, parse: (value: unknown) => T): Promise<T | undefined> {
-    const text = await this.#guarded("read a record", () => this.#readText(this.#locate(path) + suffix));
+    const text = await this.#read(path);
     if (text === undefined) return undefined;
     try {
       return parse(JSON.parse(text));
@@ -63,6 +63,15 @@ export class Records {
       await this.setAside(join(...path) + suffix, error instanceof Error ? error.message : String(error));
       return undefined;
     }
+  }
+
+  /**
+   * As `read`, for what its owner can do without: a record that is damaged stays where it is and is not noted, as
+   * nobody needs to repair it. @throws what `parse` throws, SyntaxError where it is no JSON.
+   */
+  async readOptional<T>(path: RecordPath, parse: (value: unknown) => T): Promise<T | undefined> {
+    const text = await this.#read(path);
+    return text === undefined ? undefined : parse(JSON.parse(text));
   }
 
   /** A record that is missing is fine. */
@@ -129,6 +138,10 @@ export class Records {
       else if (entry.isFolder === wantFolders) names.push(name);
     }
     return names;
+  }
+
+  #read(path: RecordPath): Promise<string | undefined> {
+    return this.#guarded("read a record", () => this.#readText(this.#locate(path) + suffix));
   }
 
   async #readText(path: string): Promise<string | undefined> {

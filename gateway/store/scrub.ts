@@ -12,8 +12,8 @@ export interface ScrubOptions {
   readonly store: { readonly blobs: Blobs; readonly programs: Blobs };
   /** It waits while this says true. */
   readonly isBusy?: () => boolean;
-  /** Names of the functions that a digest belongs to, for the log. */
-  readonly usersOf?: (digest: string) => readonly string[];
+  /** Told of each that was read. */
+  readonly onChecked?: (digest: string, isIntact: boolean) => void;
   readonly bytesPerSecond?: number;
   readonly signal?: AbortSignal;
 }
@@ -31,7 +31,7 @@ const busyPauseMs = 1000;
 
 /** Looks at each blob once, in random order: gateways that live shortly reach all in time. Ends early when aborted. */
 export async function scrub(options: ScrubOptions): Promise<ScrubReport> {
-  const { store, isBusy = () => false, usersOf = () => [], signal } = options;
+  const { store, isBusy = () => false, onChecked, signal } = options;
   const { bytesPerSecond = usualBytesPerSecond } = options;
   const damaged: string[] = [];
   let blobs = 0;
@@ -48,10 +48,11 @@ export async function scrub(options: ScrubOptions): Promise<ScrubReport> {
       const isIntact = await folder.isIntact(digest, afterPiece);
       blobs++;
       // It may have been removed meanwhile.
-      if (isIntact || !(await folder.has(digest))) continue;
+      if (!isIntact && !(await folder.has(digest))) continue;
+      onChecked?.(digest, isIntact);
+      if (isIntact) continue;
       damaged.push(digest);
-      const names = usersOf(digest).join(", ") || "no function";
-      log.error("stored {digest} has other bytes: deploy again what uses it: {names}", { digest, names });
+      log.error("stored {digest} has other bytes: deploy again what uses it", { digest });
       await folder.distrust(digest);
     } catch (error) {
       if (signal?.aborted) break;

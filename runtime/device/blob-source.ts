@@ -28,7 +28,8 @@ export class BlobSource implements WeightSource {
 
   /**
    * Fills `target` with the blob's bytes from `offset` on.
-   * @throws DawnletError CORRUPT_DATA where the blob is missing, damaged or shorter than asked.
+   * @throws DawnletError CORRUPT_DATA where the blob is missing, damaged or shorter than asked; its details name the
+   * digest.
    */
   async read(digest: string, offset: number, target: Uint8Array): Promise<void> {
     if (!/^[0-9a-f]{64}$/.test(digest))
@@ -38,8 +39,10 @@ export class BlobSource implements WeightSource {
         this.#check(digest, file),
       );
     } catch (error) {
-      const isMissing = error instanceof DawnletError && error.code === "NOT_FOUND";
-      throw isMissing ? unusable(digest, "it is missing from the data folder", error) : error;
+      if (!(error instanceof DawnletError)) throw error;
+      if (error.code === "NOT_FOUND") throw unusable(digest, "it is missing from the data folder", error);
+      if (error.code !== "CORRUPT_DATA" || error.details !== undefined) throw error;
+      throw new DawnletError(error.code, error.message, { cause: error, details: { digest } });
     }
   }
 
@@ -72,8 +75,6 @@ function unusable(digest: string, reason: string, cause?: unknown): DawnletError
   return new DawnletError(
     "CORRUPT_DATA",
     `Cannot use weight ${digest} as ${reason}: deploy the function again`,
-    {
-      cause,
-    },
+    { cause, details: { digest } },
   );
 }

@@ -14,7 +14,7 @@ export interface CaseOutcome {
 
 /** Fails the test for a wrong answer, and for a refusal that does not say what is unsupported. */
 export async function runBackendCase(
-  { client }: RunningGateway,
+  { client }: Pick<RunningGateway, "client">,
   { name, model, inputs, outputs }: BackendCase,
 ): Promise<CaseOutcome> {
   const startedAt = performance.now();

@@ -5,40 +5,30 @@
 import { createHash } from "node:crypto";
 import { access, open } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { buildZip } from "../gateway/bundle/zip-builder.ts";
 import { missingFiles } from "../models/onnx/shared-files.ts";
 import { modelFile } from "./media.ts";
 import { sendRaw } from "./raw-http.ts";
-import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
-import { diagonal, manifestOf, timesModel, timesModelWithFile, timesShader } from "./small-functions.ts";
-import { floats, floatsIn } from "./tensors.ts";
-
-let folder: Awaited<ReturnType<typeof dataFolder>>;
-let server: RunningGateway;
+import { dataFolder, gatewayFor } from "./running-gateway.ts";
+import { diagonal, shaderBundle, timesModel, timesModelWithFile, timesShader } from "./small-functions.ts";
+import { floats } from "./tensors.ts";
 
 const limits = { callBytes: 2 ** 20, deployBytes: 2 ** 22 };
+const server = gatewayFor("all tests", { limits });
 
 beforeAll(async () => {
-  folder = await dataFolder();
-  server = await startGateway(folder.path, { limits });
   await server.client.mustDeploy("times", timesShader(2));
   await server.client.mustDeploy("add", addShader);
   await server.client.mustDeploy("grid", gridBundle);
   await server.client.mustDeploy("model", timesModel(3));
 });
 
-afterAll(async () => {
-  await server.close();
-  await folder[Symbol.asyncDispose]();
-});
-
 /** The control: whatever a test sent, the server has lost nothing. */
 afterEach(async () => {
   const names = (await server.client.send<{ functions: { name: string }[] }>("/v1/functions")).body.functions;
   expect(names.map(({ name }) => name)).toEqual(["add", "grid", "model", "times"]);
-  const outputs = await server.client.infer("times", { x: floats([2], [4, 5]) });
-  expect([...floatsIn(outputs.get("y")!)]).toEqual([8, 10]);
+  expect(await server.client.answer("times", floats([2], [4, 5]))).toEqual([8, 10]);
   expect(server.started.filter((kind) => kind === "device")).toHaveLength(1);
 });
 
@@ -54,6 +44,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   sum[id.x] = (a[id.x] + b[id.x] + c[id.x]) * options.scale;
 }`;
 
+const zipOf = (manifest: Readonly<Record<string, unknown>>, shader: string) => shaderBundle(shader, manifest);
+
 /** One input with two free dimensions. */
 const gridBundle = zipOf(
   {
@@ -63,13 +55,6 @@ const gridBundle = zipOf(
   },
   timesShader(2),
 );
-
-function zipOf(manifest: Readonly<Record<string, unknown>>, shader: string): Uint8Array {
-  return buildZip([
-    { name: "function.json", content: manifestOf(manifest) },
-    { name: "kernel.wgsl", content: shader },
-  ]);
-}
 
 /** So many arrays bound at once. */
 function manyBindings(count: number): string {
@@ -201,7 +186,7 @@ describe("a deploy is refused for", () => {
   });
 
   test("nothing was written outside of the data folder", async () => {
-    await expect(access(join(folder.path, "..", "evil.wgsl"))).rejects.toMatchObject({ code: "ENOENT" });
+    await expect(access(join(server.folder, "..", "evil.wgsl"))).rejects.toMatchObject({ code: "ENOENT" });
   });
 
   test("more bindings than the device allows, in words that say how many", async () => {

@@ -5,6 +5,7 @@
 import type { FunctionStatus } from "../../gateway/functions/functions.ts";
 import { openInferenceNames } from "../../gateway/tensors/datatypes.ts";
 import type { DataType, Tensor, Tensors } from "../../kernels/tensor.ts";
+import { floatsIn } from "./tensors.ts";
 
 /** `error` and `code` of a refusal; both undefined for a success. */
 export interface Answer<T> {
@@ -74,6 +75,11 @@ export class Client {
     const answer = await this.tryInfer(model, inputs);
     if ("error" in answer) throw new Error(`${answer.status} ${answer.code}: ${answer.error}`);
     return answer.outputs;
+  }
+
+  /** What a function of the floats `x` answers as `y`. @throws as `infer`. */
+  async answer(model: string, x: Tensor): Promise<readonly number[]> {
+    return [...floatsIn((await this.infer(model, { x })).get("y")!)];
   }
 
   async tryInfer(

@@ -3,40 +3,27 @@
  * fails, nobody else does or gets a wrong answer. Prints how long each recovery took.
  */
 import process from "node:process";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { buildZip } from "../gateway/bundle/zip-builder.ts";
-import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
-import { manifestOf, timesModel, timesShader, trapShader, width } from "./small-functions.ts";
+import { gatewayFor } from "./running-gateway.ts";
+import {
+  hungryBundle,
+  modelRows,
+  shaderBundle,
+  timesModel,
+  timesShader,
+  trapShader,
+} from "./small-functions.ts";
 import { floats, floatsIn } from "./tensors.ts";
 
-let folder: Awaited<ReturnType<typeof dataFolder>>;
-let server: RunningGateway;
+const server = gatewayFor("each test");
 
-beforeEach(async () => {
-  folder = await dataFolder();
-  server = await startGateway(folder.path);
-});
-
-afterEach(async () => {
-  await server.close();
-  await folder[Symbol.asyncDispose]();
-});
-
-function bundle(shader: string, overrides: Readonly<Record<string, unknown>> = {}): Uint8Array {
-  return buildZip([
-    { name: "function.json", content: manifestOf(overrides) },
-    { name: "kernel.wgsl", content: shader },
-  ]);
-}
-
-const trap = bundle(trapShader, { timeLimitMs: 1500 });
+const trap = shaderBundle(trapShader, { timeLimitMs: 1500 });
 const good = floats([3], [1, 2, 3]);
 const bad = floats([3], [1, -1, 3]);
 
 const call = (name: string, x = good) => server.client.tryInfer(name, { x });
-const answer = async (name: string, x = good) => [
-  ...floatsIn((await server.client.infer(name, { x })).get("y")!),
-];
+const answer = (name: string, x = good) => server.client.answer(name, x);
 const health = () => server.gateway.backends.device.health;
 
 /** Calls functions over and over while `work` goes on; every answer must come, and be right. */
@@ -44,10 +31,7 @@ async function underLoad(
   functions: Readonly<Record<string, number>>,
   work: () => Promise<void>,
 ): Promise<{ calls: number; longestMs: number }> {
-  const row = floats(
-    [1, width],
-    Array.from({ length: width }, (_, i) => i + 1),
-  );
+  const row = modelRows();
   let isOver = false;
   let calls = 0;
   let longestMs = 0;
@@ -83,8 +67,8 @@ async function underLoad(
 
 /** Three functions whose rounds may take a little longer than the trap's. */
 async function deployInnocents(): Promise<Readonly<Record<string, number>>> {
-  await server.client.mustDeploy("two", bundle(timesShader(2), { timeLimitMs: 2500 }));
-  await server.client.mustDeploy("three", bundle(timesShader(3), { timeLimitMs: 2500 }));
+  await server.client.mustDeploy("two", shaderBundle(timesShader(2), { timeLimitMs: 2500 }));
+  await server.client.mustDeploy("three", shaderBundle(timesShader(3), { timeLimitMs: 2500 }));
   const model = buildZip([
     { name: "function.json", content: JSON.stringify({ kind: "onnx", timeLimitMs: 2500 }) },
     { name: "model.onnx", content: timesModel(4) },
@@ -150,8 +134,7 @@ describe("a shader that never ends", () => {
     expect(await answer("two")).toEqual([2, 4, 6]);
     expect((await server.client.status("trap")).current.quarantine).toMatchObject({ strikes: 3 });
 
-    await server.close();
-    server = await startGateway(folder.path);
+    await server.restart();
     expect(await call("trap")).toMatchObject(refused);
     const { body } = await server.client.send<{ functions: { name: string; current: object }[] }>(
       "/v1/functions",
@@ -178,17 +161,17 @@ describe("a shader that never ends", () => {
       expect(codes.filter((code) => code === "QUARANTINED")).toHaveLength(3);
     });
     report("six loops at once", load);
-    const fixed = bundle(timesShader(2), { timeLimitMs: 1500 });
+    const fixed = shaderBundle(timesShader(2), { timeLimitMs: 1500 });
     expect((await server.client.mustDeploy("trap", fixed)).current).toMatchObject({ version: 2 });
     expect(await answer("trap")).toEqual([2, 4, 6]);
     expect(await call("trap/versions/1")).toMatchObject({ status: 503, code: "QUARANTINED" });
   });
 
   test("cannot state a limit that nobody could wait for", async () => {
-    const answer = await server.client.deploy("trap", bundle(trapShader, { timeLimitMs: 600_001 }));
+    const answer = await server.client.deploy("trap", shaderBundle(trapShader, { timeLimitMs: 600_001 }));
     expect(answer).toMatchObject({ status: 400, code: "INVALID_BUNDLE" });
     expect(answer.error).toMatch(/timeLimitMs.*at most 600000/);
-    await server.client.mustDeploy("trap", bundle(trapShader, { timeLimitMs: 600_000 }));
+    await server.client.mustDeploy("trap", shaderBundle(trapShader, { timeLimitMs: 600_000 }));
   });
 });
 
@@ -208,21 +191,9 @@ test("killing the device process again and again costs no call", async () => {
 });
 
 test("a function that asks for more memory than there is fails alone, and the process stays", async () => {
-  await server.close();
-  server = await startGateway(folder.path, { deviceBytes: 64 * 2 ** 20 });
+  await server.restart({ deviceBytes: 64 * 2 ** 20 });
   await server.client.mustDeploy("two", timesShader(2));
-  const hungry = manifestOf({
-    temporaries: { large: { type: "float32", shape: ["n * 65536"] } },
-    steps: [
-      { kernel: "main", bind: { x: "x", y: "large" }, workgroups: [1] },
-      { kernel: "main", bind: { x: "large", y: "y" }, workgroups: [1] },
-    ],
-  });
-  const zip = buildZip([
-    { name: "function.json", content: hungry },
-    { name: "kernel.wgsl", content: timesShader(3) },
-  ]);
-  await server.client.mustDeploy("hungry", zip);
+  await server.client.mustDeploy("hungry", hungryBundle(3));
   const pid = await server.gateway.backends.device.pid();
   const many = floats([1024], new Array(1024).fill(1));
   const load = await underLoad({ two: 2 }, async () => {

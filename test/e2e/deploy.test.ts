@@ -1,43 +1,24 @@
 /** Deploying, redeploying, removing and restarting, over HTTP on real processes. */
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { buildZip } from "../gateway/bundle/zip-builder.ts";
 import { oddModels } from "./odd-models.ts";
-import { dataFolder, type RunningGateway, startGateway, storedBlobs } from "./running-gateway.ts";
+import { gatewayFor, startGateway, storedBlobs } from "./running-gateway.ts";
 import {
   diagonal,
   manifestOf,
+  modelRows,
   timesModel,
   timesModelWithFile,
   timesShader,
-  width,
 } from "./small-functions.ts";
 import { floats, floatsIn } from "./tensors.ts";
 
-let folder: Awaited<ReturnType<typeof dataFolder>>;
-let server: RunningGateway;
-
-beforeEach(async () => {
-  folder = await dataFolder();
-  server = await startGateway(folder.path);
-});
-
-afterEach(async () => {
-  await server.close();
-  await folder[Symbol.asyncDispose]();
-});
+const server = gatewayFor("each test");
 
 const three = floats([3], [1, 2, 3]);
 
-/** Rows of 1, 2, 3, … for the model. */
-function rows(count: number): Tensor {
-  const values = Array.from({ length: count * width }, (_, i) => i + 1);
-  return floats([count, width], values);
-}
-
-async function answer(model: string, x: Tensor = three): Promise<readonly number[]> {
-  return [...floatsIn((await server.client.infer(model, { x })).get("y")!)];
-}
+const answer = (model: string, x: Tensor = three) => server.client.answer(model, x);
 
 function times(x: Tensor, factor: number): readonly number[] {
   return [...floatsIn(x)].map((value) => value * factor);
@@ -67,8 +48,8 @@ describe("what can be deployed", () => {
 
     expect(await answer("shader")).toEqual([2, 4, 6]);
     expect(await answer("zip")).toEqual([3, 6, 9]);
-    expect(await answer("model", rows(2))).toEqual(times(rows(2), 4));
-    expect(await answer("model-zip", rows(2))).toEqual(times(rows(2), 5));
+    expect(await answer("model", modelRows(2))).toEqual(times(modelRows(2), 4));
+    expect(await answer("model-zip", modelRows(2))).toEqual(times(modelRows(2), 5));
     for (const name of ["shader", "zip", "model", "model-zip"])
       expect((await server.client.status(name)).current.engine.type).toBe("program");
   });
@@ -82,17 +63,17 @@ describe("what can be deployed", () => {
     ]);
     await server.client.mustDeploy("variants", zip);
     expect(compile).toHaveBeenCalledTimes(2);
-    expect(await answer("variants", rows(4))).toEqual(times(rows(4), 2));
+    expect(await answer("variants", modelRows(4))).toEqual(times(modelRows(4), 2));
     expect(compile).toHaveBeenCalledTimes(2);
-    expect(await answer("variants", rows(3))).toEqual(times(rows(3), 2));
+    expect(await answer("variants", modelRows(3))).toEqual(times(modelRows(3), 2));
     expect(compile).toHaveBeenCalledTimes(3);
   });
 });
 
 test("a call without elements is answered, and keeps no other size off the GPU", async () => {
   await server.client.mustDeploy("f", timesModel(2));
-  expect(await answer("f", rows(0))).toEqual([]);
-  expect(await answer("f", rows(1))).toEqual(times(rows(1), 2));
+  expect(await answer("f", modelRows(0))).toEqual([]);
+  expect(await answer("f", modelRows(1))).toEqual(times(modelRows(1), 2));
   expect((await server.client.status("f")).current.engine).toMatchObject({ type: "program" });
 });
 
@@ -130,7 +111,7 @@ describe("versions", () => {
   test("a redeploy that fails leaves the old version serving", async () => {
     await server.client.mustDeploy("f", timesShader(2));
     const status = await server.client.status("f");
-    const blobs = await storedBlobs(folder.path);
+    const blobs = await storedBlobs(server.folder);
     for (const bytes of ["fn main( {", timesModelWithFile("missing.bin"), buildZip([])])
       expect(await server.client.deploy("f", bytes)).toMatchObject({ status: 400 });
     expect(await server.client.status("f")).toEqual(status);
@@ -138,20 +119,20 @@ describe("versions", () => {
     // What failed deploys stored goes with the next collection.
     await server.client.mustDeploy("other", timesShader(9));
     await server.client.remove("other");
-    expect(await storedBlobs(folder.path)).toEqual(blobs);
+    expect(await storedBlobs(server.folder)).toEqual(blobs);
   });
 
   test("a removed function is not found, and nothing of it stays", async () => {
     await server.client.mustDeploy("f", timesModel(2));
-    await answer("f", rows(1));
+    await answer("f", modelRows(1));
     expect((await memoryInUse()).loadedPrograms).toBe(1);
     expect(await server.client.remove("f")).toMatchObject({ status: 204 });
-    expect(await server.client.tryInfer("f", { x: rows(1) })).toMatchObject({
+    expect(await server.client.tryInfer("f", { x: modelRows(1) })).toMatchObject({
       status: 404,
       code: "NOT_FOUND",
     });
     expect(await server.client.remove("f")).toMatchObject({ status: 404 });
-    expect(await storedBlobs(folder.path)).toEqual([]);
+    expect(await storedBlobs(server.folder)).toEqual([]);
     expect(await memoryInUse()).toEqual(nothing);
   });
 });
@@ -165,7 +146,7 @@ describe("at the same time", () => {
         `f${factor}`,
         factor % 2 === 0 ? timesShader(factor) : timesModel(factor),
       );
-      const x = factor % 2 === 0 ? three : rows(1);
+      const x = factor % 2 === 0 ? three : modelRows(1);
       expect(await answer(`f${factor}`, x)).toEqual(times(x, factor));
     });
     const calls = Array.from({ length: 50 }, async () => {
@@ -186,29 +167,29 @@ describe("at the same time", () => {
     const compile = vi.spyOn(server.gateway.backends.compiler, "compile");
     await server.client.mustDeploy("f", timesModel(2));
     expect(compile).not.toHaveBeenCalled();
-    const answers = await Promise.all(Array.from({ length: 8 }, () => answer("f", rows(2))));
+    const answers = await Promise.all(Array.from({ length: 8 }, () => answer("f", modelRows(2))));
     expect(compile).toHaveBeenCalledTimes(1);
-    for (const one of answers) expect(one).toEqual(times(rows(2), 2));
-    const blobs = await storedBlobs(folder.path);
+    for (const one of answers) expect(one).toEqual(times(modelRows(2), 2));
+    const blobs = await storedBlobs(server.folder);
     const { weightBytes } = await server.gateway.backends.device.memory();
     expect(weightBytes).toBeGreaterThanOrEqual(diagonal(2).byteLength);
-    expect(await answer("f", rows(5))).toEqual(times(rows(5), 2));
+    expect(await answer("f", modelRows(5))).toEqual(times(modelRows(5), 2));
     expect(compile).toHaveBeenCalledTimes(2);
-    expect(await storedBlobs(folder.path)).toEqual(blobs);
+    expect(await storedBlobs(server.folder)).toEqual(blobs);
     expect((await server.gateway.backends.device.memory()).weightBytes).toBe(weightBytes);
   });
 
   test("a call that runs when its function is removed still gets its answer", async () => {
     await server.client.mustDeploy("f", timesModel(3));
-    const call = answer("f", rows(2));
+    const call = answer("f", modelRows(2));
     await vi.waitFor(() => expect(server.started.filter((kind) => kind === "compiler")).toHaveLength(1));
     // The call compiles its size first, so the removal comes in the middle.
     await new Promise((resolve) => setTimeout(resolve, 100));
     const removal = await server.client.remove("f");
     expect(removal.status).toBe(204);
-    expect(await call).toEqual(times(rows(2), 3));
+    expect(await call).toEqual(times(modelRows(2), 3));
     expect(await memoryInUse()).toEqual(nothing);
-    expect(await storedBlobs(folder.path)).toEqual([]);
+    expect(await storedBlobs(server.folder)).toEqual([]);
   });
 
   test("one of two functions with equal bytes can go while the other answers", async () => {
@@ -218,11 +199,11 @@ describe("at the same time", () => {
       await server.client.mustDeploy(`gpu-${name}`, timesModel(3));
       await server.client.mustDeploy(`cpu-${name}`, strings.bytes);
     }
-    await answer("gpu-b", rows(1));
+    await answer("gpu-b", modelRows(1));
     let isOver = false;
     const calls = async () => {
       while (!isOver) {
-        expect(await answer("gpu-b", rows(1))).toEqual(times(rows(1), 3));
+        expect(await answer("gpu-b", modelRows(1))).toEqual(times(modelRows(1), 3));
         expect((await server.client.infer("cpu-b", inputs)).get("c")).toEqual(outputs.c);
       }
     };
@@ -239,21 +220,20 @@ describe("after a restart", () => {
     await server.client.mustDeploy("shader", timesShader(2));
     await server.client.mustDeploy("shader", timesShader(3));
     await server.client.mustDeploy("model", timesModel(4));
-    await answer("model", rows(2));
+    await answer("model", modelRows(2));
     const statuses = [await server.client.status("shader"), await server.client.status("model")];
-    await server.close();
-    server = await startGateway(folder.path);
+    await server.restart();
     expect([await server.client.status("shader"), await server.client.status("model")]).toEqual(statuses);
     expect(await answer("shader")).toEqual(times(three, 3));
     expect(await answer("shader/versions/1")).toEqual(times(three, 2));
-    expect(await answer("model", rows(2))).toEqual(times(rows(2), 4));
+    expect(await answer("model", modelRows(2))).toEqual(times(modelRows(2), 4));
     expect(server.started).toEqual(["device"]);
     const { current } = await server.client.mustDeploy("shader", timesShader(5));
     expect(current.version).toBe(3);
   });
 
   test("a second gateway on the same data folder is refused while the first one runs", async () => {
-    await expect(startGateway(folder.path)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await expect(startGateway(server.folder)).rejects.toMatchObject({ code: "UNAVAILABLE" });
     await server.client.mustDeploy("f", timesShader(2));
     expect(await answer("f")).toEqual(times(three, 2));
   });
@@ -264,11 +244,11 @@ describe("when the device process is killed", () => {
     await server.client.mustDeploy("shader", timesShader(2));
     await server.client.mustDeploy("model", timesModel(3));
     await answer("shader");
-    await answer("model", rows(1));
+    await answer("model", modelRows(1));
     for (let round = 1; round <= 2; round++) {
       process.kill((await server.gateway.backends.device.pid())!, "SIGKILL");
-      const answers = await Promise.all([answer("shader"), answer("model", rows(1)), answer("shader")]);
-      expect(answers).toEqual([times(three, 2), times(rows(1), 3), times(three, 2)]);
+      const answers = await Promise.all([answer("shader"), answer("model", modelRows(1)), answer("shader")]);
+      expect(answers).toEqual([times(three, 2), times(modelRows(1), 3), times(three, 2)]);
       expect(server.started.filter((kind) => kind === "device")).toHaveLength(1 + round);
     }
   });
@@ -276,9 +256,9 @@ describe("when the device process is killed", () => {
   test("memory is counted anew, and returns to nothing when all is removed", async () => {
     await server.client.mustDeploy("shader", timesShader(2));
     await server.client.mustDeploy("model", timesModel(3));
-    await Promise.all([answer("shader"), answer("model", rows(1)), answer("model", rows(4))]);
+    await Promise.all([answer("shader"), answer("model", modelRows(1)), answer("model", modelRows(4))]);
     process.kill((await server.gateway.backends.device.pid())!, "SIGKILL");
-    await Promise.all([answer("shader"), answer("model", rows(1)), answer("model", rows(4))]);
+    await Promise.all([answer("shader"), answer("model", modelRows(1)), answer("model", modelRows(4))]);
     expect(await memoryInUse()).toMatchObject({ loadedPrograms: 3 });
     for (const name of ["shader", "model"]) await server.client.remove(name);
     expect(await memoryInUse()).toEqual(nothing);

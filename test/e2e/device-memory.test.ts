@@ -1,25 +1,14 @@
 /** How functions are kept in device memory: pinned, for a time, by priority; over HTTP, on a real device. */
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { DeviceReport } from "../../gateway/devices/report.ts";
 import type { FunctionStatus } from "../../gateway/functions/functions.ts";
 import { matrixBundle, matrixInputs } from "./function-crowd.ts";
-import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
+import { gatewayFor } from "./running-gateway.ts";
 
 const mebibyte = 2 ** 20;
 /** Room for four functions of a mebibyte. */
 const deviceBytes = 5 * mebibyte;
-let folder: Awaited<ReturnType<typeof dataFolder>>;
-let server: RunningGateway;
-
-beforeEach(async () => {
-  folder = await dataFolder();
-  server = await startGateway(folder.path, { deviceBytes });
-});
-
-afterEach(async () => {
-  await server.close();
-  await folder[Symbol.asyncDispose]();
-});
+const server = gatewayFor("each test", { deviceBytes });
 
 /** A function with a mebibyte of weights. */
 const deploy = (name: string, settings: object = {}) =>
@@ -46,8 +35,7 @@ describe("settings", () => {
     const { body } = await change("a", { priority: -1, keepAliveMs: 5_000 });
     expect(body.memory).toEqual({ pin: false, keepAliveMs: 5_000, priority: -1 });
     await change("a", { keepAliveMs: null });
-    await server.close();
-    server = await startGateway(folder.path, { deviceBytes });
+    await server.restart();
     expect((await server.client.status("a")).memory).toEqual({
       pin: false,
       keepAliveMs: 60_000,
@@ -80,8 +68,7 @@ describe("a pinned function", () => {
     for (let round = 0; round < 2; round++) for (const name of ["a", "b", "c", "d", "e"]) await call(name);
     expect(await residents()).toContain("p");
     expect((await report()).evictions.counts.room).toBeGreaterThan(3);
-    await server.close();
-    server = await startGateway(folder.path, { deviceBytes });
+    await server.restart();
     await vi.waitFor(async () => expect(await residents()).toEqual(["p"]), 5_000);
   });
 
@@ -103,6 +90,24 @@ describe("a pinned function", () => {
     expect((await change("e", { pin: true })).status).toBe(200);
     expect(await residents()).toEqual(["b", "c", "d", "e"]);
   });
+});
+
+test("how long functions take to load is known after a restart, before they were swapped in again", async () => {
+  const loadMs = async (name: string) =>
+    (await report()).residents.find((one) => one.function === name)?.loadMs;
+  for (const name of ["a", "b", "c", "d", "e"]) await deploy(name);
+  for (let round = 0; round < 2; round++) for (const name of ["a", "b", "c", "d", "e"]) await call(name);
+  const [swapped] = (await report()).residents.filter((one) => one.loadMs !== undefined);
+  const { swapIns } = await report();
+  await deploy("new");
+  await call("new");
+  await server.restart();
+  for (const name of [swapped!.function, "new"]) await call(name);
+  expect(await loadMs(swapped!.function)).toBe(swapped!.loadMs);
+  // All loads of this one made pipelines too: nothing was measured of it.
+  expect((await residents()).includes("new")).toBe(true);
+  expect(await loadMs("new")).toBeUndefined();
+  expect((await report()).swapIns).toMatchObject({ count: 2, bytesPerSecond: swapIns.bytesPerSecond });
 });
 
 test("a function leaves when its keepAlive has ended, and comes back with the same answer", async () => {

@@ -11,7 +11,7 @@ import { Client } from "./client.ts";
 import { oddModels } from "./odd-models.ts";
 import { dataFolder, storedBlobs } from "./running-gateway.ts";
 import { timesModel, timesShader } from "./small-functions.ts";
-import { floats, floatsIn } from "./tensors.ts";
+import { floats } from "./tensors.ts";
 
 let folder: Awaited<ReturnType<typeof dataFolder>>;
 let server: ServeProcess;
@@ -34,7 +34,7 @@ const x = floats([3], [1, 2, 3]);
 
 /** What `y = x * factor` multiplies by, as the function answers. */
 async function factorOf(client: Client, name: string): Promise<number> {
-  const [one, two, three] = floatsIn((await client.infer(name, { x })).get("y")!);
+  const [one, two, three] = await client.answer(name, x);
   if (two !== 2 * one! || three !== 3 * one!) throw new Error(`${name} answers ${one}, ${two}, ${three}`);
   return one!;
 }

@@ -1,65 +1,23 @@
 /** Stored bytes that rot, are lost or are tampered with: what callers see, and what a deploy repairs. */
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import type { FunctionStatus, VersionDamage } from "../../gateway/functions/functions.ts";
 import { parseVersionRecord, reachableFrom, type VersionRecord } from "../../gateway/functions/record.ts";
+import { scrub } from "../../gateway/store/scrub.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { buildZip } from "../gateway/bundle/zip-builder.ts";
 import { flipBit } from "../gateway/store/folders.ts";
-import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
-import { manifestOf, timesModel, timesShader, width } from "./small-functions.ts";
+import { gatewayFor } from "./running-gateway.ts";
+import { modelRows, timesConstant, timesModel, timesShader } from "./small-functions.ts";
 import { floats, floatsIn } from "./tensors.ts";
 
-let folder: Awaited<ReturnType<typeof dataFolder>>;
-let server: RunningGateway;
-
-beforeEach(async () => {
-  folder = await dataFolder();
-  server = await startGateway(folder.path);
-});
-
-afterEach(async () => {
-  await server.close();
-  await folder[Symbol.asyncDispose]();
-});
+const server = gatewayFor("each test");
 
 const three = floats([3], [1, 2, 3]);
-const row = floats(
-  [1, width],
-  Array.from({ length: width }, (_, i) => i + 1),
-);
-
-async function restart(): Promise<void> {
-  await server.close();
-  server = await startGateway(folder.path);
-}
-
-async function answer(name: string, x: Tensor): Promise<readonly number[]> {
-  return [...floatsIn((await server.client.infer(name, { x })).get("y")!)];
-}
-
+const row = modelRows();
+const answer = (name: string, x: Tensor) => server.client.answer(name, x);
 const times = (x: Tensor, factor: number) => [...floatsIn(x)].map((value) => value * factor);
-
-/** `y = x * w` with w among the manifest's constants. */
-function withConstant(w: number): Uint8Array {
-  const manifest = {
-    constants: { w: { type: "float32", shape: [4], values: [w, 0, 0, 0] } },
-    steps: [{ kernel: "main", bind: { x: "x", w: "w", y: "y" }, workgroups: ["ceil(n / 64)"] }],
-  };
-  const shader = `
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> w: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x < arrayLength(&y)) { y[id.x] = x[id.x] * w[0]; }
-}
-`;
-  return buildZip([
-    { name: "function.json", content: manifestOf(manifest) },
-    { name: "kernel.wgsl", content: shader },
-  ]);
-}
 
 /** `timesModel(2)`, its variant of one row compiled at deploy. */
 function compiledAtDeploy(): Uint8Array {
@@ -70,7 +28,7 @@ function compiledAtDeploy(): Uint8Array {
 }
 
 async function recordOf(name: string): Promise<VersionRecord> {
-  const text = await readFile(join(folder.path, "functions", name, "1.json"), "utf8");
+  const text = await readFile(join(server.folder, "functions", name, "1.json"), "utf8");
   return parseVersionRecord(JSON.parse(text));
 }
 
@@ -80,8 +38,8 @@ async function weightsOf(name: string): Promise<readonly string[]> {
   return source.variants.flatMap((one) => (one.type === "program" ? one.weights : []));
 }
 
-const blobPath = (digest: string) => join(folder.path, "blobs", digest.slice(0, 2), digest);
-const programPath = (digest: string) => join(folder.path, "programs", digest.slice(0, 2), `${digest}.json`);
+const blobPath = (digest: string) => join(server.folder, "blobs", digest.slice(0, 2), digest);
+const programPath = (digest: string) => join(server.folder, "programs", digest.slice(0, 2), `${digest}.json`);
 
 /** Every file that the store has for a function. */
 async function filesOf(name: string): Promise<readonly string[]> {
@@ -104,6 +62,12 @@ async function expectDamaged(name: string, x: Tensor, digest: string): Promise<v
   if ("error" in refused) console.log(refused.error);
 }
 
+/** What the gateway says of the damage of each function, by name. */
+async function damageShown(): Promise<Readonly<Record<string, VersionDamage | undefined>>> {
+  const { body } = await server.client.send<{ functions: FunctionStatus[] }>("/v1/functions");
+  return Object.fromEntries(body.functions.map(({ name, current }) => [name, current.damage]));
+}
+
 async function deployAgain(name: string, bytes: Uint8Array): Promise<void> {
   const again = await server.client.deploy(name, bytes);
   expect(again).toMatchObject({ status: 200, body: { changed: false } });
@@ -112,33 +76,50 @@ async function deployAgain(name: string, bytes: Uint8Array): Promise<void> {
 
 test("a damaged weight costs its function alone, and a deploy of the same bytes repairs it", async () => {
   await server.client.mustDeploy("model", compiledAtDeploy());
-  await server.client.mustDeploy("constant", withConstant(5));
+  await server.client.mustDeploy("constant", timesConstant(5, 4, "values"));
   await server.client.mustDeploy("other", timesShader(3));
   const [weight = ""] = await weightsOf("model");
   const [constant = ""] = await weightsOf("constant");
-  await restart();
+  await server.restart();
   await flipBit(blobPath(weight), 100);
   await flipBit(blobPath(constant), 2);
+  expect(await damageShown()).toEqual({});
   for (let round = 0; round < 2; round++) {
     await expectDamaged("model", row, weight);
     await expectDamaged("constant", three, constant);
     expect(await answer("other", three)).toEqual(times(three, 3));
   }
   expect(server.started.filter((kind) => kind === "device")).toEqual(["device"]);
+  const reason = expect.stringContaining("its stored bytes have another digest: deploy the function again");
+  const since = expect.stringMatching(/^\d{4}-\d\d-\d\dT/);
+  expect(await damageShown()).toEqual({
+    model: { reason, digest: weight, since },
+    constant: { reason, digest: constant, since },
+  });
 
   await deployAgain("model", compiledAtDeploy());
-  await deployAgain("constant", withConstant(5));
+  expect(await damageShown()).toEqual({ constant: { reason, digest: constant, since } });
+  await deployAgain("constant", timesConstant(5, 4, "values"));
+  expect(await damageShown()).toEqual({});
   expect(await answer("model", row)).toEqual(times(row, 2));
   expect(await answer("constant", three)).toEqual(times(three, 5));
-  await restart();
+  await server.restart();
   expect(await answer("model", row)).toEqual(times(row, 2));
   expect(await answer("constant", three)).toEqual(times(three, 5));
 });
 
 test("weights that are in memory keep serving while the disk loses them, and through the repair", async () => {
-  await server.client.mustDeploy("f", withConstant(7));
+  await server.client.mustDeploy("f", timesConstant(7, 4, "values"));
   expect(await answer("f", three)).toEqual(times(three, 7));
-  for (const path of await filesOf("f")) await rm(path);
+  const files = await filesOf("f");
+  for (const path of files) await flipBit(path, 5);
+  const { store } = server.gateway.backends;
+  const onChecked = server.gateway.functions.noteChecked.bind(server.gateway.functions);
+  await scrub({ store, onChecked, bytesPerSecond: Number.POSITIVE_INFINITY });
+  expect(await damageShown()).toEqual({
+    f: expect.objectContaining({ reason: expect.stringMatching(/check/) }),
+  });
+  for (const path of files) await rm(path);
   expect(await answer("f", three)).toEqual(times(three, 7));
   let isRepaired = false;
   const calls = (async () => {
@@ -146,10 +127,11 @@ test("weights that are in memory keep serving while the disk loses them, and thr
     for (; !isRepaired; count++) expect(await answer("f", three)).toEqual(times(three, 7));
     return count;
   })();
-  await deployAgain("f", withConstant(7));
+  await deployAgain("f", timesConstant(7, 4, "values"));
   isRepaired = true;
+  expect(await damageShown()).toEqual({});
   console.log(`${await calls} calls were answered during the repair`);
-  await restart();
+  await server.restart();
   expect(await answer("f", three)).toEqual(times(three, 7));
 });
 
@@ -160,13 +142,13 @@ test("whatever is lost or damaged of a model, a deploy of the same bytes brings 
   const files = await filesOf("f");
   expect(files.length).toBeGreaterThanOrEqual(3);
   for (const path of files) {
-    await restart();
+    await server.restart();
     await (files.indexOf(path) % 2 === 0 ? rm(path) : flipBit(path, 11));
     await deployAgain("f", timesModel(2));
     expect(await answer("f", row)).toEqual(times(row, 2));
   }
   console.log(`${files.length} stored files were damaged one after the other`);
-  await restart();
+  await server.restart();
   expect(await answer("f", row)).toEqual(times(row, 2));
 });
 
@@ -189,7 +171,7 @@ test("deploys that go on at the same time leave each other's bytes alone", async
     for (let i = 1; i <= 9; i++) await server.client.mustDeploy(`f${base}`, timesShader(base + i));
   });
   await Promise.all(deploys);
-  await restart();
+  await server.restart();
   for (const base of [100, 200, 300, 400])
     for (const version of [7, 8, 9])
       expect(await answer(`f${base}/versions/${version}`, three)).toEqual(times(three, base + version));

@@ -5,7 +5,6 @@
  */
 import process from "node:process";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { buildZip } from "../gateway/bundle/zip-builder.ts";
 import { type ServeProcess, startServe } from "../gateway/cli/run-cli.ts";
 import { type Callee, CallLoad, pause } from "./call-load.ts";
 import { Client } from "./client.ts";
@@ -16,7 +15,7 @@ import {
   type RunningGatewayOptions,
   startGateway,
 } from "./running-gateway.ts";
-import { manifestOf, timesShader, trapShader } from "./small-functions.ts";
+import { hungryBundle, shaderBundle, timesShader, trapShader } from "./small-functions.ts";
 import { floats, floatsIn } from "./tensors.ts";
 
 const innocents = 20;
@@ -62,13 +61,6 @@ async function deployInnocent(seed: number): Promise<Callee> {
   return { name, inputs, expected: outputsDigest(outputs) };
 }
 
-function bundle(shader: string, settings: Readonly<Record<string, unknown>>): Uint8Array {
-  return buildZip([
-    { name: "function.json", content: manifestOf(settings) },
-    { name: "kernel.wgsl", content: shader },
-  ]);
-}
-
 /** `y = x + w` with a constant w of 40 MiB, mostly zeros: the test has to make and send it. */
 function heavyBundle(): Uint8Array {
   const count = 10 * 2 ** 20;
@@ -76,15 +68,12 @@ function heavyBundle(): Uint8Array {
   // Without these it would be refused as a zip that inflates to too much.
   w.set(randomFloats(1, count / 64));
   const shader = timesShader(1).replace("x[id.x] * 1.0", "x[id.x] + w[id.x]");
-  const manifest = manifestOf({
+  const settings = {
     constants: { w: { type: "float32", shape: [count], file: "w.bin" } },
     steps: [{ kernel: "main", bind: { x: "x", y: "y", w: "w" }, workgroups: [1] }],
-  });
-  return buildZip([
-    { name: "function.json", content: manifest },
-    { name: "kernel.wgsl", content: `@group(0) @binding(2) var<storage, read> w: array<f32>;\n${shader}` },
-    { name: "w.bin", content: new Uint8Array(w.buffer), deflate: true },
-  ]);
+  };
+  const file = { name: "w.bin", content: new Uint8Array(w.buffer), deflate: true };
+  return shaderBundle(`@group(0) @binding(2) var<storage, read> w: array<f32>;\n${shader}`, settings, [file]);
 }
 
 /** Does `fault` while all are called, and asks that it is over for all of them afterwards. */
@@ -122,7 +111,7 @@ describe("what a gateway survives", () => {
 
   test("a shader that never ends", async () => {
     await start();
-    await client().mustDeploy("trap", bundle(trapShader, { timeLimitMs: trapLimitMs }));
+    await client().mustDeploy("trap", shaderBundle(trapShader, { timeLimitMs: trapLimitMs }));
     // From now on it shares rounds with others.
     await client().infer("trap", { x: good });
     await underLoad(`a loop without end, limit ${trapLimitMs} ms`, { client }, async () => {
@@ -135,14 +124,7 @@ describe("what a gateway survives", () => {
 
   test("functions that need more memory than there is", async () => {
     await start();
-    const hungry = {
-      temporaries: { large: { type: "float32", shape: ["n * 65536"] } },
-      steps: [
-        { kernel: "main", bind: { x: "x", y: "large" }, workgroups: [1] },
-        { kernel: "main", bind: { x: "large", y: "y" }, workgroups: [1] },
-      ],
-    };
-    await client().mustDeploy("hungry", bundle(timesShader(3), hungry));
+    await client().mustDeploy("hungry", hungryBundle(3));
     const many = floats([1024], new Array(1024).fill(1));
     const before = await pid();
     await underLoad("256 MiB of activations on 32 MiB", { client }, async () => {
@@ -152,7 +134,7 @@ describe("what a gateway survives", () => {
       expect(server.gateway.backends.device.evictions.counts.room).toBe(0);
     });
     // With sizes that fit it is a function like others.
-    expect([...floatsIn((await client().infer("hungry", { x: good })).get("y")!)]).toEqual([9, 18, 27]);
+    expect(await client().answer("hungry", good)).toEqual([9, 18, 27]);
     await client().mustDeploy("heavy", heavyBundle());
     await underLoad("40 MiB of weights on 32 MiB", { client }, async () => {
       const answer = await client().tryInfer("heavy", { x: good });

@@ -11,8 +11,7 @@ import { type Tensors, tensorBytes } from "../../kernels/tensor.ts";
 import { buildBert } from "../../models/zoo/bert.ts";
 import { buildMobilenetV2 } from "../../models/zoo/mobilenet-v2.ts";
 import { buildResnet } from "../../models/zoo/resnet.ts";
-import { buildZip } from "../gateway/bundle/zip-builder.ts";
-import { manifestOf } from "./small-functions.ts";
+import { shaderBundle } from "./small-functions.ts";
 import { floats, tensorOf } from "./tensors.ts";
 
 /** Numbers in [-1, 1), the same for the same seed (Numerical Recipes' linear congruential generator). */
@@ -41,18 +40,15 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   y[id.x] = sum;
 }
 `;
-  const manifest = manifestOf({
+  const manifest = {
     inputs: { x: { type: "float32", shape: [columns] } },
     outputs: { y: { type: "float32", shape: [rows] } },
     constants: { w: { type: "float32", shape: [rows, columns], file: "w.bin" } },
     steps: [{ kernel: "main", bind: { w: "w", x: "x", y: "y" }, workgroups: [Math.ceil(rows / 64)] }],
     ...settings,
-  });
-  return buildZip([
-    { name: "function.json", content: manifest },
-    { name: "kernel.wgsl", content: shader },
-    { name: "w.bin", content: new Uint8Array(randomFloats(seed, rows * columns).buffer) },
-  ]);
+  };
+  const weights = randomFloats(seed, rows * columns);
+  return shaderBundle(shader, manifest, [{ name: "w.bin", content: new Uint8Array(weights.buffer) }]);
 }
 
 /** Of its constant. */

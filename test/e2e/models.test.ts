@@ -1,30 +1,22 @@
 /** Real, trained models: deployed and called over HTTP, compared with ONNX Runtime's CPU provider. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import type { FunctionStatus } from "../../gateway/functions/functions.ts";
 import type { Tensor, Tensors } from "../../kernels/tensor.ts";
 import { type CpuSession, createCpuSession } from "../../models/ort.ts";
 import { compareTensors } from "../../models/verify/compare.ts";
 import { missingFiles } from "../models/onnx/shared-files.ts";
 import { digitPicture, modelFile, readSpeech, wavePicture } from "./media.ts";
-import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
+import { gatewayFor, type TestGateway } from "./running-gateway.ts";
 import { floats, floatsIn, tensorOf } from "./tensors.ts";
 
 const digits = [0, 3, 5, 7];
 const deployMs = 300_000;
 
 describe.skipIf(missingFiles !== undefined)("real models over HTTP", () => {
-  let folder: Awaited<ReturnType<typeof dataFolder>>;
-  let server: RunningGateway;
+  const server = gatewayFor("all tests");
   const references: CpuSession[] = [];
 
-  beforeAll(async () => {
-    folder = await dataFolder();
-    server = await startGateway(folder.path);
-  });
-
   afterAll(async () => {
-    await server.close();
-    await folder[Symbol.asyncDispose]();
     for (const reference of references) await reference.release();
   });
 
@@ -101,8 +93,7 @@ describe.skipIf(missingFiles !== undefined)("real models over HTTP", () => {
     const before = await Promise.all(calls.map(([name, inputs]) => server.client.infer(name, inputs)));
     const statuses = await allStatuses(server);
     expect(server.started).toContain("compiler");
-    await server.close();
-    server = await startGateway(folder.path);
+    await server.restart();
     expect(await allStatuses(server)).toEqual(statuses);
     for (const [i, [name, inputs]] of calls.entries())
       expect(await server.client.infer(name, inputs)).toEqual(before[i]);
@@ -135,6 +126,6 @@ function expectClose(actual: ReadonlyMap<string, Tensor>, expected: ReadonlyMap<
   }
 }
 
-async function allStatuses({ client }: RunningGateway): Promise<readonly FunctionStatus[]> {
+async function allStatuses({ client }: TestGateway): Promise<readonly FunctionStatus[]> {
   return (await client.send<{ functions: readonly FunctionStatus[] }>("/v1/functions")).body.functions;
 }

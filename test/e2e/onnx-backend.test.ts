@@ -3,11 +3,11 @@
  * refused in words, and the server lives on. Prints how many became Programs, and why the others did not.
  * The whole architectures among the cases are in onnx-light.test.ts.
  */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { backendCases, missingFiles } from "../models/onnx/shared-files.ts";
 import { type CaseOutcome, runBackendCase } from "./backend-case.ts";
 import { oddModels } from "./odd-models.ts";
-import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
+import { gatewayFor } from "./running-gateway.ts";
 import { disagreement } from "./tolerance.ts";
 
 /** What was measured on a software adapter without `shader-f16`. */
@@ -15,18 +15,7 @@ const leastRecorded = 32;
 const mostRefused = 2;
 const caseMs = 120_000;
 
-let folder: Awaited<ReturnType<typeof dataFolder>>;
-let server: RunningGateway;
-
-beforeAll(async () => {
-  folder = await dataFolder();
-  server = await startGateway(folder.path);
-});
-
-afterAll(async () => {
-  await server.close();
-  await folder[Symbol.asyncDispose]();
-});
+const server = gatewayFor("all tests");
 
 describe.skipIf(missingFiles !== undefined)("ONNX's backend cases", () => {
   const cases = missingFiles === undefined ? backendCases().filter(({ inputs }) => inputs !== undefined) : [];

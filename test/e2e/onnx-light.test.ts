@@ -2,10 +2,10 @@
  * Whole architectures of ONNX's backend cases (`light`: their weights come from the model itself), deployed and called
  * over HTTP. On a software adapter each takes minutes.
  */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { backendCases, missingFiles } from "../models/onnx/shared-files.ts";
 import { runBackendCase } from "./backend-case.ts";
-import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
+import { gatewayFor } from "./running-gateway.ts";
 
 const caseMs = 1_200_000;
 /** The kernels of both runtimes are the same, and so are those minutes. */
@@ -15,18 +15,7 @@ if (isDeno)
 
 describe.skipIf(missingFiles !== undefined || isDeno)("ONNX's light models", () => {
   const cases = missingFiles === undefined ? backendCases().filter(({ inputs }) => inputs === undefined) : [];
-  let folder: Awaited<ReturnType<typeof dataFolder>>;
-  let server: RunningGateway;
-
-  beforeAll(async () => {
-    folder = await dataFolder();
-    server = await startGateway(folder.path);
-  });
-
-  afterAll(async () => {
-    await server.close();
-    await folder[Symbol.asyncDispose]();
-  });
+  const server = gatewayFor("all tests");
 
   for (const one of cases)
     test(`${one.name} is recorded and gives ONNX's answer`, { timeout: caseMs }, async () => {

@@ -1,8 +1,11 @@
 /** Small functions for tests of deploys: a shader and a model whose answers are easily worked out. */
+import type { Tensor } from "../../kernels/tensor.ts";
 import { makeFloats, makeNode, makeValue } from "../../models/onnx/build.ts";
 import { encodeModel } from "../../models/onnx/model.ts";
 import type { TensorProto } from "../../models/onnx/proto.ts";
+import { buildZip, type ZipPart } from "../gateway/bundle/zip-builder.ts";
 import { makeGraph, makeModel } from "../models/onnx/graphs.ts";
+import { floats } from "./tensors.ts";
 
 /** A lone shader: `y = x * factor` over n floats. */
 export function timesShader(factor: number): string {
@@ -67,6 +70,65 @@ function modelWith(weight: TensorProto): Uint8Array<ArrayBuffer> {
       }),
     ),
   );
+}
+
+/** A zip of that shader and its manifest, with other files beside them. */
+export function shaderBundle(
+  shader: string,
+  settings: Readonly<Record<string, unknown>> = {},
+  files: readonly ZipPart[] = [],
+): Uint8Array {
+  return buildZip([
+    { name: "function.json", content: manifestOf(settings) },
+    { name: "kernel.wgsl", content: shader },
+    ...files,
+  ]);
+}
+
+/**
+ * `y = x * factor`, by the last of the `count` numbers of a constant, which are all the factor.
+ * @param where the manifest has them: as a list, or in a file that it names.
+ */
+export function timesConstant(factor: number, count: number, where: "values" | "file"): Uint8Array {
+  const values = new Float32Array(count).fill(factor);
+  const isFile = where === "file";
+  const constant = isFile ? { file: "w.bin" } : { values: [...values] };
+  const shader = `
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> w: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x < arrayLength(&y)) { y[id.x] = x[id.x] * w[${count - 1}]; }
+}
+`;
+  const settings = {
+    constants: { w: { type: "float32", shape: [count], ...constant } },
+    steps: [{ kernel: "main", bind: { x: "x", w: "w", y: "y" }, workgroups: ["ceil(n / 64)"] }],
+  };
+  return shaderBundle(
+    shader,
+    settings,
+    isFile ? [{ name: "w.bin", content: new Uint8Array(values.buffer) }] : [],
+  );
+}
+
+/** `y = x * factor²`, with 256 KiB of activations for each element of x. */
+export function hungryBundle(factor: number): Uint8Array {
+  return shaderBundle(timesShader(factor), {
+    temporaries: { large: { type: "float32", shape: ["n * 65536"] } },
+    steps: [
+      { kernel: "main", bind: { x: "x", y: "large" }, workgroups: [1] },
+      { kernel: "main", bind: { x: "large", y: "y" }, workgroups: [1] },
+    ],
+  });
+}
+
+/** Rows of 1, 2, 3, … for `timesModel`. */
+export function modelRows(count = 1): Tensor {
+  const values = Array.from({ length: count * width }, (_, i) => i + 1);
+  return floats([count, width], values);
 }
 
 /** The manifest of a zip that has one shader, `kernel.wgsl`. */

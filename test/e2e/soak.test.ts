@@ -13,8 +13,8 @@ import { buildZip } from "../gateway/bundle/zip-builder.ts";
 import { matrixBundle, matrixBytes, matrixInputs, matrixProduct } from "./function-crowd.ts";
 import { freePort, InspectedProcess, inspectArgs } from "./inspected-process.ts";
 import { bytesPerCycle, type MemorySample, reachableBytes, residentBytes } from "./memory-trend.ts";
-import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
-import { manifestOf, timesModel, timesShader, width } from "./small-functions.ts";
+import { gatewayFor } from "./running-gateway.ts";
+import { hungryBundle, modelRows, timesModel, timesShader } from "./small-functions.ts";
 import { floats, floatsIn } from "./tensors.ts";
 
 const kibibyte = 1024;
@@ -33,29 +33,22 @@ const reachableLeakBytes = 64 * kibibyte;
 const isLong = cycles >= 200;
 const cycleMs = 3_000;
 
-let folder: Awaited<ReturnType<typeof dataFolder>>;
-let server: RunningGateway;
+const port = await freePort();
+const inspected = (options: ProcessOptions) => ({
+  ...options,
+  runtimeArgs: [...(options.runtimeArgs ?? []), ...inspectArgs(port)],
+});
+const server = gatewayFor("all tests", {
+  deviceBytes,
+  spawning: (kind, options) => (kind === "device" ? inspected(options) : options),
+});
 let device: InspectedProcess;
 
 beforeAll(async () => {
-  folder = await dataFolder();
-  const port = await freePort();
-  const inspected = (options: ProcessOptions) => ({
-    ...options,
-    runtimeArgs: [...(options.runtimeArgs ?? []), ...inspectArgs(port)],
-  });
-  server = await startGateway(folder.path, {
-    deviceBytes,
-    spawning: (kind, options) => (kind === "device" ? inspected(options) : options),
-  });
   device = await InspectedProcess.connect(port);
 });
 
-afterAll(async () => {
-  device[Symbol.dispose]();
-  await server.close();
-  await folder[Symbol.asyncDispose]();
-});
+afterAll(() => device[Symbol.dispose]());
 
 async function removed(name: string): Promise<void> {
   expect((await server.client.remove(name)).status).toBe(204);
@@ -82,12 +75,8 @@ async function callMatrix(name: string, seed: number, rows: number, inputSeed: n
 async function modelCycle(cycle: number): Promise<void> {
   const name = `model-${cycle}`;
   await server.client.mustDeploy(name, timesModel(cycle + 2));
-  const x = floats(
-    [1, width],
-    Array.from({ length: width }, (_, i) => i),
-  );
-  const outputs = await server.client.infer(name, { x });
-  expect([...floatsIn(outputs.get("y")!)]).toEqual([...floatsIn(x)].map((value) => value * (cycle + 2)));
+  const x = modelRows();
+  expect(await server.client.answer(name, x)).toEqual([...floatsIn(x)].map((value) => value * (cycle + 2)));
   await removed(name);
 }
 
@@ -100,16 +89,7 @@ const failures: Readonly<Record<string, (cycle: number) => Promise<void>>> = {
   },
   async "a function that needs more memory than there is"(cycle) {
     const name = `hungry-${cycle}`;
-    const manifest = manifestOf({
-      temporaries: { large: { type: "float32", shape: ["n * 65536"] } },
-      steps: [
-        { kernel: "main", bind: { x: "x", y: "large" }, workgroups: [1] },
-        { kernel: "main", bind: { x: "large", y: "y" }, workgroups: [1] },
-      ],
-    });
-    const parts = { "function.json": manifest, "kernel.wgsl": timesShader(cycle) };
-    const zip = buildZip(Object.entries(parts).map(([path, content]) => ({ name: path, content })));
-    await server.client.mustDeploy(name, zip);
+    await server.client.mustDeploy(name, hungryBundle(cycle));
     const x = floats([kibibyte], new Array(kibibyte).fill(1));
     expect(await server.client.tryInfer(name, { x })).toMatchObject({ status: 503, code: "OUT_OF_MEMORY" });
     await removed(name);
@@ -156,7 +136,7 @@ async function memory(): Promise<Omit<DeviceMemory, "lanes">> {
 async function storedFiles(): Promise<readonly string[]> {
   const kept = ["blobs", "programs", "functions", "tmp"];
   const found = kept.map(async (name) => {
-    const files = await readdir(join(folder.path, name), { recursive: true, withFileTypes: true });
+    const files = await readdir(join(server.folder, name), { recursive: true, withFileTypes: true });
     return files.filter((file) => file.isFile()).map((file) => join(name, file.name));
   });
   return (await Promise.all(found)).flat();

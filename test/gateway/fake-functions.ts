@@ -135,6 +135,17 @@ export class FakeFunctions implements Functions {
     this.#replaceCurrent(name, (version) => ({ ...version, quarantine }));
   }
 
+  /** For tests: as a failed call or a check would. */
+  damage(name: string): void {
+    const damage = { since: "2026-01-02T00:00:00.000Z", reason: "it has rotted", digest: "ab".repeat(32) };
+    this.#replaceCurrent(name, (version) => ({ ...version, damage }));
+  }
+
+  /** For tests: as a deploy of the same bytes would. */
+  heal(name: string): void {
+    this.#replaceCurrent(name, ({ damage: _, ...version }) => version);
+  }
+
   async liftQuarantine(name: string): Promise<void> {
     if (this.get(name).current.quarantine === undefined)
       throw new DawnletError("NOT_FOUND", `Function '${name}' is not in quarantine`);

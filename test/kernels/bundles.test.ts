@@ -1,6 +1,7 @@
 /** Each example bundle on a real WebGPU device against its reference on the CPU. */
 import { readdir } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
+import { seededFloats, seededRandom } from "../conformance/seeded.ts";
 import { type Argument, exampleFolder, floatsOf, loadExample, runBundle } from "./example-bundle.ts";
 import { complexMatmul } from "./reference/complex-matmul.ts";
 import { filter, filterKernels } from "./reference/filter.ts";
@@ -13,21 +14,7 @@ import { softmax } from "./reference/softmax.ts";
 import { spmm } from "./reference/spmm.ts";
 import { vectorAdd } from "./reference/vector-add.ts";
 
-/** Mulberry32: the same numbers in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-function floats(length: number, seed = 1): Float32Array {
-  const random = seeded(seed);
-  return Float32Array.from({ length }, () => random() * 2 - 1);
-}
+const floats = (length: number, seed = 1) => seededFloats(length, seed);
 
 function tensor(data: Argument["data"], ...shape: number[]): Argument {
   return { shape, data };
@@ -161,7 +148,7 @@ describe("jacobi", () => {
 describe("filter", () => {
   it.each([0, 1, 2])("kind %i agrees with the reference, edges included", async (kind) => {
     const [width, height] = [37, 21];
-    const random = seeded(3);
+    const random = seededRandom(3);
     const image = Uint8Array.from({ length: width * height * 4 }, () => random() * 256);
     const inputs = { image: tensor(image, height, width, 4) };
     const { filtered } = await runBundle(await loadExample("filter"), inputs, { kind });
@@ -188,7 +175,7 @@ describe("spmm", () => {
   const [rows, k, n] = [50, 30, 45];
 
   function sparse() {
-    const random = seeded(5);
+    const random = seededRandom(5);
     const rowOffsets = [0];
     const columns: number[] = [];
     for (let row = 0; row < rows; row++) {

@@ -1,6 +1,6 @@
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
-import { addContainmentMetrics, addQuarantineMetric } from "../../../gateway/api/containment-metrics.ts";
+import { addContainmentMetrics, addTroubleMetrics } from "../../../gateway/api/containment-metrics.ts";
 import { HealthRecord } from "../../../runtime/supervisor/incident.ts";
 import { FakeFunctions } from "../fake-functions.ts";
 
@@ -30,14 +30,18 @@ test("losses, reruns and the last recovery are counted as they are reported", as
     expect(text).toContain(line);
 });
 
-test("a version in quarantine has a sample as long as it is there", async () => {
+test.each([
+  ["quarantined", "quarantine", "liftQuarantine"],
+  ["damaged", "damage", "heal"],
+] as const)("a %s version has a sample as long as it is so", async (trouble, begin, end) => {
   const registry = new Registry();
   const functions = new FakeFunctions();
-  addQuarantineMetric(registry, functions);
-  const sample = 'dawnlet_quarantined{function_name="add",version="1"} 1';
-  expect(await registry.metrics()).not.toContain(sample);
-  functions.quarantine("add");
-  expect(await registry.metrics()).toContain(sample);
-  await functions.liftQuarantine("add");
-  expect(await registry.metrics()).not.toContain(sample);
+  addTroubleMetrics(registry, functions);
+  const sample = /^dawnlet_\w+\{.*$/gm;
+  const samples = async () => (await registry.metrics()).match(sample) ?? [];
+  expect(await samples()).toEqual([]);
+  functions[begin]("add");
+  expect(await samples()).toEqual([`dawnlet_${trouble}{function_name="add",version="1"} 1`]);
+  await functions[end]("add");
+  expect(await samples()).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { createApp } from "../../../gateway/app.ts";
+import type { FunctionStatus } from "../../../gateway/functions/functions.ts";
 import { DawnletError } from "../../../kernels/errors.ts";
 import { FakeFunctions } from "../fake-functions.ts";
 
@@ -178,6 +179,18 @@ describe("managing", () => {
     expect((await (await app.request("/v1/functions/add")).json()).current).not.toHaveProperty("quarantine");
     expect((await lift("add")).status).toBe(404);
     expect((await lift("nothing")).status).toBe(404);
+  });
+
+  test("shows damage until it is healed, in the list as well", async () => {
+    const shown = async () => (await (await app.request("/v1/functions/add")).json()).current;
+    expect(await shown()).not.toHaveProperty("damage");
+    functions.damage("add");
+    expect((await shown()).damage).toMatchObject({ reason: "it has rotted", digest: "ab".repeat(32) });
+    const { functions: listed } = await (await app.request("/v1/functions")).json();
+    const damaged = listed.filter(({ current }: FunctionStatus) => current.damage !== undefined);
+    expect(damaged.map(({ name }: FunctionStatus) => name)).toEqual(["add"]);
+    functions.heal("add");
+    expect(await shown()).not.toHaveProperty("damage");
   });
 
   test("removes a function once", async () => {

@@ -69,12 +69,12 @@ export class FakeDevice implements DeviceLink {
 
   async stop(): Promise<void> {}
 
-  /** Ends the oldest run of a Program. */
-  end(id: string, error?: DawnletError): void {
+  /** Ends the oldest run of a Program. @param loadMs that it says the weights took to come in. */
+  end(id: string, error?: DawnletError, loadMs = 0): void {
     const index = this.running.findIndex((one) => one.id === id);
     const [{ settle }] = this.running.splice(index, 1) as [Running];
-    const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 1 };
-    if (error === undefined) settle.resolve({ outputs: [], timing, loadMs: 0 });
+    const timing = { loadMs, queueMs: 0, encodeMs: 0, executeMs: 1 };
+    if (error === undefined) settle.resolve({ outputs: [], timing, loadMs });
     else settle.reject(error);
   }
 

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Admission, Turn } from "../../../gateway/devices/admission.ts";
+import { Estimates } from "../../../gateway/devices/estimates.ts";
 import type { ResidenceSettings } from "../../../gateway/devices/residence.ts";
-import { type Admission, Residency, type Turn } from "../../../gateway/devices/residency.ts";
+import { Residency } from "../../../gateway/devices/residency.ts";
 import { evictionPolicies } from "../../../gateway/scheduler/eviction/policies.ts";
 import type { Eviction } from "../../../gateway/scheduler/eviction/victims.ts";
 
@@ -94,6 +96,33 @@ describe("admission", () => {
     const alone = residency.admit("b", 4, "b3", 2);
     expect(alone).toMatchObject({ type: "refuse", error: { code: "OUT_OF_MEMORY" } });
   });
+});
+
+test("what is known from before decides who goes, and is mixed with what is measured now", () => {
+  const leaves = (estimates: Estimates) => {
+    const policy = evictionPolicies.cost;
+    const residency = new Residency<string>({ policy, budgetBytes: 10, alignment: 1, estimates });
+    for (const [i, id] of ["a", "b", "c"].entries()) {
+      residency.register(id, id, [{ digest: id, sizeBytes: 5 }], plain);
+      const admission = residency.admit(id, i, id);
+      if (id === "c") return evicted(admission);
+      residency.ran(id, i, 80, 1);
+    }
+  };
+  // Both were used once, `a` before `b`; their first loads measure nothing.
+  expect(leaves(new Estimates())).toEqual(["a"]);
+  const known = new Estimates();
+  known.restore({
+    programs: [
+      { id: "a", loadMs: 100, executeMs: 11 },
+      { id: "b", loadMs: 1 },
+    ],
+  });
+  expect(leaves(known)).toEqual(["b"]);
+  expect(known.figures().programs).toEqual([
+    { id: "a", loadMs: 100, executeMs: 8 },
+    { id: "b", loadMs: 1, executeMs: 1 },
+  ]);
 });
 
 describe("waiting", () => {

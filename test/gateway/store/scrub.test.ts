@@ -32,8 +32,13 @@ describe("scrub()", () => {
     await rot(store.programs.path(program));
     expect((await stat(store.blobs.path(damaged))).mtimeMs).toBe(sealedAt);
 
-    const report = await scrub({ store, ...unhurried });
+    const checked = new Map<string, boolean>();
+    const onChecked = (digest: string, isIntact: boolean) => void checked.set(digest, isIntact);
+    const report = await scrub({ store, ...unhurried, onChecked });
     expect(report).toMatchObject({ blobs: 4, bytes: 15_012 });
+    expect(checked).toEqual(
+      new Map([...whole.map((digest) => [digest, true] as const), [damaged, false], [program, false]]),
+    );
     expect(new Set(report.damaged)).toEqual(new Set([damaged, program]));
     expect(new Date((await stat(store.blobs.path(damaged))).mtimeMs).getFullYear()).toBeGreaterThan(2020);
     for (const digest of whole)

@@ -80,6 +80,7 @@ async function readThrough(
 
 const corrupt = (digest: string) => ({
   code: "CORRUPT_DATA",
+  details: { digest },
   message: expect.stringMatching(`${digest}.*deploy the function again`),
 });
 

@@ -6,8 +6,8 @@ import {
   evictionPolicies,
   evictionPolicyNames,
 } from "../../../../gateway/scheduler/eviction/policies.ts";
+import { seededRandom } from "../../../conformance/seeded.ts";
 import { mebibyte } from "./residents.ts";
-import { seeded } from "./seeded.ts";
 import { type Call, type MissRatios, type SimulatedFunction, simulateCache } from "./simulate-cache.ts";
 
 const functionCount = 120;
@@ -55,7 +55,7 @@ function swapSome(places: number[], count: number, random: () => number): void {
 }
 
 function simulateAll(seed: number, share: number) {
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const functions = anyFunctions(random);
   const trace = anyTrace(random);
   const totalBytes = functions.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -6,7 +6,7 @@ import {
   usesPerSecond,
   withUse,
 } from "../../../../gateway/scheduler/eviction/use-rate.ts";
-import { seeded } from "./seeded.ts";
+import { seededRandom } from "../../../conformance/seeded.ts";
 
 const halfLifeMs = 60_000;
 const anyTimes = fc
@@ -72,7 +72,7 @@ describe("UseRate", () => {
   it("scatters around the rate of random calls as much as its documentation says", () => {
     const perSecond = 1 / 6;
     const samples = Array.from({ length: 400 }, (_, i) => {
-      const random = seeded(i + 1);
+      const random = seededRandom(i + 1);
       let rate = neverUsed(120_000);
       let atMs = 0;
       for (;;) {

@@ -1,0 +1,70 @@
+/**
+ * What becomes of a run that asks for room on a device: it runs, waits, or is refused, with the reason in words for
+ * people. residency.ts decides which.
+ */
+import { DawnletError } from "../../kernels/errors.ts";
+import { formatBytes } from "../cli/text.ts";
+import type { Eviction } from "../scheduler/eviction/victims.ts";
+import type { Residence } from "./residence.ts";
+
+/** What to do for a run: evict and run in this order; wait until `advance` names it; or give up. */
+export type Admission =
+  | { readonly type: "run"; readonly evict: readonly Eviction[] }
+  | { readonly type: "wait" }
+  | Refusal;
+
+export interface Refusal {
+  readonly type: "refuse";
+  readonly error: DawnletError;
+}
+
+/** A waiting run whose turn it is. */
+export interface Turn<W> {
+  readonly waiter: W;
+  readonly admission: Exclude<Admission, { readonly type: "wait" }>;
+}
+
+/** What to do after something changed: evict, then the turns in their order. */
+export interface Advance<W> {
+  readonly evict: readonly Eviction[];
+  readonly turns: readonly Turn<W>[];
+}
+
+type Refused = Pick<Residence, "label" | "sizeBytes">;
+
+/** @param roomBytes for weights in all, as below. */
+export function tooLarge({ label, sizeBytes }: Refused, roomBytes: number): Refusal {
+  return refusal(
+    "OUT_OF_MEMORY",
+    `Cannot load function '${label}' as its weights take ${formatBytes(sizeBytes)}: the device has room for ${formatBytes(roomBytes)} of weights (serve --device-memory)`,
+  );
+}
+
+/** @param extraBytes that the device lacks though we saw some. @param known Programs, on the device or not. */
+export function noRoom(
+  { label, sizeBytes }: Refused,
+  roomBytes: number,
+  extraBytes: number,
+  known: Iterable<Readonly<Residence>>,
+): Refusal {
+  const pinned = [...known].filter((one) => one.isOn && one.settings.isPinned);
+  const why =
+    pinned.length > 0
+      ? `${formatBytes(pinned.reduce((sum, one) => sum + one.sizeBytes, 0))} of ${formatBytes(roomBytes)} are pinned by other functions`
+      : `the device is ${formatBytes(extraBytes)} short, and there is nothing left to evict`;
+  return refusal(
+    "OUT_OF_MEMORY",
+    `Cannot load function '${label}', whose weights take ${formatBytes(sizeBytes)}: ${why}`,
+  );
+}
+
+export function queueFull({ label }: Refused, waiting: number): Refusal {
+  return refusal(
+    "QUEUE_FULL",
+    `Cannot take a call of '${label}' now: ${waiting} calls wait for device memory already`,
+  );
+}
+
+function refusal(code: "OUT_OF_MEMORY" | "QUEUE_FULL", message: string): Refusal {
+  return { type: "refuse", error: new DawnletError(code, message) };
+}

@@ -1,0 +1,26 @@
+/** How much more is to go where a device had no room for a Program though the gateway saw some. */
+import { DawnletError } from "../../kernels/errors.ts";
+import type { OwnedProgram } from "./owner.ts";
+
+/**
+ * The first failure evicts as much as the device lacks by its own count. What is free then may be in pieces, between
+ * weights that are coming in and cannot be moved: each further one evicts twice as much, the last all there is.
+ */
+const maxAttempts = 6;
+
+/** Bytes that are to go before a run is tried again; undefined where it is not. @param attempt that failed; the first is 1. */
+export function bytesToEvict(
+  error: unknown,
+  { weights }: Pick<OwnedProgram, "weights">,
+  attempt: number,
+): number | undefined {
+  if (!(error instanceof DawnletError) || attempt >= maxAttempts) return undefined;
+  // A load that it had joined was given up by others.
+  if (error.code === "CANCELLED") return 0;
+  const needed = error.details?.neededBytes;
+  if (error.code !== "OUT_OF_MEMORY" || typeof needed !== "number" || needed <= 0) return undefined;
+  if (attempt === 1) return needed;
+  if (attempt === maxAttempts - 1) return Number.POSITIVE_INFINITY;
+  const sizeBytes = weights.reduce((sum, weight) => sum + weight.sizeBytes, 0);
+  return Math.max(needed, sizeBytes * 2 ** (attempt - 2));
+}
