@@ -17,7 +17,7 @@ import { FunctionDevice } from "../devices/function-device.ts";
 import { warnOfPinned } from "../devices/managed-device.ts";
 import type { StoredBlob } from "../store/blobs.ts";
 import { checkFunctionName } from "../store/names.ts";
-import { damagedDigest, findDamage, healedRecord, namingDamaged } from "./damage.ts";
+import { findDamage, healedRecord } from "./damage.ts";
 import { type Deployed, deployFailure, deployUpload } from "./deploy.ts";
 import type {
   DeployProgress,
@@ -31,19 +31,11 @@ import type {
 } from "./functions.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import { OnnxFunction } from "./onnx-function.ts";
-import { isBlamed } from "./quarantine.ts";
 import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.ts";
 import type { SharedBackends } from "./servable.ts";
+import { Troubles } from "./troubles.ts";
 import { Turns } from "./turns.ts";
-import {
-  checkOutputs,
-  findVersion,
-  newVersion,
-  refuseQuarantined,
-  retire,
-  statusOf,
-  type Version,
-} from "./version.ts";
+import { checkOutputs, findVersion, newVersion, refuseQuarantined, retire, type Version } from "./version.ts";
 import { WgslFunction } from "./wgsl-function.ts";
 
 const log = getLogger(["dawnlet", "functions"]);
@@ -66,6 +58,7 @@ export class Registry implements Functions {
   readonly #backends: SharedBackends;
   readonly #limits: BundleLimits;
   readonly #now: () => Date;
+  readonly #troubles: Troubles;
   readonly #entries = new Map<string, Entry>();
   readonly #memory: MemoryRecords;
   /** Changes of one function go one after another. */
@@ -77,6 +70,11 @@ export class Registry implements Functions {
     this.#memory = new MemoryRecords(backends.store.records);
     this.#limits = limits;
     this.#now = now;
+    this.#troubles = new Troubles({
+      versions: () => this.#versions(),
+      keep: (version) => this.#keep(version),
+      now,
+    });
   }
 
   get ready(): boolean {
@@ -163,7 +161,7 @@ export class Registry implements Functions {
       const current = entry?.versions.at(-1);
       if (current !== undefined && current.record.digest === blob.digest) {
         await this.#heal(current, blob, onProgress);
-        await this.#lift(this.#find(name, undefined));
+        await this.#troubles.lift(this.#find(name, undefined));
         return { function: this.get(name), changed: false };
       }
       const number = (current?.number ?? 0) + 1;
@@ -174,7 +172,7 @@ export class Registry implements Functions {
       const removed = versions.splice(0, Math.max(0, versions.length - keptVersions));
       this.#entries.set(name, { versions });
       // What others have of these bytes was written again, where it was damaged.
-      this.#forgetDamage(reachableFrom(version.record));
+      this.#troubles.intact(reachableFrom(version.record));
       this.#applyMemory(name);
       for (const old of removed) {
         await store.functions.removeVersion(name, old.number);
@@ -240,13 +238,13 @@ export class Registry implements Functions {
     progress({ phase: "store", message: `checking version ${number}, which has the same bytes` });
     const needed = new Set(reachableFrom(version.record));
     const damage = await findDamage(store, version.record);
-    this.#forgetDamage(needed.difference(damage));
+    this.#troubles.intact(needed.difference(damage));
     if (damage.size === 0) return;
     const digests = [...damage].join(", ");
     log.warn("{name} version {number} is damaged and is built again: {digests}", { name, number, digests });
     const again = await this.#build(name, number, upload, progress);
     const missing = await findDamage(store, version.record);
-    this.#forgetDamage(needed.difference(missing));
+    this.#troubles.intact(needed.difference(missing));
     if (missing.size > 0) {
       const record = healedRecord(version.record, again.record, missing);
       await store.functions.writeVersion(name, number, record);
@@ -275,7 +273,7 @@ export class Registry implements Functions {
   async liftQuarantine(name: string): Promise<void> {
     const barred = this.#entry(name).versions.filter(({ record }) => record.quarantine !== undefined);
     if (barred.length === 0) throw new DawnletError("NOT_FOUND", `Function '${name}' is not in quarantine`);
-    for (const version of barred) await this.#lift(version);
+    for (const version of barred) await this.#troubles.lift(version);
   }
 
   async invoke({ name, version: wanted, outputs, ...call }: Invocation): Promise<InvocationResult> {
@@ -287,10 +285,7 @@ export class Registry implements Functions {
       const served = await version.servable.run(outputs === undefined ? call : { ...call, outputs });
       return { version: this.#currentStatus(version), ...served };
     } catch (error) {
-      if (isBlamed(error)) await this.#strike(version, error);
-      // Others that were on the device with the call that gave the third strike are not run again.
-      else if (isDeviceLost(error)) refuseQuarantined(version);
-      throw this.#asDamaged(version, error);
+      throw await this.#troubles.failed(version, error);
     } finally {
       if (--version.running === 0) version.onIdle?.();
     }
@@ -319,19 +314,13 @@ export class Registry implements Functions {
       const program = await found.servable.inspect();
       return { ...this.#currentStatus(found), program };
     } catch (error) {
-      throw this.#asDamaged(found, error);
+      throw this.#troubles.damaged(found, error);
     }
   }
 
   /** What a check of the stored bytes has found. */
   noteChecked(digest: string, isIntact: boolean): void {
-    if (isIntact) {
-      this.#forgetDamage([digest]);
-      return;
-    }
-    const reason = `A check found that stored ${digest} has other bytes: deploy the function again`;
-    for (const version of this.#versions())
-      if (reachableFrom(version.record).includes(digest)) this.#noteDamage(version, digest, reason);
+    this.#troubles.checked(digest, isIntact);
   }
 
   #entry(name: string): Entry {
@@ -389,61 +378,13 @@ export class Registry implements Functions {
     return newVersion({ name, number, record, servable, device });
   }
 
-  /** The error as a caller is to see it, where damage is why the call failed; the damage is noted. */
-  #asDamaged(version: Version, error: unknown): unknown {
-    const digest = damagedDigest(error);
-    if (error instanceof Error && digest !== undefined) this.#noteDamage(version, digest, error.message);
-    return namingDamaged(version, error);
-  }
-
-  #noteDamage(version: Version, digest: string, reason: string): void {
-    const { name, number, damage } = version;
-    if (!damage.note(digest, reason, this.#now())) return;
-    version.status = statusOf(version);
-    log.error("{name} version {number} is damaged: {reason}", { name, number, reason });
-  }
-
-  #forgetDamage(digests: Iterable<string>): void {
-    const intact = new Set(digests);
-    for (const version of this.#versions())
-      if (version.damage.forget(intact)) version.status = statusOf(version);
-  }
-
   #versions(): IteratorObject<Version> {
     return this.#entries.values().flatMap(({ versions }) => versions);
   }
 
-  async #strike(version: Version, error: DawnletError): Promise<void> {
-    const { name, number, strikes } = version;
-    const quarantine = strikes.note(error.message, this.#now());
-    log.warn("{name} version {number} has lost its device: {reason}", {
-      name,
-      number,
-      reason: error.message,
-    });
-    if (quarantine === undefined) return;
-    log.error("{name} version {number} is in quarantine", { name, number, ...quarantine });
-    await this.#mark(version, { ...version.record, quarantine }).catch((cause: unknown) =>
-      log.error("the quarantine of {name} cannot be kept: {cause}", { name, cause }),
-    );
-  }
-
-  async #lift(version: Version): Promise<void> {
-    const { quarantine, ...record } = version.record;
-    if (quarantine === undefined) return;
-    version.strikes.clear();
-    await this.#mark(version, record);
-    log.info("the quarantine of {name} version {number} is lifted", {
-      name: version.name,
-      number: version.number,
-    });
-  }
-
-  /** Holds at once, and is kept unless the version has been removed meanwhile. */
-  async #mark(version: Version, record: VersionRecord): Promise<void> {
-    const { name, number } = version;
-    version.record = record;
-    version.status = statusOf(version);
+  /** Unless it has been removed meanwhile. */
+  async #keep(version: Version): Promise<void> {
+    const { name, number, record } = version;
     const isDeployed = this.#entries.get(name)?.versions.includes(version) === true;
     if (isDeployed) await this.#backends.store.functions.writeVersion(name, number, record);
   }
@@ -472,8 +413,4 @@ export class Registry implements Functions {
       log.warn("what earlier deploys have left cannot be deleted: {error}", { error }),
     );
   }
-}
-
-function isDeviceLost(error: unknown): boolean {
-  return error instanceof DawnletError && error.code === "DEVICE_LOST";
 }
