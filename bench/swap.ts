@@ -1,10 +1,9 @@
 /**
  * What swapping costs: each model resident on the device, its weights brought in without a run (loaded), swapped in from
- * host memory for a run, cold from the disk, against
- * ONNX Runtime Web with its session kept and made anew. The bound of a swapped call is the longer of two times that
+ * host memory for a run, cold from the disk, against ONNX Runtime Web with its session kept and made anew. The bound of a swapped call is the longer of two times that
  * cannot be avoided: uploading its weights at the raw rate, measured in the same rounds, and running it.
  *
- *   npm run bench -- swap [wide] [mobilenetV2] … [--null | --adapter] [--rounds N] [--no-ort]
+ *   npm run bench -- swap [tables] [wide] [mobilenetV2] … [--null | --adapter] [--rounds N] [--no-ort]
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -26,6 +25,8 @@ import { swapModels } from "./swap/models.ts";
 
 const ways = ["resident", "loaded", "swapped", "cold", "ortKept", "ortRecreated"] as const;
 type Way = (typeof ways)[number];
+
+const warmUps = 5;
 
 interface Setup {
   readonly found: FoundAdapter;
@@ -103,11 +104,6 @@ async function measureModel(name: string, setup: Setup): Promise<ModelResult> {
     const call = () => timed(() => device.run({ program: "model", inputs }));
     const ort = hasOrt ? await start(new URL("./swap/ort-main.ts", import.meta.url), environment) : undefined;
     await ort?.call("open", { ...adapter, modelPath });
-    /** What is read a second time stays there. */
-    const keepInHostMemory = async () => {
-      await device.evict("model");
-      await load();
-    };
     const measure: Record<Way | "raw", () => Promise<number>> = {
       raw: async () => (await raw.call("measure")).result as number,
       resident: call,
@@ -123,25 +119,25 @@ async function measureModel(name: string, setup: Setup): Promise<ModelResult> {
       cold: async () => {
         // With its last Program the device gives all memory back, host memory included.
         await device.unload("model");
-        const ms = await timed(async () => {
-          await Promise.all([load(), device.run({ program: "model", inputs })]);
-        });
-        await keepInHostMemory();
-        return ms;
+        return timed(() => Promise.all([load(), device.run({ program: "model", inputs })]));
       },
       ortKept: async () => (await ort!.call("kept")).result as number,
       ortRecreated: async () => (await ort!.call("recreated")).result as number,
     };
     await load();
     await call();
-    await keepInHostMemory();
+    // What is read a second time stays in host memory; and fresh memory is slower for a while.
+    for (let i = 0; i < warmUps; i++) await measure.loaded();
     const samples = Object.fromEntries(
       (["raw", ...ways] as const).map((way) => [way, []]),
     ) as unknown as Samples;
-    for (let round = 0; round < rounds; round++) {
-      for (const way of ["raw", ...ways] as const)
-        if (ort !== undefined || !way.startsWith("ort")) samples[way].push(await measure[way]());
-    }
+    const warm = (["raw", ...ways] as const).filter(
+      (way) => way !== "cold" && (hasOrt || !way.startsWith("ort")),
+    );
+    for (let round = 0; round < rounds; round++)
+      for (const way of warm) samples[way].push(await measure[way]());
+    // At last: each one gives the memory back that the others have warmed.
+    for (let round = 0; round < rounds; round++) samples.cold.push(await measure.cold());
     return { weightBytes, ...ratiosOf(samples), samples };
   } finally {
     for (const child of children) await child.stop();
