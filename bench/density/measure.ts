@@ -31,7 +31,7 @@ const traceFile = new URL("../../../shared/traces/torpor-203x31.csv", import.met
 export const deadlineFactor = 5;
 export const deadlineConstantMs = 10;
 /** Of the calls a second that a device could answer one after the other. */
-export const loadShare = 0.25;
+export const loadShare = 0.08;
 /** The first calls of a run, as a part of those that count: policies learn from them. */
 const leadShare = 0.25;
 const soloRuns = 7;

@@ -57,7 +57,7 @@ export function parseSettings(args: readonly string[]): DensitySettings {
     loads: named.length > 0 ? named : loads,
     functions: Math.min(traceFunctions, Math.round(numbers.functions ?? traceFunctions)),
     scale: numbers.scale ?? 1,
-    seconds: numbers.seconds ?? 14,
+    seconds: numbers.seconds ?? 16,
     rate: numbers.rate,
     hasOrt,
   };
