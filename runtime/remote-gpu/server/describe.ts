@@ -1,0 +1,24 @@
+/** What a remote client is told of the device that it shares. */
+import type { RemoteAdapterDescription } from "../protocol.ts";
+
+/** @param budgetBytes of one client: no buffer of its can be larger. */
+export function describeRemote(
+  device: GPUDevice,
+  budgetBytes = Number.POSITIVE_INFINITY,
+): RemoteAdapterDescription {
+  const limits: Record<string, number> = {};
+  for (const name in device.limits) {
+    const value: unknown = device.limits[name as keyof GPUSupportedLimits];
+    if (typeof value === "number") limits[name] = value;
+  }
+  for (const name of ["maxBufferSize", "maxStorageBufferBindingSize"] as const)
+    if (limits[name] !== undefined) limits[name] = Math.min(limits[name], budgetBytes);
+  const { vendor = "", architecture = "", device: name = "", description = "" } = device.adapterInfo ?? {};
+  const isFallbackAdapter =
+    (device.adapterInfo as { isFallbackAdapter?: boolean } | undefined)?.isFallbackAdapter === true;
+  return {
+    features: [...device.features],
+    limits,
+    info: { vendor, architecture, device: name, description, isFallbackAdapter },
+  };
+}

@@ -1,0 +1,54 @@
+/** What one client of a device has made there, by the ids that it chose: it reaches nobody else's. */
+
+interface Kinds {
+  readonly buffer: GPUBuffer;
+  readonly bindGroupLayout: GPUBindGroupLayout;
+  readonly pipelineLayout: GPUPipelineLayout;
+  readonly bindGroup: GPUBindGroup;
+  readonly shaderModule: GPUShaderModule;
+  readonly computePipeline: GPUComputePipeline;
+  readonly querySet: GPUQuerySet;
+  readonly commandBuffer: GPUCommandBuffer;
+}
+export type ObjectKind = keyof Kinds;
+
+/** A command names what is not there: an object that was never made, that is invalid, or another's. */
+export class InvalidObject extends Error {}
+
+/** Of all kinds, for one client. */
+const maxObjects = 2 ** 18;
+
+export class RemoteObjects {
+  readonly #objects = new Map<number, { readonly kind: ObjectKind; readonly gpu: Kinds[ObjectKind] }>();
+
+  add<K extends ObjectKind>(kind: K, id: number, gpu: Kinds[K]): void {
+    if (this.#objects.has(id)) throw new InvalidObject(`There is an object ${id} already`);
+    if (this.#objects.size >= maxObjects)
+      throw new InvalidObject(`More than ${maxObjects} objects: destroy some, or let them be collected`);
+    this.#objects.set(id, { kind, gpu });
+  }
+
+  /** @throws InvalidObject */
+  get<K extends ObjectKind>(kind: K, id: number): Kinds[K] {
+    const object = this.#objects.get(id);
+    if (object?.kind !== kind)
+      throw new InvalidObject(`A ${kind} is invalid: it was not made, or not successfully`);
+    return object.gpu as Kinds[K];
+  }
+
+  find(id: number): { readonly kind: ObjectKind; readonly gpu: Kinds[ObjectKind] } | undefined {
+    return this.#objects.get(id);
+  }
+
+  remove(id: number): void {
+    this.#objects.delete(id);
+  }
+
+  *all<K extends ObjectKind>(kind: K): Generator<Kinds[K]> {
+    for (const object of this.#objects.values()) if (object.kind === kind) yield object.gpu as Kinds[K];
+  }
+
+  clear(): void {
+    this.#objects.clear();
+  }
+}
