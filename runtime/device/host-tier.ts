@@ -4,7 +4,8 @@
  * comes in piece by piece and can be uploaded from while it does.
  *
  * What is read for the first time only passes through: a cold start does not pay for a second copy, and what stays on
- * the device has none. What is read again was evicted in between, and is kept for the next time.
+ * the device has none. What is read again was evicted in between, and is kept for the next time; and so is everything
+ * once the device had no room for all.
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { WeightSource } from "./api.ts";
@@ -57,6 +58,8 @@ export class HostTier {
   readonly #readers = new Map<string, Reader>();
   readonly #passing: Uint8Array<ArrayBuffer>[] = [];
   #memory: HostMemory = heap;
+  /** What comes onto the device is likely to leave it. */
+  #isDeviceShort = false;
   #bytes = 0;
 
   constructor({ source, budgetBytes }: HostTierOptions) {
@@ -77,6 +80,11 @@ export class HostTier {
     this.#memory = memory;
   }
 
+  /** A Program had to leave the device. */
+  noteEviction(): void {
+    this.#isDeviceShort = true;
+  }
+
   /** A Program that reads these, each digest once, is known from now on: they are worth keeping. */
   addReader(digests: Iterable<string>): void {
     for (const digest of digests) {
@@ -94,13 +102,16 @@ export class HostTier {
       const blob = this.#blobs.get(digest);
       if (blob?.isWhole) this.#drop(digest, blob);
     }
+    // Nothing is on the device any more either.
+    if (this.#readers.size === 0) this.#isDeviceShort = false;
   }
 
   open(digest: string, sizeBytes: number): HostBlob {
     const known = this.#blobs.get(digest);
     if (known?.isWhole && known.sizeBytes === sizeBytes) return this.#reopen(digest, known);
-    const isKept =
-      known === undefined && this.#readers.get(digest)?.wasRead === true && this.#makeRoom(sizeBytes);
+    const reader = this.#readers.get(digest);
+    const isWorthKeeping = reader !== undefined && (reader.wasRead || this.#isDeviceShort);
+    const isKept = known === undefined && isWorthKeeping && this.#makeRoom(sizeBytes);
     return isKept ? this.#keep(digest, sizeBytes) : this.#pass(digest);
   }
 

@@ -125,6 +125,7 @@ export class DeviceService implements DeviceApi {
     const loaded = this.#programs.get(id);
     if (loaded === undefined) return;
     loaded.evict();
+    this.#host.noteEviction();
     this.#evicted.delete(loaded);
     this.#evicted.add(loaded);
     this.#limitPipelines();

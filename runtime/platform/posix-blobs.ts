@@ -1,11 +1,14 @@
 /**
  * Positioned reads of weight files. Used by Node and Deno.
- * A model's weights are many reads of few files: files stay open until they have not been read for a while.
+ * A large weight is many reads of one file: files stay open until they have not been read for a while. A model has a
+ * hundred small ones, for which the detour by the thread pool costs ten times what the read does while the system has
+ * the file in memory: small reads are done at once, until one of them had to wait for the disk.
  * What a file has to be like, the caller checks each time it was opened.
  */
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import fs from "node:fs";
 import { clearInterval, setInterval } from "node:timers";
+import { promisify } from "node:util";
 import { DawnletError } from "../../kernels/errors.ts";
 import type { BlobStatus } from "../device/blob-seal.ts";
 import type { BlobCheck, BlobFile } from "./platform.ts";
@@ -16,8 +19,27 @@ const idleMs = 5000;
 /** Hashing one takes less than a millisecond: calls that are running go on in between. */
 const hashPieceBytes = 2 ** 20;
 
+/** A read of at most so much is done at once: some 0.1 ms of copying. */
+const smallBytes = 2 ** 20;
+/** A read, or an opening, that took longer has waited for a disk: for a while the thread pool waits for it. */
+const slowMs = 2;
+const slowForMs = 1000;
+let slowUntil = Number.NEGATIVE_INFINITY;
+
+const openLater = promisify(fs.open);
+const statLater = promisify(fs.fstat);
+const chmodLater = promisify(fs.fchmod);
+const utimesLater = promisify(fs.futimes);
+/** Of bytes that were read. */
+const readLater = (fd: number, into: Uint8Array, at: number, offset: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    fs.read(fd, into, at, into.byteLength - at, offset, (error, bytesRead) =>
+      error === null ? resolve(bytesRead) : reject(error),
+    );
+  });
+
 interface OpenFile {
-  readonly handle: Promise<FileHandle>;
+  readonly fd: Promise<number>;
   readers: number;
   usedAt: number;
 }
@@ -35,10 +57,14 @@ export async function readBlob(
 ): Promise<void> {
   const file = take(path, check);
   try {
-    const handle = await file.handle;
+    const fd = await file.fd;
     let filled = 0;
     while (filled < target.byteLength) {
-      const { bytesRead } = await handle.read(target, filled, target.byteLength - filled, offset + filled);
+      const isSmall = target.byteLength - filled <= smallBytes;
+      const bytesRead =
+        isSmall && isDiskFast()
+          ? atOnce(() => fs.readSync(fd, target, filled, target.byteLength - filled, offset + filled))
+          : await readLater(fd, target, filled, offset + filled);
       if (bytesRead === 0) throw tooShort(path, offset, target.byteLength, filled);
       filled += bytesRead;
     }
@@ -52,32 +78,44 @@ export async function readBlob(
 }
 
 function take(path: string, check: BlobCheck | undefined): OpenFile {
-  const file = openFiles.get(path) ?? { handle: openChecked(path, check), readers: 0, usedAt: 0 };
+  const file = openFiles.get(path) ?? { fd: openChecked(path, check), readers: 0, usedAt: 0 };
   file.readers++;
   openFiles.delete(path);
   openFiles.set(path, file);
   return file;
 }
 
-async function openChecked(path: string, check: BlobCheck | undefined): Promise<FileHandle> {
-  const handle = await open(path, "r");
+async function openChecked(path: string, check: BlobCheck | undefined): Promise<number> {
+  const fd = isDiskFast() ? atOnce(() => fs.openSync(path, "r")) : await openLater(path, "r");
   try {
-    await check?.(blobFile(handle));
+    await check?.(blobFile(fd));
   } catch (error) {
-    await handle.close();
+    fs.close(fd);
     throw error;
   }
-  return handle;
+  return fd;
 }
 
-function blobFile(handle: FileHandle): BlobFile {
+function isDiskFast(): boolean {
+  return performance.now() >= slowUntil;
+}
+
+function atOnce<T>(action: () => T): T {
+  const startedAt = performance.now();
+  const result = action();
+  const now = performance.now();
+  if (now - startedAt > slowMs) slowUntil = now + slowForMs;
+  return result;
+}
+
+function blobFile(fd: number): BlobFile {
   return {
-    status: () => statusOf(handle),
-    digest: () => digestOf(handle),
+    status: () => statusOf(fd),
+    digest: () => digestOf(fd),
     async setModified(timeMs) {
       try {
-        await handle.chmod(0o400);
-        await handle.utimes(Date.now() / 1000, timeMs / 1000);
+        await chmodLater(fd, 0o400);
+        await utimesLater(fd, Date.now() / 1000, timeMs / 1000);
       } catch (error) {
         // Another's file, a disk mounted read-only, a file system without times.
         if (systemCode(error) === undefined) throw error;
@@ -86,16 +124,17 @@ function blobFile(handle: FileHandle): BlobFile {
   };
 }
 
-async function statusOf(handle: FileHandle): Promise<BlobStatus> {
-  const { size, ino, mtimeMs, ctimeMs } = await handle.stat();
+async function statusOf(fd: number): Promise<BlobStatus> {
+  // Of an open file this never waits for a disk.
+  const { size, ino, mtimeMs, ctimeMs } = isDiskFast() ? fs.fstatSync(fd) : await statLater(fd);
   return { sizeBytes: size, inode: ino, modifiedMs: mtimeMs, changedMs: ctimeMs };
 }
 
-async function digestOf(handle: FileHandle): Promise<string> {
+async function digestOf(fd: number): Promise<string> {
   const hash = createHash("sha256");
   const piece = new Uint8Array(hashPieceBytes);
   for (let offset = 0; ; ) {
-    const { bytesRead } = await handle.read(piece, 0, hashPieceBytes, offset);
+    const bytesRead = await readLater(fd, piece, 0, offset);
     if (bytesRead === 0) return hash.digest("hex");
     hash.update(piece.subarray(0, bytesRead));
     offset += bytesRead;
@@ -133,7 +172,7 @@ function closeIdle(before: number, count: number): void {
 
 function close(file: OpenFile): void {
   // One that could not be opened has told its readers so.
-  file.handle.then((handle) => handle.close()).catch(() => {});
+  file.fd.then((fd) => fs.close(fd)).catch(() => {});
 }
 
 function tooShort(path: string, offset: number, asked: number, got: number): DawnletError {

@@ -31,6 +31,18 @@ test("what a known Program reads a second time is kept", async () => {
   expect(await read(tier, "a")).toEqual(blobs.get("a"));
 });
 
+test("once a Program had to leave the device, what comes is kept at once, until nothing is known any more", async () => {
+  const tier = openTier();
+  tier.addReader(["a"]);
+  tier.noteEviction();
+  await read(tier, "a");
+  expect(tier.has("a")).toBe(true);
+  tier.removeReader(["a"]);
+  tier.addReader(["b"]);
+  await read(tier, "b");
+  expect(tier.has("b")).toBe(false);
+});
+
 test("memory that bytes passed through is used again, and never while somebody uses it", async () => {
   const tier = openTier();
   const [first, second] = [tier.open("a", sizeBytes), tier.open("b", sizeBytes)];
