@@ -3,12 +3,13 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { DawnletError } from "../../kernels/errors.ts";
 import { serveDenoHttp } from "./deno-http.ts";
-import type { OpenGpu, Platform } from "./platform.ts";
+import type { OpenGpu, Platform, ProcessOptions, Sealing } from "./platform.ts";
 import { readBlob } from "./posix-blobs.ts";
 import { posixFiles } from "./posix-files.ts";
 import { openDawn } from "./posix-gpu.ts";
+import { ownModules } from "./posix-modules.ts";
 import { paceEventLoop } from "./posix-pace.ts";
-import { connectToParent } from "./posix-parent.ts";
+import { connectToParent, inheritedVariable, pathVariable, tokenVariable } from "./posix-parent.ts";
 import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
 
 /** What is used of Deno's own. */
@@ -26,9 +27,15 @@ export const platform: Platform = {
   async spawnProcess(entry, options = {}) {
     // Lazy: most processes of ours start none.
     const { spawnChild } = await import("./posix-process.ts");
-    // No lock file is written beside the project, and nothing is asked on the terminal.
-    const run = ["run", "--allow-all", "--quiet", "--no-lock", "--no-prompt"];
-    const args = [...run, ...(options.runtimeArgs ?? []), fileURLToPath(entry)];
+    const { sealed, runtimeArgs = [] } = options;
+    const args = (linkPath: string | undefined) => [
+      "run",
+      ...(sealed === undefined ? ["--allow-all"] : sealingArgs(sealed, options, linkPath!)),
+      // No lock file is written beside the project, and nothing is asked on the terminal.
+      ...["--quiet", "--no-lock", "--no-prompt"],
+      ...runtimeArgs,
+      fileURLToPath(entry),
+    ];
     return spawnChild({ program: Deno.execPath(), args }, options);
   },
 
@@ -47,6 +54,28 @@ export const platform: Platform = {
     process.on("SIGTERM", listener);
   },
 };
+
+/** Reading what is named, and connecting once to the parent, whose socket is gone by then. */
+function sealingArgs(
+  { readable }: Sealing,
+  { environment = {} }: ProcessOptions,
+  linkPath: string,
+): readonly string[] {
+  const variables = [pathVariable, tokenVariable, inheritedVariable, ...Object.keys(environment)];
+  const paths = [...ownModules(), ...readable, linkPath];
+  const strange = [...readable, linkPath].find((path) => path.includes(","));
+  if (strange !== undefined)
+    throw new DawnletError(
+      "UNSUPPORTED",
+      `Cannot start a sealed process that may read '${strange}': no commas`,
+    );
+  return [
+    `--allow-read=${paths.join(",")}`,
+    `--allow-write=${linkPath}`,
+    `--allow-net=unix:${linkPath}`,
+    `--allow-env=${variables.join(",")}`,
+  ];
+}
 
 function openNative(): OpenGpu {
   const gpu = globalThis.navigator?.gpu;

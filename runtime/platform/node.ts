@@ -6,10 +6,11 @@ import { setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { DawnletError } from "../../kernels/errors.ts";
 import { serveNodeHttp } from "./node-http.ts";
-import type { Platform } from "./platform.ts";
+import type { Platform, Sealing } from "./platform.ts";
 import { readBlob } from "./posix-blobs.ts";
 import { posixFiles } from "./posix-files.ts";
 import { openDawn } from "./posix-gpu.ts";
+import { ownModules } from "./posix-modules.ts";
 import { paceEventLoop } from "./posix-pace.ts";
 import { connectToParent } from "./posix-parent.ts";
 import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
@@ -17,6 +18,14 @@ import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
 /** Keeps stripped and compiled sources: a child is up in 56 ms instead of 150. */
 function compileCache(): string {
   return process.env.NODE_COMPILE_CACHE ?? join(posixFiles.cacheFolder(), "node-compile-cache");
+}
+
+/**
+ * Node's permission model. Not `--allow-worker`: a thread may be started without the flags that its process has, and
+ * then may do everything.
+ */
+function sealingArgs({ readable }: Sealing): readonly string[] {
+  return ["--permission", ...[...ownModules(), ...readable].map((path) => `--allow-fs-read=${path}`)];
 }
 
 export const platform: Platform = {
@@ -35,9 +44,14 @@ export const platform: Platform = {
   async spawnProcess(entry, options = {}) {
     // Lazy: most processes of ours start none.
     const { spawnChild } = await import("./posix-process.ts");
-    const args = [...(options.runtimeArgs ?? []), fileURLToPath(entry)];
+    const { sealed, runtimeArgs = [] } = options;
+    const entryArgs = [...runtimeArgs, fileURLToPath(entry)];
+    if (sealed !== undefined) {
+      const args = [...sealingArgs(sealed), ...entryArgs];
+      return spawnChild({ program: process.execPath, args: () => args, inheritsLink: true }, options);
+    }
     const environment = { NODE_COMPILE_CACHE: compileCache(), ...options.environment };
-    return spawnChild({ program: process.execPath, args }, { ...options, environment });
+    return spawnChild({ program: process.execPath, args: () => entryArgs }, { ...options, environment });
   },
 
   spawnWorker: (entry, options = {}) => spawnThread(entry, options),

@@ -120,6 +120,12 @@ export interface ProcessOptions {
   /** Options of the runtime itself, such as `--max-old-space-size=…`; before the entry file. */
   readonly runtimeArgs?: readonly string[] | undefined;
   /**
+   * For code of strangers: the process may read these and its entry's own modules, and do nothing else with the world.
+   * It cannot write, start processes or threads, open sockets or load addons, and its environment holds only
+   * `environment`. It may use memory and time: who starts it watches that.
+   */
+  readonly sealed?: Sealing | undefined;
+  /**
    * For processes that hold hundreds of megabytes: asks the C library for huge pages where the system offers them
    * (Linux with glibc). Faulting memory in 4 KiB at a time costs more than copying a model into it.
    */
@@ -130,6 +136,11 @@ export interface ProcessOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** Aborting before the child has connected kills it. */
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface Sealing {
+  /** Absolute paths of files, and of folders with all that is in them. */
+  readonly readable: readonly string[];
 }
 
 export interface ExitStatus {

@@ -5,6 +5,7 @@
  * pipe of a random name); the child finds the path and a random token in its environment, connects and sends
  * the token first. Once connected, the folder is gone. A child notices the parent's end by the socket's end.
  */
+import type { ChildProcess } from "node:child_process";
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
@@ -13,17 +14,42 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Port } from "../port/port.ts";
 import { SocketPort } from "../port/socket-port.ts";
-import { pathVariable, tokenVariable } from "./posix-parent.ts";
+import { greetingBytes, inheritedVariable, pathVariable, tokenVariable } from "./posix-parent.ts";
 import { acceptedStream } from "./posix-socket.ts";
 
 const tokenBytes = 32;
 
 /** The parent's side of one connection. */
-export class ParentLink {
+export interface Link {
   /** What the child needs in its environment. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Where the child connects; undefined where it has its socket from its birth. */
+  readonly path: string | undefined;
+  /** To be called with the child, once. @returns its Port, when it has connected. */
+  connected(child: ChildProcess): Promise<Port>;
+  close(): Promise<void>;
+}
+
+/** For a child that may open no socket: its fourth descriptor is one. */
+export const inheritedLink: Link = {
+  environment: { [inheritedVariable]: "3" },
+  path: undefined,
+  connected: (child) =>
+    new Promise((resolve) => {
+      const socket = child.stdio[3] as Socket;
+      socket.on("error", () => {});
+      socket.once("data", (piece: Buffer) => {
+        resolve(new SocketPort(acceptedStream(socket, new Uint8Array(piece.subarray(greetingBytes)))));
+      });
+    }),
+  close: async () => {},
+};
+
+export class ParentLink implements Link {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly path: string;
   /** The Port to the first who knew the token. */
-  readonly connected: Promise<Port>;
+  readonly #connected: Promise<Port>;
   readonly #server: Server;
   readonly #folder: string | undefined;
   readonly #strangers = new Set<Socket>();
@@ -46,10 +72,15 @@ export class ParentLink {
     const token = randomBytes(tokenBytes);
     this.#server = server;
     this.#folder = folder;
+    this.path = path;
     this.environment = { [pathVariable]: path, [tokenVariable]: token.toString("hex") };
-    this.connected = new Promise((resolve) => {
+    this.#connected = new Promise((resolve) => {
       server.on("connection", (socket) => this.#admit(socket, token, resolve));
     });
+  }
+
+  connected(): Promise<Port> {
+    return this.#connected;
   }
 
   /** Makes a Port of a connection that begins with the token; ends any other. */

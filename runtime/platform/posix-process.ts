@@ -11,7 +11,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import { abortError } from "../port/abort-error.ts";
 import type { Port } from "../port/port.ts";
 import type { ChildProcess, ExitStatus, ProcessOptions } from "./platform.ts";
-import { ParentLink } from "./posix-link.ts";
+import { inheritedLink, ParentLink } from "./posix-link.ts";
 
 /** Without these programs do not find their libraries, folders or language. */
 const inheritedVariables = [
@@ -20,10 +20,13 @@ const inheritedVariables = [
   ...["SystemRoot", "SystemDrive", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PATHEXT", "ComSpec"],
 ];
 
-/** What the runtime itself is started with: its program and all that comes before the options' arguments. */
+/** How the runtime itself is started. */
 export interface RuntimeCommand {
   readonly program: string;
-  readonly args: readonly string[];
+  /** All that comes before the options' arguments. @param linkPath socket that the child connects to. */
+  readonly args: (linkPath: string | undefined) => readonly string[];
+  /** The child may not open sockets and is born with one. */
+  readonly inheritsLink?: boolean;
 }
 
 /** See `Platform.spawnProcess`. */
@@ -31,15 +34,16 @@ export async function spawnChild(command: RuntimeCommand, options: ProcessOption
   const name = options.name ?? "child process";
   const { signal } = options;
   if (signal?.aborted) throw abortError(signal, `starting the ${name}`);
-  const link = await ParentLink.listen();
-  const child = spawn(command.program, [...command.args, ...(options.args ?? [])], {
+  const link = command.inheritsLink ? inheritedLink : await ParentLink.listen();
+  const output = options.onLine ? "pipe" : "inherit";
+  const child = spawn(command.program, [...command.args(link.path), ...(options.args ?? [])], {
     env: {
-      ...inheritedEnvironment(),
+      ...(options.sealed === undefined && inheritedEnvironment()),
       ...(options.hugePages && hugePagesEnvironment()),
       ...options.environment,
       ...link.environment,
     },
-    stdio: options.onLine ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", output, output, ...(command.inheritsLink ? (["pipe"] as const) : [])],
     windowsHide: true,
   });
   if (options.onLine) {
@@ -55,7 +59,11 @@ export async function spawnChild(command: RuntimeCommand, options: ProcessOption
   const abort = (): void => gaveUp.reject(abortError(signal!, `starting the ${name}`));
   signal?.addEventListener("abort", abort, { once: true });
   try {
-    const port = await Promise.race([link.connected, gaveUp.promise, failedStart(child, exited, name)]);
+    const port = await Promise.race([
+      link.connected(child),
+      gaveUp.promise,
+      failedStart(child, exited, name),
+    ]);
     return new PosixChild(child, port, exited);
   } catch (error) {
     child.kill("SIGKILL");

@@ -16,6 +16,6 @@ export function denoPlatform(): Platform {
     ...platform,
     runtime: "deno",
     spawnProcess: (entry, options = {}) =>
-      spawnChild({ program: installed, args: [...run, fileURLToPath(entry)] }, options),
+      spawnChild({ program: installed, args: () => [...run, fileURLToPath(entry)] }, options),
   };
 }
