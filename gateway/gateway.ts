@@ -12,6 +12,8 @@ import { CompilerProcess } from "../runtime/supervisor/compiler-process.ts";
 import { DeviceProcess, type DeviceProcessOptions } from "../runtime/supervisor/device-process.ts";
 import { SessionProcesses } from "../runtime/supervisor/session-processes.ts";
 import { type AppOptions, createApp } from "./app.ts";
+import { formatBytes } from "./cli/text.ts";
+import { defaultDeviceMemory } from "./devices/device-memory.ts";
 import { keepEstimates } from "./devices/estimate-records.ts";
 import { hostMemoryBytes } from "./devices/host-memory.ts";
 import { ManagedDevice } from "./devices/managed-device.ts";
@@ -53,7 +55,6 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-const defaultDeviceBytes = 4 * 2 ** 30;
 export const defaultEviction: EvictionPolicyName = "cost";
 const log = getLogger(["dawnlet", "gateway"]);
 const loopback = new Set(["127.0.0.1", "localhost", "::1"]);
@@ -70,8 +71,10 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const store = cleanup.use(await openStore(options.dataFolder, { pid: platform.pid }));
   const { implementation } = options;
   const adapter = await findAdapter(platform, { wish: options.adapter, implementation });
-  const hostBytes = options.hostBytes ?? Math.floor((await hostMemoryBytes()) / 2);
-  const backends = startBackends({ ...options, hostBytes }, store, adapter);
+  const allBytes = await hostMemoryBytes();
+  const hostBytes = options.hostBytes ?? Math.floor(allBytes / 2);
+  const deviceBytes = options.deviceBytes ?? (await deviceMemory(adapter, allBytes));
+  const backends = startBackends({ ...options, hostBytes, deviceBytes }, store, adapter);
   cleanup.defer(() => backends.device.stop());
   cleanup.defer(() => backends.compiler.stop());
   cleanup.defer(() => backends.sessions.stop());
@@ -117,16 +120,16 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-type BackendOptions = GatewayOptions & Required<Pick<GatewayOptions, "hostBytes">>;
+async function deviceMemory({ description }: FoundAdapter, hostBytes: number): Promise<number> {
+  const { bytes, from } = await defaultDeviceMemory(description.adapter, hostBytes);
+  log.info("device memory: at most {size}, {from}", { size: formatBytes(bytes), from });
+  return bytes;
+}
+
+type BackendOptions = GatewayOptions & Required<Pick<GatewayOptions, "hostBytes" | "deviceBytes">>;
 
 function startBackends(
-  {
-    platform,
-    deviceBytes = defaultDeviceBytes,
-    hostBytes,
-    silence,
-    eviction = defaultEviction,
-  }: BackendOptions,
+  { platform, deviceBytes, hostBytes, silence, eviction = defaultEviction }: BackendOptions,
   store: SharedBackends["store"],
   { environment, gpuOptions, description }: FoundAdapter,
 ): SharedBackends {

@@ -24,7 +24,12 @@ port.receive((message) => {
     void measureProgram(local).then((measured) => port.send({ header: { measured }, attachments: [] }));
   } else if (open === true) {
     session?.dispose();
-    session = new RemoteSession({ device, budgetBytes: 2 ** 30, send: (answer) => port.send(answer) });
+    session = new RemoteSession({
+      device,
+      budgetBytes: 2 ** 30,
+      send: (answer) => port.send(answer),
+      queuedBytes: () => port.queuedBytes ?? 0,
+    });
   } else session?.receive(message);
 });
 await port.closed;

@@ -57,7 +57,7 @@ export function addServe(program: Command, context: CliContext): void {
         "native",
       ]),
     )
-    .option("--device-memory <size>", "most bytes on the device (default: 4GiB)", parseSize)
+    .option("--device-memory <size>", "most bytes on the device (default: by what it has)", parseSize)
     .option(
       "--host-memory <size>",
       "most bytes of weights in host memory (default: half of what the machine has)",

@@ -40,18 +40,17 @@ export function tooLarge({ label, sizeBytes }: Refused, roomBytes: number): Refu
   );
 }
 
-/** @param extraBytes that the device lacks though we saw some. @param known Programs, on the device or not. */
+/** @param known Programs, on the device or not. */
 export function noRoom(
   { label, sizeBytes }: Refused,
   roomBytes: number,
-  extraBytes: number,
   known: Iterable<Readonly<Residence>>,
 ): Refusal {
   const pinned = [...known].filter((one) => one.isOn && one.settings.isPinned);
   const why =
     pinned.length > 0
       ? `${formatBytes(pinned.reduce((sum, one) => sum + one.sizeBytes, 0))} of ${formatBytes(roomBytes)} are pinned by other functions`
-      : `the device is ${formatBytes(extraBytes)} short, and there is nothing left to evict`;
+      : "the device has no room for them in one piece, and there is nothing left to evict";
   return refusal(
     "OUT_OF_MEMORY",
     `Cannot load function '${label}', whose weights take ${formatBytes(sizeBytes)}: ${why}`,

@@ -133,7 +133,7 @@ export class Residency<W> {
       const evict = this.#place(residence, extraBytes, now);
       if (evict !== undefined) return { type: "run", evict };
       if (!this.#canEverPlace(residence, extraBytes, now))
-        return noRoom(residence, this.#targetBytes, extraBytes, this.residences);
+        return noRoom(residence, this.#targetBytes, this.residences);
     }
     if (this.#queue.length >= this.#queueLimit) return queueFull(residence, this.#queue.length);
     this.#queue.push({ residence, extraBytes, waiter });
@@ -265,7 +265,7 @@ export class Residency<W> {
     const evict = this.#place(residence, extraBytes, now);
     if (evict !== undefined) return { type: "run", evict };
     if (this.#drainFor(head, now)) return undefined;
-    return noRoom(residence, this.#targetBytes, extraBytes, this.residences);
+    return noRoom(residence, this.#targetBytes, this.residences);
   }
 
   /** They need no room of their own, and the longer its lease the more it is worth. */

@@ -47,8 +47,8 @@ export async function scrub(options: ScrubOptions): Promise<ScrubReport> {
     try {
       const isIntact = await folder.isIntact(digest, afterPiece);
       blobs++;
-      // It may have been removed meanwhile.
-      if (!isIntact && !(await folder.has(digest))) continue;
+      // It may have been removed, or written again, while it was read slowly.
+      if (!isIntact && (!(await folder.has(digest)) || (await folder.isIntact(digest)))) continue;
       onChecked?.(digest, isIntact);
       if (isIntact) continue;
       damaged.push(digest);

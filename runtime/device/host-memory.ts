@@ -30,6 +30,8 @@ export const heap: HostMemory = {
 
 export class PinnedMemory implements HostMemory {
   readonly #device: GPUDevice;
+  /** The driver had no more of it, and none was given back since. */
+  #isExhausted = false;
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -39,7 +41,7 @@ export class PinnedMemory implements HostMemory {
   allocate(sizeBytes: number): HostAllocation {
     const device = this.#device;
     const size = Math.ceil(sizeBytes / 4) * 4;
-    if (size > device.limits.maxBufferSize) return heap.allocate(sizeBytes);
+    if (this.#isExhausted || size > device.limits.maxBufferSize) return heap.allocate(sizeBytes);
     const usage = GPUBufferUsage.MAP_WRITE | GPUBufferUsage.COPY_SRC;
     device.pushErrorScope("out-of-memory");
     let gpu: GPUBuffer;
@@ -47,10 +49,14 @@ export class PinnedMemory implements HostMemory {
       gpu = device.createBuffer({ size, usage, mappedAtCreation: true });
     } catch {
       device.popErrorScope().catch(() => undefined);
+      this.#isExhausted = true;
       return heap.allocate(sizeBytes);
     }
     const isThere = device.popErrorScope().then(
-      (error) => error === null,
+      (error) => {
+        this.#isExhausted ||= error !== null;
+        return error === null;
+      },
       // The device is lost.
       () => false,
     );
@@ -61,7 +67,10 @@ export class PinnedMemory implements HostMemory {
         gpu.unmap();
         return isThere;
       },
-      free: () => gpu.destroy(),
+      free: () => {
+        gpu.destroy();
+        this.#isExhausted = false;
+      },
     };
   }
 }

@@ -5,7 +5,7 @@
  *
  * What is read for the first time only passes through: a cold start does not pay for a second copy, and what stays on
  * the device has none. What is read again was evicted in between, and is kept for the next time; and so is everything
- * once the device had no room for all.
+ * once any Program was evicted, until nothing is known any more.
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { WeightSource } from "./api.ts";

@@ -87,7 +87,10 @@ export class Uploader {
         if (piece.bytes instanceof Promise) batch.flush();
         const isWritten =
           piece.bytes === undefined ? batch.copy(piece) : await this.#write(piece, await piece.bytes);
-        if (!isWritten) continue;
+        if (!isWritten) {
+          batch.submit();
+          continue;
+        }
         if (offset + sizeBytes === upload.sizeBytes) batch.finish(upload, blob);
         if (!batch.mayGrow || !this.#isHeld(piece, ahead[0])) batch.flush();
         groupBytes += sizeBytes;
@@ -114,6 +117,8 @@ export class Uploader {
       for (let offset = 0; offset < upload.sizeBytes; offset += pieceBytes) {
         const sizeBytes = Math.min(pieceBytes, upload.sizeBytes - offset);
         const bytes = blob.gpu === undefined ? blob.read(offset, sizeBytes) : undefined;
+        // Awaited when its turn comes: one that fails before that must not end the process.
+        if (bytes instanceof Promise) bytes.catch(() => undefined);
         yield { upload, blob, offset, sizeBytes, bytes };
       }
     }

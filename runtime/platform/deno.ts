@@ -70,6 +70,8 @@ function sealingArgs(
       `Cannot start a sealed process that may read '${strange}': no commas`,
     );
   return [
+    // Modules of the network: an import would be a way out.
+    ...["--no-remote", "--cached-only"],
     `--allow-read=${paths.join(",")}`,
     `--allow-write=${linkPath}`,
     `--allow-net=unix:${linkPath}`,

@@ -21,11 +21,27 @@ function compileCache(): string {
 }
 
 /**
- * Node's permission model. Not `--allow-worker`: a thread may be started without the flags that its process has, and
- * then may do everything.
+ * Node's permission model, and what it leaves open. Not `--allow-worker`: a thread may be started without the flags that
+ * its process has, and then may do everything.
+ * @throws DawnletError UNSUPPORTED
  */
 function sealingArgs({ readable }: Sealing): readonly string[] {
-  return ["--permission", ...[...ownModules(), ...readable].map((path) => `--allow-fs-read=${path}`)];
+  if (!process.allowedNodeEnvironmentFlags.has("--allow-net"))
+    throw new DawnletError(
+      "UNSUPPORTED",
+      "Cannot start a sealed process as this Node cannot deny it the network: use Node 25 or later",
+    );
+  const strange = readable.find((path) => path.includes("*"));
+  if (strange !== undefined)
+    throw new DawnletError(
+      "UNSUPPORTED",
+      `Cannot start a sealed process that may read '${strange}': no asterisks`,
+    );
+  return [
+    "--permission",
+    ...[...ownModules(), ...readable].map((path) => `--allow-fs-read=${path}`),
+    `--import=${new URL("./node-seal.ts", import.meta.url).href}`,
+  ];
 }
 
 export const platform: Platform = {

@@ -121,8 +121,9 @@ export interface ProcessOptions {
   readonly runtimeArgs?: readonly string[] | undefined;
   /**
    * For code of strangers: the process may read these and its entry's own modules, and do nothing else with the world.
-   * It cannot write, start processes or threads, open sockets or load addons, and its environment holds only
-   * `environment`. It may use memory and time: who starts it watches that.
+   * It cannot write, start processes or threads, signal others, open sockets or load addons, and its environment
+   * holds only `environment`. Without `onLine` what it prints is lost. It may use memory and time: who starts it
+   * watches that.
    */
   readonly sealed?: Sealing | undefined;
   /**
@@ -130,7 +131,7 @@ export interface ProcessOptions {
    * (Linux with glibc). Faulting memory in 4 KiB at a time costs more than copying a model into it.
    */
   readonly hugePages?: boolean | undefined;
-  /** Gets what the child prints, line by line. Left out: it goes where this process prints. */
+  /** Gets what the child prints, line by line. Left out: it goes where this process prints, unless it is sealed. */
   readonly onLine?: ((line: string, stream: "stdout" | "stderr") => void) | undefined;
   /** How long the child may take to connect. */
   readonly connectTimeoutMs?: number | undefined;

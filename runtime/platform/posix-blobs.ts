@@ -90,7 +90,7 @@ async function openChecked(path: string, check: BlobCheck | undefined): Promise<
   try {
     await check?.(blobFile(fd));
   } catch (error) {
-    fs.close(fd);
+    fs.close(fd, () => {});
     throw error;
   }
   return fd;
@@ -125,7 +125,6 @@ function blobFile(fd: number): BlobFile {
 }
 
 async function statusOf(fd: number): Promise<BlobStatus> {
-  // Of an open file this never waits for a disk.
   const { size, ino, mtimeMs, ctimeMs } = isDiskFast() ? fs.fstatSync(fd) : await statLater(fd);
   return { sizeBytes: size, inode: ino, modifiedMs: mtimeMs, changedMs: ctimeMs };
 }
@@ -172,7 +171,7 @@ function closeIdle(before: number, count: number): void {
 
 function close(file: OpenFile): void {
   // One that could not be opened has told its readers so.
-  file.fd.then((fd) => fs.close(fd)).catch(() => {});
+  file.fd.then((fd) => fs.close(fd, () => {})).catch(() => {});
 }
 
 function tooShort(path: string, offset: number, asked: number, got: number): DawnletError {

@@ -36,7 +36,9 @@ export const inheritedLink: Link = {
   path: undefined,
   connected: (child) =>
     new Promise((resolve) => {
-      const socket = child.stdio[3] as Socket;
+      // Absent where the child could not be started: its 'error' tells why.
+      const socket = child.stdio?.[3] as Socket | undefined;
+      if (socket === undefined) return;
       socket.on("error", () => {});
       socket.once("data", (piece: Buffer) => {
         resolve(new SocketPort(acceptedStream(socket, new Uint8Array(piece.subarray(greetingBytes)))));

@@ -25,9 +25,11 @@ export function connectToParent(): Port {
   // Ctrl-C reaches every process of the terminal. The parent decides when its children end.
   process.on("SIGINT", () => {});
   const port = new SocketPort(stream);
+  // As it is now: other code may change it.
+  const kill = process.kill.bind(process);
   port.closed.then(() => {
     // SIGKILL because a process that holds a GPU device can hang in its orderly exit.
-    setTimeout(() => process.kill(process.pid, "SIGKILL"), orphanGraceMs).unref();
+    setTimeout(() => kill(process.pid, "SIGKILL"), orphanGraceMs).unref();
   });
   return port;
 }

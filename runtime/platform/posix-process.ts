@@ -35,7 +35,8 @@ export async function spawnChild(command: RuntimeCommand, options: ProcessOption
   const { signal } = options;
   if (signal?.aborted) throw abortError(signal, `starting the ${name}`);
   const link = command.inheritsLink ? inheritedLink : await ParentLink.listen();
-  const output = options.onLine ? "pipe" : "inherit";
+  // A sealed one could read from our terminal and empty our log.
+  const output = options.onLine ? "pipe" : options.sealed ? "ignore" : "inherit";
   const child = spawn(command.program, [...command.args(link.path), ...(options.args ?? [])], {
     env: {
       ...(options.sealed === undefined && inheritedEnvironment()),

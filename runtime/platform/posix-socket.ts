@@ -65,6 +65,10 @@ class SocketStream implements ByteStream {
     this.#read(sink);
   }
 
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   /** Immediates run after all sockets that had something to read. */
   readonly afterTurn = (callback: () => void): void => {
     setImmediate(callback);

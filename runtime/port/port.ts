@@ -29,6 +29,8 @@ export interface Port {
    * connections brought as one message. Absent where the carrier knows no such moment.
    */
   readonly afterTurn?: (callback: () => void) => void;
+  /** Bytes that were sent and that the peer has not taken. Absent where the carrier does not know. */
+  readonly queuedBytes?: number;
   /** Settles when either side closed or the peer died. Never rejects. */
   readonly closed: Promise<void>;
   close(): void;

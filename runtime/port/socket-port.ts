@@ -25,6 +25,8 @@ export interface ByteStream {
   write(pieces: readonly Uint8Array[]): void;
   /** See `Port.afterTurn`. */
   readonly afterTurn?: (callback: () => void) => void;
+  /** Bytes that were written and have not left. */
+  readonly queuedBytes: number;
   /** Ends the stream once what was written has left, or at the latest after a second. */
   close(): void;
 }
@@ -56,6 +58,10 @@ export class SocketPort implements Port {
         resolve();
       },
     });
+  }
+
+  get queuedBytes(): number {
+    return this.#stream.queuedBytes + this.#outbox.reduce((sum, piece) => sum + piece.byteLength, 0);
   }
 
   send(message: Message): void {

@@ -62,6 +62,13 @@ export const encode = {
   insertDebugMarker: 12,
 } as const;
 
+/** Of one message. More would keep the owner busy for seconds. */
+export const maxWords = 2 ** 22;
+/** Of a buffer that is mapped, and of one attachment. */
+export const maxMappedBytes = 2 ** 29;
+/** Names no object. */
+export const noObject = 0xffff_ffff;
+
 /** Kinds of objects that `create` makes, by their code. */
 export const createdKinds = [
   "buffer",
@@ -76,7 +83,10 @@ export type CreatedKind = (typeof createdKinds)[number];
 
 export const errorFilters = ["validation", "out-of-memory", "internal"] as const;
 
-/** Header of a client's message; its first attachment is the words, those after it are the bytes that they name. */
+/**
+ * Header of a client's message; its first attachment is the words, those after it are the bytes that they name. Each
+ * descriptor, text and attachment is named once.
+ */
 export interface CommandsHeader {
   readonly descriptors: readonly unknown[];
 }

@@ -84,6 +84,11 @@ export class WordReader {
     this.#end = to;
   }
 
+  /** Words that are still to be read. */
+  get left(): number {
+    return this.#end - this.#at;
+  }
+
   get isAtEnd(): boolean {
     return this.#at >= this.#end;
   }
@@ -98,6 +103,13 @@ export class WordReader {
     const high = this.word();
     if (low === absent && high === absent) return undefined;
     return high * wordRange + low;
+  }
+
+  /** A number of things of which each takes at least a word. */
+  count(): number {
+    const count = this.word();
+    if (count > this.left) throw new WordsEnded("The commands end in the middle of one");
+    return count;
   }
 
   /** A part of the words, to be read by itself. */

@@ -2,11 +2,13 @@
  * A GPUBuffer of a remote device. While it is mapped its bytes lie here: they came with the answer to `mapAsync`, and
  * go back with `unmap`.
  */
-import { command, type RemoteFailure } from "../protocol.ts";
+import { command, maxMappedBytes } from "../protocol.ts";
 import type { Connection } from "./connection.ts";
-import { rejection } from "./errors.ts";
 import { optionalSize64, size64, uint32 } from "./numbers.ts";
 import { RemoteObject } from "./objects.ts";
+
+/** What `createBuffer` refuses to map at once. */
+export const isTooLargeToMap = (sizeBytes: number): boolean => sizeBytes > maxMappedBytes;
 
 const mapRead = 1;
 const mapWrite = 2;
@@ -31,7 +33,7 @@ export class RemoteBuffer extends RemoteObject implements GPUBuffer {
   readonly usage: GPUFlagsConstant;
   readonly #mapped: Set<RemoteBuffer>;
   #mapping: Mapping | undefined;
-  #pending: { readonly abort: (failure: RemoteFailure) => void } | undefined;
+  #pending: { readonly abort: (error: DOMException) => void } | undefined;
 
   /** @param mapped where it stands while it is mapped or about to be. */
   constructor(
@@ -56,31 +58,36 @@ export class RemoteBuffer extends RemoteObject implements GPUBuffer {
   }
 
   async mapAsync(mode: GPUMapModeFlags, offset: GPUSize64 = 0, size?: GPUSize64): Promise<undefined> {
+    // Before anything is written: these may throw.
+    const flags = uint32(mode, "mode");
     const from = size64(offset, "offset");
     const length = optionalSize64(size, "size") ?? Math.max(0, this.size - from);
-    if (this.#pending !== undefined || this.#mapping !== undefined) {
+    if (this.mapState !== "unmapped") {
       const message = `The buffer '${this.label}' is mapped already, or about to be`;
       this.connection.invalid(message);
-      throw new DOMException(message, "OperationError");
+      throw operationError(message);
     }
     const aborted = Promise.withResolvers<never>();
-    const pending = { abort: (failure: RemoteFailure) => aborted.reject(failure) };
+    const pending = { abort: aborted.reject };
     this.#pending = pending;
     this.#mapped.add(this);
     const mapped = this.connection.request<Uint8Array>(command.map, (words) => {
-      words.words2(this.id, uint32(mode, "mode"));
+      words.words2(this.id, flags);
       words.long(from);
       words.long(length);
     });
     try {
       const content = await Promise.race([mapped, aborted.promise]);
-      this.#mapping = { mode, offset: from, end: from + length, content, ranges: [] };
-    } catch (failure) {
+      // It may have been unmapped after the answer came, and before it was heard here.
+      if (this.#pending !== pending) throw abortError("The buffer was unmapped before it was mapped");
+      this.#pending = undefined;
+      this.#mapping = { mode: flags, offset: from, end: from + length, content, ranges: [] };
+    } catch (error) {
       mapped.catch(() => undefined);
-      if (this.mapState === "unmapped") this.#mapped.delete(this);
-      throw rejection(failure as RemoteFailure);
-    } finally {
+      aborted.promise.catch(() => undefined);
       if (this.#pending === pending) this.#pending = undefined;
+      if (this.mapState === "unmapped") this.#mapped.delete(this);
+      throw error;
     }
   }
 
@@ -146,7 +153,7 @@ export class RemoteBuffer extends RemoteObject implements GPUBuffer {
     const pending = this.#pending;
     if (pending === undefined) return;
     this.#pending = undefined;
-    pending.abort({ name: "AbortError", message });
+    pending.abort(abortError(message));
     // The owner may have mapped it by then.
     this.#sendUnmap([]);
   }
@@ -156,6 +163,10 @@ function contentOf({ content, offset }: Mapping, from: number, length: number): 
   const bytes = new Uint8Array(length);
   if (content !== undefined) bytes.set(content.subarray(from - offset, from - offset + length));
   return bytes.buffer;
+}
+
+function abortError(message: string): DOMException {
+  return new DOMException(message, "AbortError");
 }
 
 function operationError(message: string): DOMException {

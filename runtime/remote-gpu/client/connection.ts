@@ -3,14 +3,9 @@
  * somebody waits, or at the end of the turn. Knows ids and promises, and nothing of what is behind them.
  */
 import type { Message } from "../../port/port.ts";
-import {
-  type AnswersHeader,
-  type CommandsHeader,
-  command,
-  type RemoteError,
-  type RemoteFailure,
-} from "../protocol.ts";
+import { type AnswersHeader, type CommandsHeader, command, type RemoteError } from "../protocol.ts";
 import { WordWriter } from "../words.ts";
+import { rejection } from "./errors.ts";
 
 /** How messages leave. What comes back is given to `receive`. */
 export type Send = (message: Message) => void;
@@ -25,12 +20,13 @@ export interface ConnectionOptions {
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
-  readonly reject: (failure: RemoteFailure) => void;
+  readonly reject: (error: DOMException) => void;
 }
 
 /** More than this is not kept back: the owner can begin with it. */
 const maxGatheredBytes = 8 * 2 ** 20;
 const maxGatheredWords = 2 ** 18;
+const maxGatheredDescriptors = 4096;
 
 export class Connection {
   readonly #options: ConnectionOptions;
@@ -77,11 +73,23 @@ export class Connection {
 
   end(): void {
     if (this.#options.isBatched === false) this.flush();
-    else if (this.#words.length > maxGatheredWords || this.#attachedBytes > maxGatheredBytes) this.flush();
+    else if (this.#isFull) this.flush();
     else if (this.#isFlushScheduled === "") {
       this.#isFlushScheduled = "turn";
       setTimeout(() => this.#flushScheduled("turn"));
     }
+  }
+
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  get #isFull(): boolean {
+    return (
+      this.#words.length > maxGatheredWords ||
+      this.#attachedBytes > maxGatheredBytes ||
+      this.#descriptors.length > maxGatheredDescriptors
+    );
   }
 
   /** Something of what was written is waited for, or is work for the device. */
@@ -91,7 +99,10 @@ export class Connection {
     queueMicrotask(() => this.#flushScheduled("soon"));
   }
 
-  /** A command with an answer. @param write what follows the request's number. */
+  /**
+   * A command with an answer. Rejects with what WebGPU has for it.
+   * @param write what follows the request's number; must not throw.
+   */
   request<T>(code: number, write: (words: WordWriter) => void): Promise<T> {
     const request = this.#nextRequest++;
     const words = this.begin(code);
@@ -99,7 +110,7 @@ export class Connection {
     write(words);
     return new Promise<T>((resolve, reject) => {
       if (this.#isLost) {
-        reject({ name: "AbortError", message: "The device is lost" } satisfies RemoteFailure);
+        reject(new DOMException("The device is lost", "AbortError"));
         return;
       }
       this.#waiting.set(request, { resolve: resolve as (value: unknown) => void, reject });
@@ -137,7 +148,13 @@ export class Connection {
     this.#attachments = [];
     this.#attachedBytes = 0;
     this.messages++;
-    if (!this.#isLost) this.#options.send({ header, attachments });
+    if (this.#isLost) return;
+    try {
+      this.#options.send({ header, attachments });
+    } catch (error) {
+      // Larger than the carrier takes. What the owner has not heard of cannot be made good.
+      this.lose("unknown", error instanceof Error ? error.message : String(error));
+    }
   }
 
   receive({ header, attachments }: Message): void {
@@ -145,7 +162,7 @@ export class Connection {
     for (const [request, value, failure] of answers) {
       const waiting = this.#waiting.get(request);
       this.#waiting.delete(request);
-      if (failure !== undefined) waiting?.reject(failure);
+      if (failure !== undefined) waiting?.reject(rejection(failure));
       else waiting?.resolve(isAttachment(value) ? attachments[value.attachment] : value);
     }
     for (const error of uncaptured) this.#options.onUncaptured(error);
@@ -157,7 +174,7 @@ export class Connection {
     if (this.#isLost) return;
     this.#isLost = true;
     for (const { reject } of this.#waiting.values())
-      reject({ name: "AbortError", message: `The device is lost: ${message}` });
+      reject(new DOMException(`The device is lost: ${message}`, "AbortError"));
     this.#waiting.clear();
     this.#options.onLost(reason, message);
   }

@@ -9,12 +9,11 @@ import {
   errorFilters,
   type RemoteAdapterDescription,
   type RemoteError,
-  type RemoteFailure,
 } from "../protocol.ts";
-import { RemoteBuffer } from "./buffer.ts";
+import { isTooLargeToMap, RemoteBuffer } from "./buffer.ts";
 import { Connection, type Send } from "./connection.ts";
 import { RemoteCommandEncoder } from "./encoder.ts";
-import { gpuError, notSupported, RemoteUncapturedErrorEvent, rejection } from "./errors.ts";
+import { gpuError, notSupported, RemoteUncapturedErrorEvent } from "./errors.ts";
 import { optionalSize64, size64, uint32 } from "./numbers.ts";
 import {
   idOf,
@@ -71,6 +70,10 @@ export class RemoteDevice extends EventTarget implements GPUDevice {
     const usage = uint32(descriptor.usage, "usage");
     if (mappedAtCreation && size % 4 !== 0)
       throw new RangeError(`Cannot map a buffer of ${size} bytes at its creation: a multiple of 4 is wanted`);
+    if (mappedAtCreation && isTooLargeToMap(size))
+      throw new RangeError(
+        `Cannot map a buffer of ${size} bytes at its creation: that is too much at a time`,
+      );
     const plain = { label, size, usage, mappedAtCreation };
     return new RemoteBuffer(this.connection, this.#create("buffer", plain), plain, this.#mapped);
   }
@@ -82,29 +85,31 @@ export class RemoteDevice extends EventTarget implements GPUDevice {
 
   createPipelineLayout({ label = "", bindGroupLayouts }: GPUPipelineLayoutDescriptor): GPUPipelineLayout {
     const layouts = Array.from(bindGroupLayouts, (layout) =>
-      layout ? idOf(layout, "bindGroupLayout") : null,
+      layout ? idOf(layout, "bindGroupLayout", this.connection) : null,
     );
     const id = this.#create("pipelineLayout", { label, bindGroupLayouts: layouts });
     return new RemotePipelineLayout(this.connection, id, label);
   }
 
   createBindGroup({ label = "", layout, entries }: GPUBindGroupDescriptor): GPUBindGroup {
+    const uses: GPUBuffer[] = [];
     const plain = {
       label,
-      layout: idOf(layout, "layout"),
+      layout: idOf(layout, "layout", this.connection),
       entries: Array.from(entries, ({ binding, resource }) => {
         // A buffer may stand for a binding of all of it.
         const bound = "buffer" in resource ? resource : { buffer: resource as GPUBuffer };
         const { buffer, offset, size } = bound as GPUBufferBinding;
+        uses.push(buffer);
         return {
           binding: uint32(binding, "binding"),
-          buffer: idOf(buffer, "resource"),
+          buffer: idOf(buffer, "resource", this.connection),
           ...(offset !== undefined && { offset: size64(offset, "offset") }),
           ...(size !== undefined && { size: optionalSize64(size, "size") }),
         };
       }),
     };
-    return new RemoteBindGroup(this.connection, this.#create("bindGroup", plain), label);
+    return new RemoteBindGroup(this.connection, this.#create("bindGroup", plain), label, uses);
   }
 
   createShaderModule({ label = "", code }: GPUShaderModuleDescriptor): GPUShaderModule {
@@ -113,19 +118,16 @@ export class RemoteDevice extends EventTarget implements GPUDevice {
   }
 
   createComputePipeline(descriptor: GPUComputePipelineDescriptor): GPUComputePipeline {
-    const id = this.#create("computePipeline", plainPipeline(descriptor));
+    const id = this.#create("computePipeline", plainPipeline(descriptor, this.connection));
     return new RemoteComputePipeline(this.connection, id, descriptor.label);
   }
 
   async createComputePipelineAsync(descriptor: GPUComputePipelineDescriptor): Promise<GPUComputePipeline> {
     const { connection } = this;
     const id = connection.newId();
-    const plain = plainPipeline(descriptor);
-    await connection
-      .request(command.createPipelineAsync, (words) => words.words2(id, connection.describe(plain)))
-      .catch((failure: RemoteFailure) => {
-        throw rejection(failure);
-      });
+    const plain = plainPipeline(descriptor, connection);
+    const described = connection.describe(plain);
+    await connection.request(command.createPipelineAsync, (words) => words.words2(id, described));
     return new RemoteComputePipeline(connection, id, descriptor.label);
   }
 
@@ -135,7 +137,8 @@ export class RemoteDevice extends EventTarget implements GPUDevice {
 
   createQuerySet(descriptor: GPUQuerySetDescriptor): GPUQuerySet {
     const { type, label = "" } = descriptor;
-    if (type === "timestamp" && !this.features.has("timestamp-query"))
+    if (type !== "timestamp") notSupported("create a query set of another type than 'timestamp'");
+    if (!this.features.has("timestamp-query"))
       throw new TypeError("Cannot create a query set of timestamps: the device has no 'timestamp-query'");
     const plain = { label, type, count: uint32(descriptor.count, "count") };
     return new RemoteQuerySet(this.connection, this.#create("querySet", plain), plain);
@@ -148,12 +151,14 @@ export class RemoteDevice extends EventTarget implements GPUDevice {
     this.connection.end();
   }
 
+  /** Null on a lost device, as nothing is wrong with what it is not asked. */
   async popErrorScope(): Promise<GPUError | null> {
     try {
       const error = await this.connection.request<RemoteError | null>(command.popErrorScope, () => {});
       return error === null ? null : gpuError(error);
-    } catch (failure) {
-      throw rejection(failure as RemoteFailure);
+    } catch (error) {
+      if (this.connection.isLost) return null;
+      throw error;
     }
   }
 
@@ -267,12 +272,15 @@ export class RemoteGpu implements GPU {
   }
 }
 
-function plainPipeline({ label = "", layout, compute }: GPUComputePipelineDescriptor): object {
+function plainPipeline(
+  { label = "", layout, compute }: GPUComputePipelineDescriptor,
+  connection: Connection,
+): object {
   const { module, entryPoint, constants } = compute;
   return {
     label,
-    layout: layout === "auto" ? layout : idOf(layout, "layout"),
-    module: idOf(module, "module"),
+    layout: layout === "auto" ? layout : idOf(layout, "layout", connection),
+    module: idOf(module, "module", connection),
     ...(entryPoint !== undefined && { entryPoint }),
     ...(constants !== undefined && { constants: { ...constants } }),
   };

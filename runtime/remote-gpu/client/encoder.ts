@@ -3,7 +3,7 @@
  * says whether they are valid. What this side must say by itself (a finished encoder, an open pass) is noted, and told
  * by `finish` too.
  */
-import { command, encode } from "../protocol.ts";
+import { command, encode, maxWords } from "../protocol.ts";
 import { WordWriter } from "../words.ts";
 import type { Connection } from "./connection.ts";
 import { notSupported } from "./errors.ts";
@@ -12,7 +12,10 @@ import { idOf, RemoteCommandBuffer } from "./objects.ts";
 
 /** What an encoder and its passes write to. */
 interface Recording {
+  readonly connection: Connection;
   readonly words: WordWriter;
+  /** The owner frees what is forgotten here: what is named is held until it was submitted. */
+  readonly uses: Set<unknown>;
   readonly texts: string[];
   readonly passes: unknown[];
   state: "open" | "inPass" | "finished";
@@ -25,18 +28,21 @@ export class RemoteCommandEncoder implements GPUCommandEncoder {
   declare readonly __brand: "GPUCommandEncoder";
   label: string;
   readonly #connection: Connection;
-  readonly #recording: Recording = {
-    words: new WordWriter(),
-    texts: [],
-    passes: [],
-    state: "open",
-    wrong: undefined,
-    calls: 0,
-  };
+  readonly #recording: Recording;
 
   constructor(connection: Connection, label = "") {
     this.#connection = connection;
     this.label = label;
+    this.#recording = {
+      connection,
+      words: new WordWriter(),
+      uses: new Set(),
+      texts: [],
+      passes: [],
+      state: "open",
+      wrong: undefined,
+      calls: 0,
+    };
   }
 
   beginComputePass({ label, timestampWrites }: GPUComputePassDescriptor = {}): RemoteComputePass {
@@ -44,7 +50,10 @@ export class RemoteCommandEncoder implements GPUCommandEncoder {
       this.#recording.passes.push({
         ...(label !== undefined && { label }),
         ...(timestampWrites && {
-          timestampWrites: { ...timestampWrites, querySet: idOf(timestampWrites.querySet, "querySet") },
+          timestampWrites: {
+            ...timestampWrites,
+            querySet: use(this.#recording, timestampWrites.querySet, "querySet"),
+          },
         }),
       });
       this.#recording.words.word(encode.beginPass);
@@ -74,24 +83,29 @@ export class RemoteCommandEncoder implements GPUCommandEncoder {
     const target = isShort ? second : (third as GPUBuffer);
     const sourceOffset = isShort ? 0 : second;
     const length = isShort ? (third as GPUSize64 | undefined) : size;
-    const from = idOf(source, "source");
-    const to = idOf(target, "destination");
+    // All of these may throw: nothing is written before.
+    const from = use(this.#recording, source, "source");
+    const to = use(this.#recording, target, "destination");
+    const offset = size64(sourceOffset, "sourceOffset");
+    const toOffset = size64(isShort ? 0 : targetOffset, "destinationOffset");
+    const bytes = optionalSize64(length, "size");
     if (!this.#isOpen("copyBufferToBuffer")) return;
     const { words } = this.#recording;
     words.words2(encode.copyBuffer, from);
-    words.long(size64(sourceOffset, "sourceOffset"));
+    words.long(offset);
     words.word(to);
-    words.long(size64(isShort ? 0 : targetOffset, "destinationOffset"));
-    words.long(optionalSize64(length, "size"));
+    words.long(toOffset);
+    words.long(bytes);
   }
 
   clearBuffer(buffer: GPUBuffer, offset: GPUSize64 = 0, size?: GPUSize64): undefined {
-    const id = idOf(buffer, "buffer");
+    const id = use(this.#recording, buffer, "buffer");
+    const [from, length] = [size64(offset, "offset"), optionalSize64(size, "size")];
     if (!this.#isOpen("clearBuffer")) return;
     const { words } = this.#recording;
     words.words2(encode.clearBuffer, id);
-    words.long(size64(offset, "offset"));
-    words.long(optionalSize64(size, "size"));
+    words.long(from);
+    words.long(length);
   }
 
   resolveQuerySet(
@@ -101,13 +115,15 @@ export class RemoteCommandEncoder implements GPUCommandEncoder {
     destination: GPUBuffer,
     destinationOffset: GPUSize64,
   ): undefined {
-    const [set, target] = [idOf(querySet, "querySet"), idOf(destination, "destination")];
+    const set = use(this.#recording, querySet, "querySet");
+    const target = use(this.#recording, destination, "destination");
+    const [first, count] = [uint32(firstQuery, "firstQuery"), uint32(queryCount, "queryCount")];
+    const offset = size64(destinationOffset, "destinationOffset");
     if (!this.#isOpen("resolveQuerySet")) return;
     const { words } = this.#recording;
-    words.words2(encode.resolveQuerySet, set);
-    words.words2(uint32(firstQuery, "firstQuery"), uint32(queryCount, "queryCount"));
+    words.words4(encode.resolveQuerySet, set, first, count);
     words.word(target);
-    words.long(size64(destinationOffset, "destinationOffset"));
+    words.long(offset);
   }
 
   pushDebugGroup(groupLabel: string): undefined {
@@ -131,10 +147,12 @@ export class RemoteCommandEncoder implements GPUCommandEncoder {
       recording.wrong ??= `Cannot finish the command encoder '${this.label}': ${why}`;
     }
     recording.state = "finished";
+    if (recording.words.length > maxWords / 2)
+      recording.wrong ??= `Cannot finish the command encoder '${this.label}': it holds too many commands`;
     if (recording.wrong !== undefined) {
       // An id that the owner does not know is an invalid command buffer.
       connection.invalid(recording.wrong);
-      return new RemoteCommandBuffer(connection, id, label);
+      return new RemoteCommandBuffer(connection, id, label, []);
     }
     const { texts, passes } = recording;
     const descriptor = connection.describe({ label, encoder: this.label, texts, passes });
@@ -145,7 +163,7 @@ export class RemoteCommandEncoder implements GPUCommandEncoder {
     words.append(encoded);
     connection.calls += recording.calls;
     connection.end();
-    return new RemoteCommandBuffer(connection, id, label);
+    return new RemoteCommandBuffer(connection, id, label, recording.uses);
   }
 
   beginRenderPass(): never {
@@ -190,7 +208,7 @@ export class RemoteComputePass implements GPUComputePassEncoder {
   }
 
   setPipeline(pipeline: GPUComputePipeline): undefined {
-    const id = idOf(pipeline, "pipeline");
+    const id = use(this.#recording, pipeline, "pipeline");
     if (this.#isOpen()) this.#words.words2(encode.setPipeline, id);
   }
 
@@ -213,22 +231,25 @@ export class RemoteComputePass implements GPUComputePassEncoder {
     start?: GPUSize64,
     length?: GPUSize32,
   ): undefined {
-    const id = bindGroup ? idOf(bindGroup, "bindGroup") : 0;
+    const id = bindGroup ? use(this.#recording, bindGroup, "bindGroup") : 0;
+    const group = uint32(index, "index");
     const dynamic = offsets === undefined ? [] : dynamicOffsets(offsets, start, length);
     if (!this.#isOpen()) return;
-    this.#words.words4(encode.setBindGroup, uint32(index, "index"), id, dynamic.length);
-    for (const offset of dynamic) this.#words.word(uint32(offset, "dynamicOffset"));
+    this.#words.words4(encode.setBindGroup, group, id, dynamic.length);
+    for (const offset of dynamic) this.#words.word(offset);
   }
 
   dispatchWorkgroups(x: GPUSize32, y: GPUSize32 = 1, z: GPUSize32 = 1): undefined {
-    if (this.#isOpen()) this.#words.words4(encode.dispatch, uint32(x, "x"), uint32(y, "y"), uint32(z, "z"));
+    const [columns, rows, layers] = [uint32(x, "x"), uint32(y, "y"), uint32(z, "z")];
+    if (this.#isOpen()) this.#words.words4(encode.dispatch, columns, rows, layers);
   }
 
   dispatchWorkgroupsIndirect(indirectBuffer: GPUBuffer, indirectOffset: GPUSize64): undefined {
-    const id = idOf(indirectBuffer, "indirectBuffer");
+    const id = use(this.#recording, indirectBuffer, "indirectBuffer");
+    const offset = size64(indirectOffset, "indirectOffset");
     if (!this.#isOpen()) return;
     this.#words.words2(encode.dispatchIndirect, id);
-    this.#words.long(size64(indirectOffset, "indirectOffset"));
+    this.#words.long(offset);
   }
 
   setImmediates(): never {
@@ -262,6 +283,13 @@ export class RemoteComputePass implements GPUComputePassEncoder {
   }
 }
 
+/** The id of an object that the recording names. */
+function use({ connection, uses }: Recording, object: GPUObjectBase, what: string): number {
+  const id = idOf(object, what, connection);
+  uses.add(object);
+  return id;
+}
+
 function pushText({ words, texts }: Recording, code: number, text: string): void {
   words.words2(code, texts.push(text) - 1);
 }
@@ -271,7 +299,7 @@ function dynamicOffsets(
   start: number | undefined,
   length: number | undefined,
 ): readonly number[] {
-  const all = [...offsets];
+  const all = Array.from(offsets, (offset) => uint32(offset, "dynamicOffset"));
   if (start === undefined || length === undefined) return all;
   if (start + length > all.length)
     throw new RangeError(`Dynamic offsets ${start} to ${start + length} of ${all.length}`);

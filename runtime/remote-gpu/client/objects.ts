@@ -1,6 +1,7 @@
 /** Objects of a remote device that are no more than an id: what their owner has made of a descriptor. */
-import { command } from "../protocol.ts";
+import { command, noObject } from "../protocol.ts";
 import type { Connection } from "./connection.ts";
+import { uint32 } from "./numbers.ts";
 
 /** Ids are given back when nobody holds their object any more: the owner may then forget it too. */
 const forgotten = new FinalizationRegistry<{ readonly connection: Connection; readonly id: number }>(
@@ -31,10 +32,24 @@ export class RemotePipelineLayout extends RemoteObject implements GPUPipelineLay
 
 export class RemoteBindGroup extends RemoteObject implements GPUBindGroup {
   declare readonly __brand: "GPUBindGroup";
+  /** The owner frees what is forgotten here: what can still be used is held. */
+  readonly uses: readonly unknown[];
+
+  constructor(connection: Connection, id: number, label: string, uses: readonly unknown[]) {
+    super(connection, id, label);
+    this.uses = uses;
+  }
 }
 
 export class RemoteCommandBuffer extends RemoteObject implements GPUCommandBuffer {
   declare readonly __brand: "GPUCommandBuffer";
+  /** Until it is submitted. */
+  uses: Iterable<unknown>;
+
+  constructor(connection: Connection, id: number, label: string, uses: Iterable<unknown>) {
+    super(connection, id, label);
+    this.uses = uses;
+  }
 }
 
 export class RemoteQuerySet extends RemoteObject implements GPUQuerySet {
@@ -59,9 +74,10 @@ export class RemoteComputePipeline extends RemoteObject implements GPUComputePip
 
   getBindGroupLayout(index: number): GPUBindGroupLayout {
     const { connection } = this;
+    const group = uint32(index, "index");
     const id = connection.newId();
     const words = connection.begin(command.bindGroupLayout);
-    words.words2(this.id, index);
+    words.words2(this.id, group);
     words.word(id);
     connection.end();
     return new RemoteBindGroupLayout(connection, id);
@@ -80,8 +96,11 @@ export class RemoteShaderModule extends RemoteObject implements GPUShaderModule 
   }
 }
 
-/** The object's id. @throws TypeError where it is none of a remote device. */
-export function idOf(object: GPUObjectBase, what: string): number {
-  if (object instanceof RemoteObject) return object.id;
-  throw new TypeError(`${what} is no object of this device`);
+/**
+ * The object's id; one that names nothing for an object of another device, which is a validation error.
+ * @throws TypeError where it is none of a remote device.
+ */
+export function idOf(object: GPUObjectBase, what: string, connection: Connection): number {
+  if (!(object instanceof RemoteObject)) throw new TypeError(`${what} is no object of this device`);
+  return object.connection === connection ? object.id : noObject;
 }

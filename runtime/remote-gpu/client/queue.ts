@@ -3,7 +3,10 @@ import { command } from "../protocol.ts";
 import type { Connection } from "./connection.ts";
 import { notSupported } from "./errors.ts";
 import { optionalSize64, size64 } from "./numbers.ts";
-import { idOf } from "./objects.ts";
+import { idOf, RemoteCommandBuffer } from "./objects.ts";
+
+/** A message has an end. */
+const pieceBytes = 64 * 2 ** 20;
 
 export class RemoteQueue implements GPUQueue {
   declare readonly __brand: "GPUQueue";
@@ -15,12 +18,14 @@ export class RemoteQueue implements GPUQueue {
   }
 
   submit(commandBuffers: Iterable<GPUCommandBuffer>): undefined {
-    const ids = Array.from(commandBuffers, (buffer) => idOf(buffer, "command buffer"));
+    const buffers = [...commandBuffers];
+    const ids = buffers.map((buffer) => idOf(buffer, "command buffer", this.#connection));
     const words = this.#connection.begin(command.submit);
     words.word(ids.length);
     for (const id of ids) words.word(id);
     this.#connection.end();
     this.#connection.flushSoon();
+    for (const buffer of buffers) if (buffer instanceof RemoteCommandBuffer) buffer.uses = [];
   }
 
   writeBuffer(
@@ -30,7 +35,7 @@ export class RemoteQueue implements GPUQueue {
     dataOffset: GPUSize64 = 0,
     size?: GPUSize64,
   ): undefined {
-    const id = idOf(buffer, "buffer");
+    const id = idOf(buffer, "buffer", this.#connection);
     const to = size64(bufferOffset, "bufferOffset");
     const bytes = bytesOf(data, size64(dataOffset, "dataOffset"), optionalSize64(size, "size"));
     if (bytes.byteLength % 4 !== 0)
@@ -38,16 +43,24 @@ export class RemoteQueue implements GPUQueue {
         `Cannot write ${bytes.byteLength} bytes: a multiple of 4 is wanted`,
         "OperationError",
       );
-    const attachment = this.#connection.attach(bytes.slice());
-    const words = this.#connection.begin(command.writeBuffer);
-    words.word(id);
-    words.long(to);
-    words.word(attachment);
-    this.#connection.end();
+    // At least once, so that the owner sees what is wrong with writing nothing.
+    for (let at = 0; at === 0 || at < bytes.byteLength; at += pieceBytes) {
+      const attachment = this.#connection.attach(bytes.slice(at, at + pieceBytes));
+      const words = this.#connection.begin(command.writeBuffer);
+      words.word(id);
+      words.long(to + at);
+      words.word(attachment);
+      this.#connection.end();
+    }
   }
 
+  /** Resolves on a lost device too: no work is left. */
   async onSubmittedWorkDone(): Promise<undefined> {
-    await this.#connection.request(command.workDone, () => {});
+    try {
+      await this.#connection.request(command.workDone, () => {});
+    } catch (error) {
+      if (!this.#connection.isLost) throw error;
+    }
   }
 
   writeTexture(): never {

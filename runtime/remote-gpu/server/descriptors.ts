@@ -46,7 +46,7 @@ export const computePipelineSchema = v.object({
   constants: v.optional(v.record(v.string(), v.number())),
 });
 
-export const querySetSchema = v.object({ label, type: v.picklist(["occlusion", "timestamp"]), count });
+export const querySetSchema = v.object({ label, type: v.literal("timestamp"), count });
 
 export const encoderSchema = v.object({
   label,

@@ -2,8 +2,9 @@
 import { encode } from "../protocol.ts";
 import { type WordReader, WordsEnded } from "../words.ts";
 import type { RemoteObjects } from "./objects.ts";
+import { takeOnce } from "./take-once.ts";
 
-/** What an encoder says beside its words; checked by `parseEncoder`. */
+/** What an encoder says beside its words; see `encoderSchema`. */
 export interface EncoderDescriptor {
   readonly label: string;
   readonly encoder: string;
@@ -39,7 +40,8 @@ export function encodeCommands(
     if (pass === undefined) throw new WordsEnded("A command of a pass stands outside of one");
     return pass;
   };
-  const text = (index: number): string => texts[index] ?? "";
+  const left: (string | undefined)[] = [...texts];
+  const text = (index: number): string => takeOnce(left, index) ?? "";
   while (!words.isAtEnd) {
     const code = words.word();
     switch (code) {
@@ -49,7 +51,7 @@ export function encodeCommands(
       case encode.setBindGroup: {
         const group = words.word();
         const id = words.word();
-        const count = words.word();
+        const count = words.count();
         const bindGroup = id === 0 ? null : objects.get("bindGroup", id);
         if (count === 0) inPass().setBindGroup(group, bindGroup);
         else inPass().setBindGroup(group, bindGroup, words.view(count), 0, count);

@@ -3,12 +3,13 @@
  * commands of a client is put into scopes of its own, and what these catch is handed to the scope of that client that
  * was innermost then.
  */
+import { cut } from "../messages.ts";
 import type { RemoteError } from "../protocol.ts";
 
 interface Scope {
   readonly filter: GPUErrorFilter;
-  /** Commands that ran while it was open and whose errors are not known yet. */
-  readonly segments: Promise<void>[];
+  readonly outer: Scope | undefined;
+  readonly depth: number;
   error: RemoteError | undefined;
 }
 
@@ -20,7 +21,9 @@ const maxDepth = 1024;
 export class ErrorScopes {
   readonly #device: GPUDevice;
   readonly #onUncaptured: (error: RemoteError) => void;
-  readonly #stack: Scope[] = [];
+  #innermost: Scope | undefined;
+  /** Settles when the errors of all commands so far are known: a device answers in order. */
+  #known: Promise<unknown> = Promise.resolve();
   #isOpen = false;
 
   constructor(device: GPUDevice, onUncaptured: (error: RemoteError) => void) {
@@ -38,38 +41,43 @@ export class ErrorScopes {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    const stack = [...this.#stack];
+    const scope = this.#innermost;
     const popped = [...filters].reverse().map(async (type) => {
       const error = await this.#device.popErrorScope();
-      if (error !== null) this.#deliver(stack, { type, message: error.message });
+      if (error !== null) this.#deliver(scope, { type, message: cut(error.message) });
     });
     // The device is lost where they reject: nobody asks for errors any more.
-    const segment = Promise.allSettled(popped).then(() => undefined);
-    for (const scope of stack) scope.segments.push(segment);
+    this.#known = Promise.allSettled([this.#known, ...popped]);
   }
 
   /** An error that the device does not know of. */
   note(type: GPUErrorFilter, message: string): void {
-    this.#deliver([...this.#stack], { type, message });
+    this.#deliver(this.#innermost, { type, message: cut(message) });
   }
 
   push(filter: GPUErrorFilter): void {
     this.close();
-    if (this.#stack.length < maxDepth) this.#stack.push({ filter, segments: [], error: undefined });
+    const outer = this.#innermost;
+    const depth = (outer?.depth ?? 0) + 1;
+    if (depth <= maxDepth) this.#innermost = { filter, outer, depth, error: undefined };
     else this.note("validation", `More than ${maxDepth} error scopes are open`);
   }
 
   /** @returns undefined where none is open. */
   pop(): Promise<RemoteError | null> | undefined {
     this.close();
-    const scope = this.#stack.pop();
+    const scope = this.#innermost;
     if (scope === undefined) return undefined;
-    return Promise.all(scope.segments).then(() => scope.error ?? null);
+    this.#innermost = scope.outer;
+    return this.#known.then(() => scope.error ?? null);
   }
 
-  #deliver(stack: readonly Scope[], error: RemoteError): void {
-    const scope = stack.findLast(({ filter }) => filter === error.type);
-    if (scope === undefined) this.#onUncaptured(error);
-    else scope.error ??= error;
+  #deliver(innermost: Scope | undefined, error: RemoteError): void {
+    for (let scope = innermost; scope !== undefined; scope = scope.outer) {
+      if (scope.filter !== error.type) continue;
+      scope.error ??= error;
+      return;
+    }
+    this.#onUncaptured(error);
   }
 }

@@ -12,6 +12,10 @@ interface Kinds {
 }
 export type ObjectKind = keyof Kinds;
 
+export type RemoteObjectOf<K extends ObjectKind = ObjectKind> = {
+  [Kind in K]: { readonly kind: Kind; readonly gpu: Kinds[Kind] };
+}[K];
+
 /** A command names what is not there: an object that was never made, that is invalid, or another's. */
 export class InvalidObject extends Error {}
 
@@ -19,13 +23,18 @@ export class InvalidObject extends Error {}
 const maxObjects = 2 ** 18;
 
 export class RemoteObjects {
-  readonly #objects = new Map<number, { readonly kind: ObjectKind; readonly gpu: Kinds[ObjectKind] }>();
+  readonly #objects = new Map<number, RemoteObjectOf>();
 
-  add<K extends ObjectKind>(kind: K, id: number, gpu: Kinds[K]): void {
+  /** To be called before anything is made for an id. @throws InvalidObject where it cannot be given to an object. */
+  checkFree(id: number): void {
     if (this.#objects.has(id)) throw new InvalidObject(`There is an object ${id} already`);
     if (this.#objects.size >= maxObjects)
       throw new InvalidObject(`More than ${maxObjects} objects: destroy some, or let them be collected`);
-    this.#objects.set(id, { kind, gpu });
+  }
+
+  /** For an id that is free. */
+  add<K extends ObjectKind>(kind: K, id: number, gpu: Kinds[K]): void {
+    this.#objects.set(id, { kind, gpu } as RemoteObjectOf);
   }
 
   /** @throws InvalidObject */
@@ -36,7 +45,7 @@ export class RemoteObjects {
     return object.gpu as Kinds[K];
   }
 
-  find(id: number): { readonly kind: ObjectKind; readonly gpu: Kinds[ObjectKind] } | undefined {
+  find(id: number): RemoteObjectOf | undefined {
     return this.#objects.get(id);
   }
 
@@ -44,8 +53,8 @@ export class RemoteObjects {
     this.#objects.delete(id);
   }
 
-  *all<K extends ObjectKind>(kind: K): Generator<Kinds[K]> {
-    for (const object of this.#objects.values()) if (object.kind === kind) yield object.gpu as Kinds[K];
+  all(): Iterable<RemoteObjectOf> {
+    return this.#objects.values();
   }
 
   clear(): void {

@@ -4,59 +4,70 @@
  */
 import * as v from "valibot";
 import type { Message } from "../../port/port.ts";
+import { cut } from "../messages.ts";
 import {
   type Answer,
   type AnswersHeader,
   command,
   createdKinds,
   errorFilters,
+  maxMappedBytes,
+  maxWords,
   type RemoteFailure,
 } from "../protocol.ts";
 import { WordReader, WordsEnded } from "../words.ts";
 import { alignedWords } from "./aligned-words.ts";
-import { BufferBytes } from "./buffer-bytes.ts";
-import {
-  bindGroupLayoutSchema,
-  bindGroupSchema,
-  bufferSchema,
-  computePipelineSchema,
-  encoderSchema,
-  pipelineLayoutSchema,
-  querySetSchema,
-  shaderModuleSchema,
-} from "./descriptors.ts";
+import { Budget } from "./budget.ts";
+import { createObject, OverBudget, pipelineDescriptor } from "./create.ts";
+import { encoderSchema } from "./descriptors.ts";
 import { encodeCommands } from "./encode.ts";
 import { ErrorScopes } from "./error-scopes.ts";
 import { Mappings } from "./mappings.ts";
 import { InvalidObject, RemoteObjects } from "./objects.ts";
+import { type Losable, sessionsOf } from "./sessions.ts";
+import { takeOnce } from "./take-once.ts";
 
 export interface SessionOptions {
   readonly device: GPUDevice;
-  /** Of all its buffers together. */
+  /** Of all its buffers and query sets together. */
   readonly budgetBytes: number;
   readonly send: (message: Message) => void;
+  /** Bytes sent that the client has not taken yet, where the carrier knows. */
+  readonly queuedBytes?: () => number;
 }
 
-export class RemoteSession {
+/** What lies beside the words of a message. */
+interface Beside {
+  readonly descriptors: unknown[];
+  readonly data: (Uint8Array | undefined)[];
+}
+
+/** Answers that a client may wait for at a time. */
+const maxPending = 4096;
+/** A client that leaves more than this, and twice its budget, unread is gone or means harm. */
+const maxQueuedBytes = 64 * 2 ** 20;
+
+export class RemoteSession implements Losable {
+  readonly #options: SessionOptions;
   readonly #device: GPUDevice;
-  readonly #send: (message: Message) => void;
   readonly #objects = new RemoteObjects();
   readonly #mappings = new Mappings();
-  readonly #bytes: BufferBytes;
+  readonly #budget: Budget;
   readonly #scopes: ErrorScopes;
+  #pending = 0;
   #isEnded = false;
 
-  constructor({ device, budgetBytes, send }: SessionOptions) {
-    this.#device = device;
-    this.#send = send;
-    this.#bytes = new BufferBytes(budgetBytes);
-    this.#scopes = new ErrorScopes(device, (error) => this.#tell({ uncaptured: [error] }));
-    void device.lost.then(({ message }) => this.#end("unknown", message));
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#device = options.device;
+    this.#budget = new Budget(options.budgetBytes);
+    this.#scopes = new ErrorScopes(options.device, (error) => this.#tell({ uncaptured: [error] }));
+    sessionsOf(options.device).add(this);
   }
 
-  /** Bytes of the buffers that there are. */
+  /** Bytes of the buffers and query sets that there are. */
   get bytes(): number {
-    return this.#bytes.used;
+    return this.#budget.used;
   }
 
   receive({ header, attachments }: Message): void {
@@ -64,15 +75,20 @@ export class RemoteSession {
     const [words, ...data] = attachments;
     const descriptors = descriptorsOf(header);
     if (words === undefined || words.byteLength % 4 !== 0 || descriptors === undefined) {
-      this.#refuse("A message holds no commands");
+      this.lost("A message holds no commands");
+      return;
+    }
+    if (words.byteLength / 4 > maxWords) {
+      this.lost(`A message holds more than ${maxWords} words of commands`);
       return;
     }
     const reader = new WordReader(alignedWords(words));
+    const beside: Beside = { descriptors: [...descriptors], data };
     this.#scopes.open();
     try {
-      while (!reader.isAtEnd && !this.#isEnded) this.#execute(reader, descriptors, data);
+      while (!reader.isAtEnd && !this.#isEnded) this.#execute(reader, beside);
     } catch (error) {
-      this.#refuse(error instanceof Error ? error.message : String(error));
+      this.lost(error instanceof Error ? error.message : String(error));
     } finally {
       this.#scopes.close();
     }
@@ -81,14 +97,19 @@ export class RemoteSession {
   /** The client is gone: frees all that it had. */
   dispose(): void {
     this.#isEnded = true;
-    for (const buffer of this.#objects.all("buffer")) buffer.destroy();
-    for (const set of this.#objects.all("querySet")) set.destroy();
+    sessionsOf(this.#device).delete(this);
+    for (const object of this.#objects.all()) this.#destroy(object);
     this.#objects.clear();
-    this.#bytes.clear();
+  }
+
+  /** Ends the session, and says why. */
+  lost(message: string): void {
+    this.#tell({ lost: { reason: "unknown", message: cut(message) } });
+    if (!this.#isEnded) this.dispose();
   }
 
   /** @throws WordsEnded where the client does not keep to the protocol. */
-  #execute(words: WordReader, descriptors: readonly unknown[], data: readonly Uint8Array[]): void {
+  #execute(words: WordReader, beside: Beside): void {
     const device = this.#device;
     const objects = this.#objects;
     const code = words.word();
@@ -96,30 +117,33 @@ export class RemoteSession {
       case command.create: {
         const kind = createdKinds[words.word()];
         const id = words.word();
-        const descriptor = descriptors[words.word()];
+        const descriptor = takeOnce(beside.descriptors, words.word());
         if (kind === undefined) throw new WordsEnded("There is no such kind of object");
-        this.#try(() => this.#create(kind, id, descriptor));
+        const context = { device, objects, budget: this.#budget, mappings: this.#mappings };
+        this.#try(() => createObject(context, kind, id, descriptor));
         break;
       }
       case command.bindGroupLayout: {
         const [pipeline, group, id] = [words.word(), words.word(), words.word()];
         this.#try(() => {
+          objects.checkFree(id);
           const layout = objects.get("computePipeline", pipeline).getBindGroupLayout(group);
           objects.add("bindGroupLayout", id, layout);
         });
         break;
       }
       case command.finish: {
-        const [id, descriptor] = [words.word(), descriptors[words.word()]];
+        const [id, descriptor] = [words.word(), takeOnce(beside.descriptors, words.word())];
         const encoded = words.part(words.word());
         this.#try(() => {
+          objects.checkFree(id);
           const described = v.parse(encoderSchema, descriptor);
           objects.add("commandBuffer", id, encodeCommands(device, objects, encoded, described));
         });
         break;
       }
       case command.submit: {
-        const ids = Array.from({ length: words.word() }, () => words.word());
+        const ids = Array.from({ length: words.count() }, () => words.word());
         this.#try(() => {
           const buffers = ids.map((id) => objects.get("commandBuffer", id));
           device.queue.submit(buffers);
@@ -128,15 +152,20 @@ export class RemoteSession {
         break;
       }
       case command.writeBuffer: {
-        const [id, offset, bytes] = [words.word(), words.long() ?? 0, data[words.word() - 1]];
-        if (bytes === undefined) throw new WordsEnded("There are no such bytes");
-        this.#try(() => device.queue.writeBuffer(objects.get("buffer", id), offset, asSource(bytes)));
+        const [id, offset] = [words.word(), words.long() ?? 0];
+        const bytes = takeBytes(beside, words.word());
+        this.#try(() => device.queue.writeBuffer(objects.get("buffer", id), offset, bytes));
         break;
       }
       case command.map: {
         const [request, id, mode] = [words.word(), words.word(), words.word()];
         const [offset, size] = [words.long() ?? 0, words.long() ?? 0];
         this.#answer(request, async () => {
+          if (size > maxMappedBytes)
+            throw new DOMException(
+              `More than ${maxMappedBytes} bytes cannot be mapped at a time`,
+              "OperationError",
+            );
           let buffer: GPUBuffer | undefined;
           this.#try(() => {
             buffer = objects.get("buffer", id);
@@ -148,29 +177,29 @@ export class RemoteSession {
       }
       case command.unmap: {
         const id = words.word();
-        const ranges = Array.from({ length: words.word() }, () => {
-          const offset = words.long() ?? 0;
-          const bytes = data[words.word() - 1];
-          if (bytes === undefined) throw new WordsEnded("There are no such bytes");
-          return { offset, bytes };
-        });
+        const ranges = Array.from({ length: words.count() }, () => ({
+          offset: words.long() ?? 0,
+          bytes: takeBytes(beside, words.word()),
+        }));
         // One that could not be made is mapped on the client's side all the same.
-        const buffer = objects.find(id);
-        if (buffer?.kind === "buffer") this.#try(() => this.#mappings.unmap(buffer.gpu as GPUBuffer, ranges));
+        const object = objects.find(id);
+        if (object?.kind === "buffer") this.#try(() => this.#mappings.unmap(object.gpu, ranges));
         break;
       }
       case command.destroy: {
         const object = objects.find(words.word());
-        if (object?.kind === "buffer") {
-          this.#mappings.forget(object.gpu as GPUBuffer);
-          this.#bytes.destroy(object.gpu as GPUBuffer);
-        } else if (object?.kind === "querySet") (object.gpu as GPUQuerySet).destroy();
+        if (object !== undefined) this.#destroy(object);
         break;
       }
-      case command.release: {
-        for (let left = words.word(); left > 0; left--) objects.remove(words.word());
+      case command.release:
+        for (let left = words.count(); left > 0; left--) {
+          const id = words.word();
+          const object = objects.find(id);
+          // Nobody can name it any more, and nothing that can be named uses it: the client sees to that.
+          if (object !== undefined) this.#destroy(object);
+          objects.remove(id);
+        }
         break;
-      }
       case command.pushErrorScope: {
         const filter = errorFilters[words.word()];
         if (filter === undefined) throw new WordsEnded("There is no such filter of errors");
@@ -192,9 +221,15 @@ export class RemoteSession {
         this.#answer(words.word(), () => device.queue.onSubmittedWorkDone().then(() => null));
         break;
       case command.createPipelineAsync: {
-        const [request, id, descriptor] = [words.word(), words.word(), descriptors[words.word()]];
+        const [request, id, descriptor] = [
+          words.word(),
+          words.word(),
+          takeOnce(beside.descriptors, words.word()),
+        ];
         this.#answer(request, async () => {
-          const made = await device.createComputePipelineAsync(this.#pipeline(descriptor));
+          objects.checkFree(id);
+          const made = await device.createComputePipelineAsync(pipelineDescriptor(objects, descriptor));
+          objects.checkFree(id);
           if (!this.#isEnded) objects.add("computePipeline", id, made);
           return null;
         });
@@ -206,7 +241,7 @@ export class RemoteSession {
         break;
       }
       case command.invalid:
-        this.#scopes.note("validation", String(descriptors[words.word()]));
+        this.#scopes.note("validation", String(takeOnce(beside.descriptors, words.word())));
         break;
       case command.destroyDevice:
         this.dispose();
@@ -216,83 +251,11 @@ export class RemoteSession {
     }
   }
 
-  #create(kind: (typeof createdKinds)[number], id: number, descriptor: unknown): void {
-    const device = this.#device;
-    const objects = this.#objects;
-    switch (kind) {
-      case "buffer": {
-        const wanted = v.parse(bufferSchema, descriptor);
-        if (!this.#bytes.hasRoom(wanted.size)) {
-          const { used, budgetBytes } = this.#bytes;
-          this.#scopes.note(
-            "out-of-memory",
-            `Cannot create a buffer of ${wanted.size} bytes: ${used} of the budget of ${budgetBytes} are in use`,
-          );
-          return;
-        }
-        const buffer = device.createBuffer(wanted);
-        objects.add(kind, id, buffer);
-        this.#bytes.add(buffer);
-        if (wanted.mappedAtCreation) this.#mappings.created(buffer);
-        return;
-      }
-      case "bindGroupLayout":
-        objects.add(
-          kind,
-          id,
-          device.createBindGroupLayout(
-            v.parse(bindGroupLayoutSchema, descriptor) as GPUBindGroupLayoutDescriptor,
-          ),
-        );
-        return;
-      case "pipelineLayout": {
-        const { label, bindGroupLayouts } = v.parse(pipelineLayoutSchema, descriptor);
-        const layouts = bindGroupLayouts.map((one) =>
-          one === null ? null : objects.get("bindGroupLayout", one),
-        );
-        objects.add(kind, id, device.createPipelineLayout({ label, bindGroupLayouts: layouts }));
-        return;
-      }
-      case "bindGroup": {
-        const { label, layout, entries } = v.parse(bindGroupSchema, descriptor);
-        const made = device.createBindGroup({
-          label,
-          layout: objects.get("bindGroupLayout", layout),
-          entries: entries.map(({ binding, buffer, offset, size }) => ({
-            binding,
-            resource: {
-              buffer: objects.get("buffer", buffer),
-              ...(offset !== undefined && { offset }),
-              ...(size !== undefined && { size }),
-            },
-          })),
-        });
-        objects.add(kind, id, made);
-        return;
-      }
-      case "shaderModule":
-        objects.add(kind, id, device.createShaderModule(v.parse(shaderModuleSchema, descriptor)));
-        return;
-      case "computePipeline":
-        objects.add(kind, id, device.createComputePipeline(this.#pipeline(descriptor)));
-        return;
-      case "querySet":
-        objects.add(kind, id, device.createQuerySet(v.parse(querySetSchema, descriptor)));
-        return;
-    }
-  }
-
-  #pipeline(descriptor: unknown): GPUComputePipelineDescriptor {
-    const { label, layout, module, entryPoint, constants } = v.parse(computePipelineSchema, descriptor);
-    return {
-      label,
-      layout: layout === "auto" ? layout : this.#objects.get("pipelineLayout", layout),
-      compute: {
-        module: this.#objects.get("shaderModule", module),
-        ...(entryPoint !== undefined && { entryPoint }),
-        ...(constants !== undefined && { constants }),
-      },
-    };
+  #destroy(object: ReturnType<RemoteObjects["find"]> & {}): void {
+    if (object.kind !== "buffer" && object.kind !== "querySet") return;
+    if (object.kind === "buffer") this.#mappings.forget(object.gpu);
+    object.gpu.destroy();
+    this.#budget.remove(object.gpu, this.#device.queue.onSubmittedWorkDone());
   }
 
   /** What the device or the schemas throw is a validation error, as WebGPU has it for what it cannot throw at once. */
@@ -301,35 +264,46 @@ export class RemoteSession {
       action();
     } catch (error) {
       if (error instanceof WordsEnded) throw error;
-      this.#scopes.note("validation", error instanceof Error ? error.message : String(error));
+      const type = error instanceof OverBudget ? "out-of-memory" : "validation";
+      this.#scopes.note(type, error instanceof Error ? error.message : String(error));
     }
   }
 
+  /** @throws WordsEnded where too many are waited for. */
   #answer(request: number, action: () => Promise<unknown>): void {
+    if (++this.#pending > maxPending) throw new WordsEnded(`More than ${maxPending} requests wait`);
     const promise = (async () => action())();
-    promise.then(
-      (value) => {
-        if (value instanceof Uint8Array) this.#tell({ answers: [[request, { attachment: 0 }]] }, [value]);
-        else this.#tell({ answers: [[request, value]] });
-      },
-      (error: unknown) => {
-        const failure: Answer = [request, null, failureOf(error)];
-        this.#tell({ answers: [failure] });
-      },
-    );
+    promise
+      .then(
+        (value) => {
+          if (value instanceof Uint8Array) this.#tell({ answers: [[request, { attachment: 0 }]] }, [value]);
+          else this.#tell({ answers: [[request, value]] });
+        },
+        (error: unknown) => {
+          const failure: Answer = [request, null, failureOf(error)];
+          this.#tell({ answers: [failure] });
+        },
+      )
+      .finally(() => {
+        this.#pending--;
+      });
   }
 
   #tell(header: AnswersHeader, attachments: readonly Uint8Array[] = []): void {
-    if (!this.#isEnded) this.#send({ header, attachments });
-  }
-
-  #refuse(message: string): void {
-    this.#end("unknown", message);
-  }
-
-  #end(reason: GPUDeviceLostReason, message: string): void {
-    this.#tell({ lost: { reason, message } });
-    if (!this.#isEnded) this.dispose();
+    if (this.#isEnded) return;
+    const { send, queuedBytes, budgetBytes } = this.#options;
+    if (queuedBytes !== undefined && queuedBytes() > 2 * budgetBytes + maxQueuedBytes) {
+      this.dispose();
+      return;
+    }
+    try {
+      send({ header, attachments });
+    } catch (error) {
+      // Larger than its carrier takes.
+      this.dispose();
+      const message = cut(error instanceof Error ? error.message : String(error));
+      send({ header: { lost: { reason: "unknown", message } }, attachments: [] });
+    }
   }
 }
 
@@ -338,8 +312,16 @@ function descriptorsOf(header: unknown): readonly unknown[] | undefined {
   return Array.isArray(header.descriptors) ? header.descriptors : undefined;
 }
 
+/** @param number the words are attachment 0. @throws WordsEnded */
+function takeBytes({ data }: Beside, number: number): Uint8Array<ArrayBuffer> {
+  const bytes = takeOnce(data, number - 1);
+  if (bytes === undefined) throw new WordsEnded("There are no such bytes");
+  // No carrier delivers shared memory.
+  return bytes as Uint8Array<ArrayBuffer>;
+}
+
 function failureOf(error: unknown): RemoteFailure {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = cut(error instanceof Error ? error.message : String(error));
   const { name, reason } = (typeof error === "object" && error !== null ? error : {}) as {
     readonly name?: unknown;
     readonly reason?: unknown;
@@ -349,14 +331,14 @@ function failureOf(error: unknown): RemoteFailure {
   return { name: name === "AbortError" ? "AbortError" : "OperationError", message };
 }
 
+/** Of one module: more tell nobody anything. */
+const maxCompilationMessages = 100;
+
 async function compilationMessages(module: GPUShaderModule): Promise<unknown> {
   const { messages } = await module.getCompilationInfo();
-  return messages.map(({ type, message, lineNum, linePos, offset, length }) => ({
-    ...{ type, message, lineNum, linePos, offset, length },
-  }));
-}
-
-/** Dawn's binding takes views of their own memory only where that is not shared. */
-function asSource(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes as Uint8Array<ArrayBuffer>;
+  return [...messages]
+    .slice(0, maxCompilationMessages)
+    .map(({ type, message, lineNum, linePos, offset, length }) => ({
+      ...{ type, message: cut(message), lineNum, linePos, offset, length },
+    }));
 }

@@ -72,14 +72,27 @@ const attacks: ReadonlyArray<readonly [what: string, name: string, target: () =>
   ["fetch", "fetch", () => `http://127.0.0.1:${port()}/`],
   ["listen", "listen", () => join(folder, "socket")],
   ["load an addon", "addon", addonPath],
-  // Deno has no such call.
-  ...(platform.runtime === "node" ? [["open the inspector", "inspect", () => ""] as const] : []),
+  ["signal its parent", "signal", () => String(process.pid)],
+  // Deno has no such calls.
+  ...(platform.runtime === "node"
+    ? ([
+        ["open the inspector", "inspect", () => ""],
+        ["change a priority", "priority", () => String(process.pid)],
+        ["change flags of V8", "flags", () => ""],
+      ] as const)
+    : []),
 ];
 
 test.each(attacks)("a stranger cannot %s", async (_, name, target) => {
   expect((await attempt(sealed, name, target())).denied).toEqual(expect.any(String));
   // Where nothing is sealed, the same attempt succeeds: it is the seal that denies it.
   expect(await attempt(open, name, target())).toHaveProperty("done");
+});
+
+test("a stranger cannot import a module of the network", async () => {
+  // The same in an open process would ask a server of the world: there is no control.
+  const { denied } = await attempt(sealed, "importRemote", `http://127.0.0.1:${port()}/module.js`);
+  expect(denied).toMatch(/remote|https?:|protocol|scheme/i);
 });
 
 test("a stranger sees the variables that it was given, and none of the host's", async () => {

@@ -16,6 +16,7 @@ export function loopback(pieceBytes = 5000): Loopback {
   let writes = 0;
   let isOpen = true;
   const stream = (own: 0 | 1): ByteStream => ({
+    queuedBytes: 0,
     start: (sink) => {
       sinks[own] = sink;
     },

@@ -11,18 +11,48 @@ function words(...values: number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(values).buffer);
 }
 
-async function tell(messages: readonly Message[]): Promise<{ answers: Message[]; bytes: number }> {
+/** Counts the bytes of the buffers that a device has, whatever the session says of them. */
+function audit(device: GPUDevice): { live(): number; most(): number; stop(): void } {
+  const create = device.createBuffer;
+  let live = 0;
+  let most = 0;
+  device.createBuffer = (descriptor) => {
+    const buffer = create.call(device, descriptor);
+    const destroy = buffer.destroy;
+    let bytes = buffer.size;
+    live += bytes;
+    most = Math.max(most, live);
+    buffer.destroy = () => {
+      live -= bytes;
+      bytes = 0;
+      return destroy.call(buffer);
+    };
+    return buffer;
+  };
+  return {
+    live: () => live,
+    most: () => most,
+    stop: () => {
+      device.createBuffer = create;
+    },
+  };
+}
+
+const budgetBytes = 2 ** 20;
+
+async function tell(messages: readonly Message[]) {
   const answers: Message[] = [];
   const device = await testDevice();
-  const session = new RemoteSession({
-    device,
-    budgetBytes: 2 ** 20,
-    send: (message) => answers.push(message),
-  });
-  for (const message of messages) session.receive(message);
-  await device.queue.onSubmittedWorkDone();
-  session.dispose();
-  return { answers, bytes: session.bytes };
+  const books = audit(device);
+  try {
+    const session = new RemoteSession({ device, budgetBytes, send: (message) => answers.push(message) });
+    for (const message of messages) session.receive(message);
+    await device.queue.onSubmittedWorkDone();
+    session.dispose();
+    return { answers, bytes: session.bytes, liveBytes: books.live(), mostBytes: books.most() };
+  } finally {
+    books.stop();
+  }
 }
 
 const header = { descriptors: [] };
@@ -54,6 +84,75 @@ test.each([
   expect(JSON.stringify(answers.map((answer) => answer.header))).toMatch(/uncaptured|lost/);
 });
 
+test("an id that is taken makes nothing", async () => {
+  const descriptors = Array.from({ length: 8 }, () => ({ size: budgetBytes / 4, usage: 0x80 }));
+  const commands = descriptors.flatMap((_, i) => [command.create, 0, 1, i]);
+  const { mostBytes, liveBytes, answers } = await tell([
+    { header: { descriptors }, attachments: [words(...commands)] },
+  ]);
+  expect(mostBytes).toBe(budgetBytes / 4);
+  expect(liveBytes).toBe(0);
+  expect(JSON.stringify(answers.map((answer) => answer.header))).toMatch(/There is an object 1 already/);
+});
+
+test("what lies beside the words can be named once", async () => {
+  const text = "x".repeat(1_000_000);
+  const { answers } = await tell([
+    {
+      header: { descriptors: [text] },
+      attachments: [words(...Array.from({ length: 200 }, () => [command.invalid, 0]).flat())],
+    },
+  ]);
+  const sent = answers.reduce((sum, answer) => sum + JSON.stringify(answer.header).length, 0);
+  expect(sent).toBeGreaterThan(0);
+  expect(sent).toBeLessThan(100_000);
+});
+
+test("a client that waits for too many answers at once loses its session", async () => {
+  const many = words(...Array.from({ length: 5000 }, (_, i) => [command.workDone, i]).flat());
+  const { answers } = await tell([{ header, attachments: [many] }]);
+  expect(JSON.stringify(answers.map((answer) => answer.header))).toMatch(/requests wait/);
+});
+
+test("one that reads nothing of what it asked for loses it too", async () => {
+  const device = await testDevice();
+  const sent: Message[] = [];
+  const session = new RemoteSession({
+    device,
+    budgetBytes,
+    send: (message) => sent.push(message),
+    queuedBytes: () => 2 ** 30,
+  });
+  session.receive({
+    header: { descriptors: [{ size: 64, usage: 0x80 }] },
+    attachments: [words(command.create, 0, 1, 0)],
+  });
+  expect(session.bytes).toBe(64);
+  session.receive({ header, attachments: [words(command.workDone, 1)] });
+  await device.queue.onSubmittedWorkDone();
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(sent).toEqual([]);
+  expect(session.bytes).toBe(0);
+});
+
+test("an answer that its carrier does not take ends the session, and nothing else", async () => {
+  const device = await testDevice();
+  const sent: unknown[] = [];
+  const session = new RemoteSession({
+    device,
+    budgetBytes,
+    send: ({ header: answer }) => {
+      if (!("lost" in (answer as object))) throw new Error("too large");
+      sent.push(answer);
+    },
+  });
+  session.receive({ header, attachments: [words(command.workDone, 1)] });
+  await device.queue.onSubmittedWorkDone();
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(sent).toEqual([{ lost: { reason: "unknown", message: "too large" } }]);
+  expect(session.bytes).toBe(0);
+});
+
 test("whatever comes, nothing is thrown and no byte stays", async () => {
   const word = fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 0, max: 0xffff_ffff }));
   const anything = fc.record({
@@ -79,7 +178,9 @@ test("whatever comes, nothing is thrown and no byte stays", async () => {
   });
   await fc.assert(
     fc.asyncProperty(fc.array(anything, { maxLength: 6 }), async (messages) => {
-      expect((await tell(messages)).bytes).toBe(0);
+      const { bytes, liveBytes, mostBytes } = await tell(messages);
+      expect([bytes, liveBytes]).toEqual([0, 0]);
+      expect(mostBytes).toBeLessThanOrEqual(budgetBytes);
     }),
     { numRuns: 150 },
   );

@@ -1,5 +1,8 @@
 /** A device that is somebody else's, against the device itself. */
-import { describe, expect, test } from "vitest";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { describe, expect, test, vi } from "vitest";
+import { RemoteBuffer } from "../../../runtime/remote-gpu/client/buffer.ts";
 import { testDevice } from "../../gpu.ts";
 import { remotePair } from "./remote-pair.ts";
 import { samples } from "./samples.ts";
@@ -8,6 +11,16 @@ const storage = 0x80;
 const copySource = 0x4;
 const mapRead = 0x1;
 const copyTarget = 0x8;
+
+/** Finalizers run in a turn of their own. */
+async function collectGarbage(): Promise<void> {
+  setFlagsFromString("--expose-gc");
+  const collect = (globalThis as { gc?: () => void }).gc ?? (runInNewContext("gc") as () => void);
+  for (let i = 0; i < 3; i++) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
 
 describe.each([
   { name: "in batches", isBatched: true },
@@ -195,7 +208,89 @@ describe("mapping", () => {
   });
 });
 
+describe("arguments", () => {
+  test("that cannot be converted throw, and nothing of their call is sent", async () => {
+    const { remote, session } = remotePair(await testDevice());
+    const buffer = remote.createBuffer({ size: 256, usage: storage | copySource | copyTarget });
+    const readable = remote.createBuffer({ size: 16, usage: mapRead | copyTarget });
+    const encoder = remote.createCommandEncoder();
+    remote.pushErrorScope("validation");
+    expect(() => encoder.clearBuffer(buffer, -4)).toThrow(TypeError);
+    expect(() => encoder.copyBufferToBuffer(buffer, 0, buffer, Number.NaN, 4)).toThrow(TypeError);
+    const pass = encoder.beginComputePass();
+    expect(() => pass.dispatchWorkgroups(-1)).toThrow(TypeError);
+    expect(() => pass.setBindGroup(0, null, [Number.NaN])).toThrow(TypeError);
+    pass.end();
+    expect(() => remote.queue.writeBuffer(buffer, -1, new Uint32Array(1))).toThrow(TypeError);
+    await expect(readable.mapAsync(-1)).rejects.toThrow(TypeError);
+    expect(readable.mapState).toBe("unmapped");
+    remote.queue.submit([encoder.finish()]);
+    expect(await remote.popErrorScope()).toBeNull();
+    session.dispose();
+  });
+
+  test("what an open encoder names stays, though its maker has forgotten it", async () => {
+    const { remote, session, settled } = remotePair(await testDevice());
+    const staging = remote.createBuffer({ size: 4, usage: mapRead | copyTarget });
+    const encoder = remote.createCommandEncoder();
+    const forgotten: WeakRef<GPUBuffer>[] = [];
+    const nameOne = () => {
+      const buffer = remote.createBuffer({ size: 4, usage: copySource, mappedAtCreation: true });
+      new Uint32Array(buffer.getMappedRange())[0] = 5;
+      buffer.unmap();
+      encoder.copyBufferToBuffer(buffer, staging, 4);
+      forgotten.push(new WeakRef(buffer));
+    };
+    nameOne();
+    await settled();
+    await collectGarbage();
+    expect(forgotten[0]!.deref()).toBeDefined();
+    remote.queue.submit([encoder.finish()]);
+    await staging.mapAsync(1);
+    expect(new Uint32Array(staging.getMappedRange())[0]).toBe(5);
+    session.dispose();
+  });
+});
+
 describe("limits of a client", () => {
+  test("what it forgets is freed", async () => {
+    const { remote, session, settled } = remotePair(await testDevice());
+    const make = () => void remote.createBuffer({ size: 1024, usage: storage });
+    make();
+    await settled();
+    expect(session.bytes).toBe(1024);
+    await vi.waitFor(
+      async () => {
+        await collectGarbage();
+        await settled();
+        expect(session.bytes).toBe(0);
+      },
+      { timeout: 10_000 },
+    );
+    session.dispose();
+  });
+
+  test("what is destroyed while the GPU is busy with it does not make room for ever more", async () => {
+    const { remote, session } = remotePair(await testDevice(), { budgetBytes: 4096 });
+    remote.pushErrorScope("validation");
+    remote.pushErrorScope("out-of-memory");
+    for (let i = 0; i < 8; i++) {
+      const buffer = remote.createBuffer({ size: 4096, usage: storage | copyTarget });
+      const encoder = remote.createCommandEncoder();
+      encoder.clearBuffer(buffer);
+      remote.queue.submit([encoder.finish()]);
+      buffer.destroy();
+    }
+    expect((await remote.popErrorScope())?.constructor.name).toContain("OutOfMemoryError");
+    // What was to be done with them is invalid.
+    expect(await remote.popErrorScope()).not.toBeNull();
+    await remote.queue.onSubmittedWorkDone();
+    remote.pushErrorScope("out-of-memory");
+    remote.createBuffer({ size: 4096, usage: storage });
+    expect(await remote.popErrorScope()).toBeNull();
+    session.dispose();
+  });
+
   test("its budget of bytes is kept, and what it destroys is given back", async () => {
     const { remote, session } = remotePair(await testDevice(), { budgetBytes: 1024 });
     const make = async (size: number) => {
@@ -216,27 +311,31 @@ describe("limits of a client", () => {
     expect(session.bytes).toBe(0);
   });
 
-  test("it reaches no object but its own", async () => {
+  test("it reaches no object but its own, whatever ids it names", async () => {
     const device = await testDevice();
     const [owner, thief] = [remotePair(device), remotePair(device)];
-    const secret = owner.remote.createBuffer({
-      size: 16,
-      usage: storage | copySource,
-      mappedAtCreation: true,
-    });
+    const descriptor = { size: 16, usage: storage | copySource };
+    const secret = owner.remote.createBuffer({ ...descriptor, mappedAtCreation: true }) as RemoteBuffer;
     new Uint32Array(secret.getMappedRange()).fill(42);
     secret.unmap();
     await owner.settled();
-    // Ids are counted up by each client: the thief's first one names the owner's first one, if they were shared.
     const staging = thief.remote.createBuffer({ size: 16, usage: mapRead | copyTarget });
-    thief.remote.pushErrorScope("validation");
-    const encoder = thief.remote.createCommandEncoder();
-    encoder.copyBufferToBuffer(secret, staging, 16);
-    thief.remote.queue.submit([encoder.finish()]);
-    await staging.mapAsync(1).catch(() => undefined);
-    expect(await thief.remote.popErrorScope()).not.toBeNull();
-    if (staging.mapState === "mapped")
-      expect([...new Uint32Array(staging.getMappedRange())]).toEqual([0, 0, 0, 0]);
+    // The owner's own handle, and one that is made up with the owner's ids.
+    const madeUp = [1, 2, 3].map(
+      (id) => new RemoteBuffer(thief.remote.connection, id + 50, descriptor, new Set()),
+    );
+    for (const forged of [secret, ...madeUp]) {
+      thief.remote.pushErrorScope("validation");
+      const encoder = thief.remote.createCommandEncoder();
+      encoder.copyBufferToBuffer(forged, staging, 16);
+      thief.remote.queue.submit([encoder.finish()]);
+      expect((await thief.remote.popErrorScope())?.message).toMatch(/buffer is invalid/);
+      thief.remote.pushErrorScope("validation");
+      thief.remote.queue.writeBuffer(forged, 0, new Uint32Array(4));
+      expect((await thief.remote.popErrorScope())?.message).toMatch(/buffer is invalid/);
+    }
+    await staging.mapAsync(1);
+    expect([...new Uint32Array(staging.getMappedRange())]).toEqual([0, 0, 0, 0]);
     owner.session.dispose();
     thief.session.dispose();
   });
@@ -247,7 +346,11 @@ describe("limits of a client", () => {
     remote.createBuffer({ size: 64, usage: storage });
     remote.destroy();
     expect(await remote.lost).toMatchObject({ reason: "destroyed" });
-    await expect(remote.queue.onSubmittedWorkDone()).rejects.toThrow();
+    // Nothing is left to wait for, and nothing is wrong.
+    await remote.queue.onSubmittedWorkDone();
+    expect(await remote.popErrorScope()).toBeNull();
+    const another = remote.createBuffer({ size: 4, usage: mapRead | copyTarget });
+    await expect(another.mapAsync(1)).rejects.toMatchObject({ name: "AbortError" });
     await new Promise((resolve) => setTimeout(resolve, 10));
     expect(session.bytes).toBe(0);
     // The device itself is as it was.

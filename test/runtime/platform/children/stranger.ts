@@ -44,6 +44,11 @@ const attempts: Readonly<Record<string, (target: string) => unknown>> = {
     const { createRequire } = await import("node:module");
     return typeof createRequire(import.meta.url)(path);
   },
+  /** Signal 0 only asks whether it could be sent. */
+  signal: (pid) => globalThis.process?.kill(Number(pid), 0),
+  priority: async (pid) => (await import("node:os")).setPriority(Number(pid), 0),
+  flags: async () => (await import("node:v8")).setFlagsFromString("--no-lazy"),
+  importRemote: async (url) => Object.keys(await import(url)).length,
   inspect: async () => {
     const inspector = await import("node:inspector");
     inspector.open(0);
