@@ -73,7 +73,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const adapter = await findAdapter(platform, { wish: options.adapter, implementation });
   const allBytes = await hostMemoryBytes();
   const hostBytes = options.hostBytes ?? Math.floor(allBytes / 2);
-  const deviceBytes = options.deviceBytes ?? (await deviceMemory(adapter, allBytes));
+  const deviceBytes = options.deviceBytes ?? (await deviceMemory(platform, adapter, allBytes));
   const backends = startBackends({ ...options, hostBytes, deviceBytes }, store, adapter);
   cleanup.defer(() => backends.device.stop());
   cleanup.defer(() => backends.compiler.stop());
@@ -120,8 +120,13 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-async function deviceMemory({ description }: FoundAdapter, hostBytes: number): Promise<number> {
-  const { bytes, from } = await defaultDeviceMemory(description.adapter, hostBytes);
+async function deviceMemory(
+  platform: Platform,
+  { description }: FoundAdapter,
+  hostBytes: number,
+): Promise<number> {
+  const gpus = description.adapter.isSoftware ? [] : await platform.gpuMemories();
+  const { bytes, from } = defaultDeviceMemory(description.adapter, hostBytes, gpus);
   log.info("device memory: at most {size}, {from}", { size: formatBytes(bytes), from });
   return bytes;
 }

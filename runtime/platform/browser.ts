@@ -24,6 +24,7 @@ export const platform: Platform = {
     return { gpu, implementation: "browser", close: () => {} };
   },
 
+  gpuMemories: async () => [],
   spawnProcess: () => Promise.reject(unsupported("start a process")),
 
   spawnWorker(entry, options = {}) {

@@ -57,6 +57,12 @@ export const platform: Platform = {
     );
   },
 
+  async gpuMemories() {
+    // Lazy: only a gateway asks.
+    const { gpuMemories } = await import("./posix-gpu-memory.ts");
+    return gpuMemories();
+  },
+
   async spawnProcess(entry, options = {}) {
     // Lazy: most processes of ours start none.
     const { spawnChild } = await import("./posix-process.ts");

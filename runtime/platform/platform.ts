@@ -18,6 +18,9 @@ export interface Platform {
   /** Opens an implementation of WebGPU and puts the constants that it brings into the global scope. */
   openGpu(options?: GpuOptions): Promise<OpenGpu>;
 
+  /** GPUs with memory of their own, as far as the system's drivers tell. */
+  gpuMemories(): Promise<readonly GpuMemory[]>;
+
   /**
    * Starts a process of the same runtime on a `.ts` entry file and connects to it.
    * @throws DawnletError UNAVAILABLE where it ends, or does not call `connectParent` in time.
@@ -99,6 +102,13 @@ export interface GpuOptions {
   readonly dawnFeatures?:
     | { readonly enable?: readonly string[]; readonly disable?: readonly string[] }
     | undefined;
+}
+
+export interface GpuMemory {
+  readonly vendor: "nvidia" | "amd";
+  /** As the driver writes it; empty where it does not. */
+  readonly name: string;
+  readonly sizeBytes: number;
 }
 
 export interface OpenGpu {
