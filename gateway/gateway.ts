@@ -12,7 +12,6 @@ import { CompilerProcess } from "../runtime/supervisor/compiler-process.ts";
 import { DeviceProcess, type DeviceProcessOptions } from "../runtime/supervisor/device-process.ts";
 import { SessionProcesses } from "../runtime/supervisor/session-processes.ts";
 import { type AppOptions, createApp } from "./app.ts";
-import { formatBytes } from "./cli/text.ts";
 import { defaultDeviceMemory } from "./devices/device-memory.ts";
 import { keepEstimates } from "./devices/estimate-records.ts";
 import { hostMemoryBytes } from "./devices/host-memory.ts";
@@ -23,6 +22,7 @@ import { logIncident } from "./incident-log.ts";
 import { type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
 import { scrubRegularly } from "./store/scrub.ts";
 import { openStore } from "./store/store.ts";
+import { formatBytes } from "./text.ts";
 
 export interface GatewayOptions {
   readonly platform: Platform;

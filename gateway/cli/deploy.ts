@@ -2,13 +2,13 @@
 import type { Command } from "commander";
 import { DawnletError } from "../../kernels/errors.ts";
 import { isRecord } from "../tensors/json-text.ts";
+import { formatBytes } from "../text.ts";
 import { type BundleSource, openBundleSource } from "./bundle-source.ts";
 import { addClientOptions, Client, type ClientOptions, errorOf } from "./client.ts";
 import { curlLine } from "./curl-line.ts";
 import { engineText, parameterText, tensorText } from "./describe-version.ts";
 import { type DeployReply, parseDeployResult } from "./replies.ts";
 import type { CliContext, Terminal } from "./terminal.ts";
-import { formatBytes } from "./text.ts";
 
 export function addDeploy(program: Command, { terminal }: CliContext): void {
   addClientOptions(program.command("deploy"))

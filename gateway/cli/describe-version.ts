@@ -1,7 +1,7 @@
 /** Deployed versions in words. */
 import type { TensorSignature } from "../../kernels/tensor.ts";
+import { formatError } from "../text.ts";
 import type { VersionReply } from "./replies.ts";
-import { formatError } from "./text.ts";
 
 /** `x float32 [n, 3]` */
 export function tensorText({ name, dataType, shape }: TensorSignature): string {

@@ -2,8 +2,8 @@
 import type { Checkup } from "../../runtime/adapter/checkup.ts";
 import type { AdapterSurvey } from "../../runtime/adapter/survey.ts";
 import type { DeviceDescription } from "../../runtime/device/api.ts";
+import { formatBytes, tableLines } from "../text.ts";
 import type { DataFolderState } from "./data-folder-state.ts";
-import { formatBytes, tableLines } from "./text.ts";
 
 export interface Diagnosis {
   readonly canRun: boolean;

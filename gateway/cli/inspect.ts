@@ -1,5 +1,6 @@
 /** `dawnlet inspect`: what a function's Programs do, how many bytes they touch, what they ask of a device. */
 import type { Command } from "commander";
+import { formatBytes, formatError, tableLines } from "../text.ts";
 import { addClientOptions, Client, type ClientOptions } from "./client.ts";
 import { engineText, parameterText, tensorText } from "./describe-version.ts";
 import {
@@ -10,7 +11,6 @@ import {
   type VersionReply,
 } from "./replies.ts";
 import type { CliContext } from "./terminal.ts";
-import { formatBytes, formatError, tableLines } from "./text.ts";
 
 interface InspectOptions extends ClientOptions {
   readonly version?: string;

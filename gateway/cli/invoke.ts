@@ -1,13 +1,13 @@
 /** `dawnlet invoke`: calls a function with values and files, shows or writes what it gives. */
 import type { Command } from "commander";
 import { DawnletError } from "../../kernels/errors.ts";
+import { tableLines } from "../text.ts";
 import { addClientOptions, Client, type ClientOptions } from "./client.ts";
 import { parseCallArguments } from "./invoke-arguments.ts";
 import { callRemotely, type RemoteResult } from "./open-inference-call.ts";
 import { parseStatus, type StatusReply, type VersionReply } from "./replies.ts";
 import { jsonOf, tensorLines } from "./show-tensor.ts";
 import type { CliContext, Terminal } from "./terminal.ts";
-import { tableLines } from "./text.ts";
 import { tensorWriter, writeTensor } from "./write-tensor.ts";
 
 interface InvokeOptions extends ClientOptions {

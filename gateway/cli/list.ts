@@ -1,10 +1,10 @@
 /** `dawnlet list`: what is deployed, a line each. */
 import type { Command } from "commander";
+import { formatBytes, tableLines } from "../text.ts";
 import { addClientOptions, Client, type ClientOptions } from "./client.ts";
 import { engineWord, tensorText } from "./describe-version.ts";
 import { parseList, type StatusReply } from "./replies.ts";
 import type { CliContext } from "./terminal.ts";
-import { formatBytes, tableLines } from "./text.ts";
 
 export function addList(program: Command, { terminal }: CliContext): void {
   addClientOptions(program.command("list"))

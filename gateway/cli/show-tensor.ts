@@ -2,7 +2,7 @@
 import type { Tensor } from "../../kernels/tensor.ts";
 import { elementCount } from "../../kernels/tensor.ts";
 import { encodeJson } from "../tensors/json-encode.ts";
-import { formatBytes, tableLines } from "./text.ts";
+import { formatBytes, tableLines } from "../text.ts";
 
 /** More values than these do not help anybody on a terminal. */
 const mostShown = 256;

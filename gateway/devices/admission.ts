@@ -3,8 +3,8 @@
  * people. residency.ts decides which.
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import { formatBytes } from "../cli/text.ts";
 import type { Eviction } from "../scheduler/eviction/victims.ts";
+import { formatBytes } from "../text.ts";
 import type { Residence } from "./residence.ts";
 
 /** What to do for a run: evict and run in this order; wait until `advance` names it; or give up. */

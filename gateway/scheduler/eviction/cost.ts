@@ -13,7 +13,7 @@
  * the formula is that of LFU: it is the fixed part of a load (pipelines, many small weights), or weights that
  * come from disk, that makes functions differ.
  */
-import { formatBytes } from "../../cli/text.ts";
+import { formatBytes } from "../../text.ts";
 import { type EvictionPolicy, heldBytes, lastTouchedMs, type Resident } from "./policy.ts";
 import { formatDuration, rateText } from "./words.ts";
 

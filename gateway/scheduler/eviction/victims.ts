@@ -1,5 +1,5 @@
 /** Who goes so that another function can come in: the common part of eviction, whichever policy ranks. */
-import { formatBytes } from "../../cli/text.ts";
+import { formatBytes } from "../../text.ts";
 import { FreedBytes } from "./freed.ts";
 import { evictionOrder } from "./order.ts";
 import { type EvictionPolicy, isKeptAlive, type Resident } from "./policy.ts";

@@ -5,7 +5,6 @@ import { curlLine } from "../../../gateway/cli/curl-line.ts";
 import { defaultDataFolder } from "../../../gateway/cli/data-folder.ts";
 import { parsePort, parseSize } from "../../../gateway/cli/option-values.ts";
 import { jsonOf, tensorLines } from "../../../gateway/cli/show-tensor.ts";
-import { formatBytes, formatError, tableLines } from "../../../gateway/cli/text.ts";
 import type { FunctionSignature } from "../../../gateway/functions/functions.ts";
 import type { TensorSignature } from "../../../kernels/tensor.ts";
 
@@ -29,30 +28,6 @@ it("parsePort() takes 0 to 65535 and refuses the rest", () => {
   expect(["0", "8080", "65535"].map(parsePort)).toEqual([0, 8080, 65_535]);
   for (const text of ["65536", "-1", "http", "80.5", ""])
     expect(() => parsePort(text)).toThrow("expected a port");
-});
-
-it("formatBytes() keeps three digits or so at any size", () => {
-  expect([0, 1023, 1024, 123_456, 5 * 2 ** 30].map(formatBytes)).toEqual([
-    "0 B",
-    "1023 B",
-    "1.0 KiB",
-    "121 KiB",
-    "5.0 GiB",
-  ]);
-});
-
-it("formatError() writes small numbers with an exponent", () => {
-  expect([0, 1.234e-7, 0.0312, 2].map(formatError)).toEqual(["0", "1.2e-7", "0.031", "2"]);
-});
-
-it("tableLines() aligns columns and leaves no blanks at the end", () => {
-  expect(
-    tableLines([
-      ["name", "size"],
-      ["a", "1"],
-      ["longer", ""],
-    ]),
-  ).toEqual(["name    size", "a       1", "longer"]);
 });
 
 describe("tensorLines()", () => {

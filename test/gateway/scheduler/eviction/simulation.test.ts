@@ -1,11 +1,11 @@
 /** What the policies miss on the same seeded calls: printed for people, and held to what must be so. */
 import { describe, expect, it } from "vitest";
-import { tableLines } from "../../../../gateway/cli/text.ts";
 import {
   type EvictionPolicyName,
   evictionPolicies,
   evictionPolicyNames,
 } from "../../../../gateway/scheduler/eviction/policies.ts";
+import { tableLines } from "../../../../gateway/text.ts";
 import { seededRandom } from "../../../conformance/seeded.ts";
 import { mebibyte } from "./residents.ts";
 import { type Call, type MissRatios, type SimulatedFunction, simulateCache } from "./simulate-cache.ts";
