@@ -2,7 +2,7 @@
  * Who is called when: from a trace of calls a minute, and from a generator of what traces as mild as that one lack,
  * a few functions with most of the calls, bursts, and calls at fixed times. Pure; the same seed gives the same calls.
  */
-import { exponentialGap, seededRandom } from "./seeded.ts";
+import { seededRandom } from "../../models/seeded.ts";
 
 export interface Arrival {
   readonly atMs: number;
@@ -122,4 +122,9 @@ function shuffled(count: number, random: () => number): readonly number[] {
 
 function inOrder(arrivals: Arrival[]): readonly Arrival[] {
   return arrivals.sort((a, b) => a.atMs - b.atMs);
+}
+
+/** Times between the events of a Poisson process of so many a millisecond. */
+export function exponentialGap(random: () => number, perMs: number): number {
+  return -Math.log(1 - random()) / perMs;
 }

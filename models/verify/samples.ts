@@ -3,6 +3,7 @@
  * accepts is not known (an integer may be an index), so there are several domains to try, the widest first.
  */
 import { type DataType, elementCount, type Tensor, type TensorSpec } from "../../kernels/tensor.ts";
+import { seededRandom } from "../seeded.ts";
 
 /** Numbers between two, both included, or out of a few. */
 export type Draw = readonly [minimum: number, maximum: number] | { readonly oneOf: readonly number[] };
@@ -58,7 +59,7 @@ export const specialDomains: readonly SampleDomain[] = [
 
 export function sampleTensor(spec: TensorSpec, domain: SampleDomain, seed: number): Tensor {
   const { dataType, shape } = spec;
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   const integer = fitting(domain.integer, dataType);
   const data = fill(
     dataType,
@@ -129,16 +130,4 @@ function fill(dataType: DataType, count: number, real: () => number, integer: ()
 
 function bytesOf(view: ArrayBufferView<ArrayBuffer>): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-}
-
-/** A small generator with good statistics; seeds need not be far apart. */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,7 +1,8 @@
 /** Each example bundle on a real WebGPU device against its reference on the CPU. */
 import { readdir } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { seededFloats, seededRandom } from "../conformance/seeded.ts";
+import { seededRandom } from "../../models/seeded.ts";
+import { seededFloats } from "../conformance/seeded.ts";
 import { type Argument, exampleFolder, floatsOf, loadExample, runBundle } from "./example-bundle.ts";
 import { complexMatmul } from "./reference/complex-matmul.ts";
 import { filter, filterKernels } from "./reference/filter.ts";

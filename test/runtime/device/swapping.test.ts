@@ -5,9 +5,9 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { DawnletError } from "../../../kernels/errors.ts";
 import type { Program } from "../../../kernels/program/program.ts";
+import { seededRandom } from "../../../models/seeded.ts";
 import type { DeviceService } from "../../../runtime/device/service.ts";
 import { assumedChoice, type UploadChoice } from "../../../runtime/device/upload-path.ts";
-import { seededRandom } from "../../conformance/seeded.ts";
 import { noise, reads, Sketch, writes } from "../../conformance/sketch.ts";
 import { testService } from "../../gpu.ts";
 

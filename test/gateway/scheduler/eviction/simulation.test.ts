@@ -6,7 +6,7 @@ import {
   evictionPolicyNames,
 } from "../../../../gateway/scheduler/eviction/policies.ts";
 import { tableLines } from "../../../../gateway/text.ts";
-import { seededRandom } from "../../../conformance/seeded.ts";
+import { seededRandom } from "../../../../models/seeded.ts";
 import { mebibyte } from "./residents.ts";
 import { type Call, type MissRatios, type SimulatedFunction, simulateCache } from "./simulate-cache.ts";
 

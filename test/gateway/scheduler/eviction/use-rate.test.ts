@@ -6,7 +6,7 @@ import {
   usesPerSecond,
   withUse,
 } from "../../../../gateway/scheduler/eviction/use-rate.ts";
-import { seededRandom } from "../../../conformance/seeded.ts";
+import { seededRandom } from "../../../../models/seeded.ts";
 
 const halfLifeMs = 60_000;
 const anyTimes = fc
