@@ -23,6 +23,17 @@ function device(policy: keyof typeof evictionPolicies = "lru", queueLimit = 100)
   return { residency, add };
 }
 
+/** Filled by `a`, which is running, and `b`, which has run. */
+function halfBusy() {
+  const { residency, add } = device();
+  add("a", 5);
+  add("b", 5);
+  residency.admit("a", 1, "a1");
+  residency.admit("b", 1, "b1");
+  residency.ran("b", 2, 0, 0);
+  return residency;
+}
+
 const ids = (evictions: readonly Eviction[]) => evictions.map(({ id }) => id);
 const evicted = (admission: Admission) => (admission.type === "run" ? ids(admission.evict) : admission.type);
 const waiters = (turns: readonly Turn<string>[]) => turns.map(({ waiter }) => waiter);
@@ -190,12 +201,7 @@ describe("over time", () => {
   });
 
   test("a lower budget evicts at once what may go, and the rest as its leases end", () => {
-    const { residency, add } = device();
-    add("a", 5);
-    add("b", 5);
-    residency.admit("a", 1, "a1");
-    residency.admit("b", 1, "b1");
-    residency.ran("b", 2, 0, 0);
+    const residency = halfBusy();
     expect(ids(residency.setBudget(4, 2))).toEqual(["b"]);
     expect(residency.budgetBytes).toBe(5);
     expect(residency.ran("a", 3, 0, 0)).toBe(true);
@@ -204,12 +210,7 @@ describe("over time", () => {
   });
 
   test("a restart leaves nothing but what is being run again", () => {
-    const { residency, add } = device();
-    add("a", 5);
-    add("b", 5);
-    residency.admit("a", 1, "a1");
-    residency.admit("b", 1, "b1");
-    residency.ran("b", 2, 0, 0);
+    const residency = halfBusy();
     residency.restarted();
     expect(residency.usedBytes).toBe(5);
     expect(residency.lease("b", 3)).toBe(false);
