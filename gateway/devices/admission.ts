@@ -1,6 +1,7 @@
 /**
  * What becomes of a run that asks for room on a device: it runs, waits, or is refused, with the reason in words for
- * people. residency.ts decides which.
+ * people. residency.ts decides which. Functions of others may share the Program, and its label is the first one's: the
+ * reasons, which go to whoever called, name nobody.
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Eviction } from "../scheduler/eviction/victims.ts";
@@ -30,19 +31,19 @@ export interface Advance<W> {
   readonly turns: readonly Turn<W>[];
 }
 
-type Refused = Pick<Residence, "label" | "sizeBytes">;
+type Refused = Pick<Residence, "sizeBytes">;
 
 /** @param roomBytes for weights in all, as below. */
-export function tooLarge({ label, sizeBytes }: Refused, roomBytes: number): Refusal {
+export function tooLarge({ sizeBytes }: Refused, roomBytes: number): Refusal {
   return refusal(
     "OUT_OF_MEMORY",
-    `Cannot load function '${label}' as its weights take ${formatBytes(sizeBytes)}: the device has room for ${formatBytes(roomBytes)} of weights (serve --device-memory)`,
+    `Cannot load the function as its weights take ${formatBytes(sizeBytes)}: the device has room for ${formatBytes(roomBytes)} of weights (serve --device-memory)`,
   );
 }
 
 /** @param known Programs, on the device or not. */
 export function noRoom(
-  { label, sizeBytes }: Refused,
+  { sizeBytes }: Refused,
   roomBytes: number,
   known: Iterable<Readonly<Residence>>,
 ): Refusal {
@@ -53,15 +54,12 @@ export function noRoom(
       : "the device has no room for them in one piece, and there is nothing left to evict";
   return refusal(
     "OUT_OF_MEMORY",
-    `Cannot load function '${label}', whose weights take ${formatBytes(sizeBytes)}: ${why}`,
+    `Cannot load the function, whose weights take ${formatBytes(sizeBytes)}: ${why}`,
   );
 }
 
-export function queueFull({ label }: Refused, waiting: number): Refusal {
-  return refusal(
-    "QUEUE_FULL",
-    `Cannot take a call of '${label}' now: ${waiting} calls wait for device memory already`,
-  );
+export function queueFull(waiting: number): Refusal {
+  return refusal("QUEUE_FULL", `Cannot take the call now: ${waiting} calls wait for device memory already`);
 }
 
 function refusal(code: "OUT_OF_MEMORY" | "QUEUE_FULL", message: string): Refusal {

@@ -135,7 +135,7 @@ export class Residency<W> {
       if (!this.#canEverPlace(residence, extraBytes, now))
         return noRoom(residence, this.#targetBytes, this.residences);
     }
-    if (this.#queue.length >= this.#queueLimit) return queueFull(residence, this.#queue.length);
+    if (this.#queue.length >= this.#queueLimit) return queueFull(this.#queue.length);
     this.#queue.push({ residence, extraBytes, waiter });
     if (this.#queue.length === 1) this.#drainFor(this.#queue[0]!, now);
     return wait;
