@@ -8,6 +8,7 @@ import type { DeviceMemory } from "../runtime/device/api.ts";
 import { addContainmentMetrics, addTroubleMetrics } from "./api/containment-metrics.ts";
 import { addDevices } from "./api/devices.ts";
 import { addFunctionsApi } from "./api/functions.ts";
+import { functionsByCaller } from "./api/functions-of.ts";
 import { addMemoryMetrics } from "./api/memory-metrics.ts";
 import { addMetrics, Metrics } from "./api/metrics.ts";
 import { addOpenInference } from "./api/open-inference.ts";
@@ -40,16 +41,18 @@ export function createApp(options: AppOptions): Hono {
   const metrics = new Metrics({ functions, statistics, memory });
   const endpoint = createEndpoint(createAccessCheck(options), bothObservers(statistics, metrics));
 
+  const functionsOf = functionsByCaller(functions);
   const app = new Hono();
   addOpenInference(app, endpoint, {
     functions,
+    functionsOf,
     statistics,
     callBytes,
     serverVersion: packageManifest.version,
   });
-  addRepository(app, endpoint, { functions, callBytes });
-  addShortForm(app, endpoint, { functions, callBytes });
-  addFunctionsApi(app, endpoint, { functions, deployBytes });
+  addRepository(app, endpoint, { functionsOf, callBytes });
+  addShortForm(app, endpoint, { functionsOf, callBytes });
+  addFunctionsApi(app, endpoint, { functionsOf, deployBytes });
   if (device !== undefined) {
     addDevices(app, endpoint, () => reportDevice(device));
     addMemoryMetrics(metrics.registry, device);

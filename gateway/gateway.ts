@@ -18,6 +18,7 @@ import { hostMemoryBytes } from "./devices/host-memory.ts";
 import { ManagedDevice } from "./devices/managed-device.ts";
 import { Registry } from "./functions/registry.ts";
 import type { SharedBackends } from "./functions/servable.ts";
+import type { Tenant } from "./http/access.ts";
 import { logIncident } from "./incident-log.ts";
 import { type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
 import { scrubRegularly } from "./store/scrub.ts";
@@ -31,7 +32,10 @@ export interface GatewayOptions {
   readonly hostname?: string;
   /** 0 for any that is free. */
   readonly port: number;
+  /** The operator's. */
   readonly token?: string;
+  /** Parties that share the gateway, each with functions of its own. */
+  readonly tenants?: readonly Tenant[];
   /** As `findAdapter` takes it. */
   readonly adapter?: string;
   readonly implementation?: "dawn" | "native";
@@ -61,11 +65,11 @@ const loopback = new Set(["127.0.0.1", "localhost", "::1"]);
 
 /** @throws DawnletError NO_ADAPTER, UNAVAILABLE (port taken, data folder in use), INVALID_ARGUMENT (no token). */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const { platform, hostname = "127.0.0.1", token } = options;
-  if (!loopback.has(hostname) && token === undefined)
+  const { platform, hostname = "127.0.0.1", token, tenants } = options;
+  if (!loopback.has(hostname) && token === undefined && tenants === undefined)
     throw new DawnletError(
       "INVALID_ARGUMENT",
-      `Cannot listen on ${hostname} without credentials: set a token, or listen on 127.0.0.1`,
+      `Cannot listen on ${hostname} without credentials: set a token, or name tenants, or listen on 127.0.0.1`,
     );
   await using cleanup = new AsyncDisposableStack();
   const store = cleanup.use(await openStore(options.dataFolder, { pid: platform.pid }));
@@ -100,6 +104,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     memory: () => backends.device.memory(),
     device: backends.device,
     ...(token === undefined ? {} : { token }),
+    ...(tenants === undefined ? {} : { tenants }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   const server: HttpServer = await platform.serveHttp((request) => app.fetch(request), {

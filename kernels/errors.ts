@@ -24,6 +24,8 @@ export const errorCodes = {
   PAYLOAD_TOO_LARGE: "PAYLOAD_TOO_LARGE",
   /** No function, version or blob of that name. */
   NOT_FOUND: "NOT_FOUND",
+  /** Somebody else has deployed a function of that name. Use another. */
+  NAME_TAKEN: "NAME_TAKEN",
   /** The HTTP method or content type is not one that this path takes. */
   UNSUPPORTED: "UNSUPPORTED",
   /** The queue is full. Try again after the time that the answer names. */

@@ -7,6 +7,6 @@ import { jsonReply } from "../http/reply.ts";
 export function addDevices(app: Hono, endpoint: Endpoint, report: () => Promise<DeviceReport>): void {
   app.get(
     "/v1/devices",
-    endpoint(async () => jsonReply({ devices: [await report()] })),
+    endpoint(async () => jsonReply({ devices: [await report()] }), { isForOperator: true }),
   );
 }

@@ -11,10 +11,11 @@ import { readText, streamBody } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { emptyReply, jsonReply } from "../http/reply.ts";
 import { progressReply } from "./deploy-progress.ts";
-import { checkFunctionName } from "./names.ts";
+import type { FunctionsOf } from "./functions-of.ts";
+import { functionNameOf as nameOf } from "./names.ts";
 
 export interface FunctionsApiOptions {
-  readonly functions: Functions;
+  readonly functionsOf: FunctionsOf;
   /** Largest upload in bytes. */
   readonly deployBytes: number;
 }
@@ -22,27 +23,30 @@ export interface FunctionsApiOptions {
 const path = "/v1/functions/:name";
 
 export function addFunctionsApi(app: Hono, endpoint: Endpoint, options: FunctionsApiOptions): void {
-  const { functions } = options;
+  const { functionsOf } = options;
   app.get(
     "/v1/functions",
-    endpoint(() => jsonReply({ functions: functions.list() })),
+    endpoint((_, exchange) => jsonReply({ functions: functionsOf(exchange).list() })),
   );
   app.get(
     path,
-    endpoint((c) => jsonReply(functions.get(nameOf(c)))),
+    endpoint((c, exchange) => jsonReply(functionsOf(exchange).get(nameOf(c)))),
   );
   app.get(
     `${path}/program`,
-    endpoint(async (c) => jsonReply(await functions.inspect(nameOf(c), c.req.query("version")))),
+    endpoint(async (c, exchange) =>
+      jsonReply(await functionsOf(exchange).inspect(nameOf(c), c.req.query("version"))),
+    ),
   );
   app.put(path, endpoint(deploy(options)));
-  app.patch(path, endpoint(configure(functions)));
-  app.delete(path, endpoint(remove(functions)));
-  app.delete(`${path}/quarantine`, endpoint(liftQuarantine(functions)));
+  app.patch(path, endpoint(configure(functionsOf)));
+  app.delete(path, endpoint(remove(functionsOf)));
+  app.delete(`${path}/quarantine`, endpoint(liftQuarantine(functionsOf)));
 }
 
-function deploy({ functions, deployBytes }: FunctionsApiOptions): Handler {
+function deploy({ functionsOf, deployBytes }: FunctionsApiOptions): Handler {
   return async (c, exchange) => {
+    const functions = functionsOf(exchange);
     const name = nameOf(c);
     exchange.closesOnError = true;
     const upload = uploadOf(c, name, deployBytes);
@@ -85,8 +89,9 @@ function uploadOf(c: Context, name: string, deployBytes: number): Upload {
 const patchBytes = 64 * 1024;
 
 /** `{"pin": true, "keepAliveMs": 60000, "priority": 5}`, any of them; null goes back to what the bundle says. */
-function configure(functions: Functions): Handler {
-  return async (c) => {
+function configure(functionsOf: FunctionsOf): Handler {
+  return async (c, exchange) => {
+    const functions = functionsOf(exchange);
     const name = nameOf(c);
     functions.get(name);
     const patch = readPatch(name, await readText(c.req.raw, patchBytes));
@@ -109,8 +114,9 @@ function readPatch(name: string, text: string): MemorySettingsPatch {
   throw fail(`${v.getDotPath(issue) ?? "the body"} is wrong: ${issue.message}`);
 }
 
-function remove(functions: Functions): Handler {
-  return async (c) => {
+function remove(functionsOf: FunctionsOf): Handler {
+  return async (c, exchange) => {
+    const functions = functionsOf(exchange);
     const name = nameOf(c);
     functions.get(name);
     await functions.remove(name);
@@ -118,15 +124,9 @@ function remove(functions: Functions): Handler {
   };
 }
 
-function liftQuarantine(functions: Functions): Handler {
-  return async (c) => {
-    await functions.liftQuarantine(nameOf(c));
+function liftQuarantine(functionsOf: FunctionsOf): Handler {
+  return async (c, exchange) => {
+    await functionsOf(exchange).liftQuarantine(nameOf(c));
     return emptyReply(204);
   };
-}
-
-function nameOf(c: Context): string {
-  const name = c.req.param("name") ?? "";
-  checkFunctionName(name);
-  return name;
 }

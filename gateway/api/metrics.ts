@@ -77,10 +77,13 @@ export function addMetrics(app: Hono, endpoint: Endpoint, metrics: Metrics, func
   const { registry } = metrics;
   app.get(
     "/metrics",
-    endpoint(async () => {
-      const text = await metrics.text();
-      return bytesReply(new TextEncoder().encode(text), { "content-type": registry.contentType });
-    }),
+    endpoint(
+      async () => {
+        const text = await metrics.text();
+        return bytesReply(new TextEncoder().encode(text), { "content-type": registry.contentType });
+      },
+      { isForOperator: true },
+    ),
   );
   app.get(
     "/healthz",

@@ -1,4 +1,5 @@
 /** Names under which functions are deployed and called. */
+import type { Context } from "hono";
 import { DawnletError } from "../../kernels/errors.ts";
 
 export const maxNameLength = 128;
@@ -11,4 +12,11 @@ export function checkFunctionName(name: string): void {
     "INVALID_ARGUMENT",
     `Cannot use '${shown}' as a function's name: it has 1 to ${maxNameLength} letters, digits, '-', '_' or '.', and does not begin with a dot`,
   );
+}
+
+/** Of the path's `:name`. @throws DawnletError INVALID_ARGUMENT */
+export function functionNameOf(c: Context): string {
+  const name = c.req.param("name") ?? "";
+  checkFunctionName(name);
+  return name;
 }

@@ -10,13 +10,16 @@ import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { jsonReply, type Reply } from "../http/reply.ts";
 import { headerLengthName, parseHeaderLength } from "../tensors/binary.ts";
 import { callFunction, findTarget } from "./call.ts";
+import type { FunctionsOf } from "./functions-of.ts";
 import { type InferRequest, parseInferBinary, parseInferJson } from "./infer-request.ts";
 import { inferReply } from "./infer-response.ts";
 import { modelConfiguration, modelMetadata } from "./model-description.ts";
 import { modelStatistics, type Statistics } from "./statistics.ts";
 
 export interface OpenInferenceOptions {
+  /** All of them, for what is open. */
   readonly functions: Functions;
+  readonly functionsOf: FunctionsOf;
   readonly statistics: Statistics;
   /** Largest body of a call in bytes. */
   readonly callBytes: number;
@@ -34,7 +37,7 @@ const extensions = [
 
 /** Unknown models answer 404, everything else as the table of error-response.ts says. */
 export function addOpenInference(app: Hono, endpoint: Endpoint, options: OpenInferenceOptions): void {
-  const { functions, serverVersion } = options;
+  const { functions, functionsOf, serverVersion } = options;
   app.get(
     "/v2",
     endpoint(() => jsonReply({ name: "dawnlet", version: serverVersion, extensions })),
@@ -42,11 +45,16 @@ export function addOpenInference(app: Hono, endpoint: Endpoint, options: OpenInf
   addHealth(app, endpoint, functions);
 
   addModelPath(app, endpoint, "get", "", modelOrStatistics(options));
-  addModelPath(app, endpoint, "get", "/ready", (c) => modelReady(functions, versionOf(functions, c)));
-  addModelPath(app, endpoint, "get", "/config", (c) =>
-    jsonReply(modelConfiguration(versionOf(functions, c))),
+  addModelPath(app, endpoint, "get", "/ready", (c, exchange) => {
+    const own = functionsOf(exchange);
+    return modelReady(own, versionOf(own, c));
+  });
+  addModelPath(app, endpoint, "get", "/config", (c, exchange) =>
+    jsonReply(modelConfiguration(versionOf(functionsOf(exchange), c))),
   );
-  addModelPath(app, endpoint, "get", "/stats", (c) => statisticsReply(options, [versionOf(functions, c)]));
+  addModelPath(app, endpoint, "get", "/stats", (c, exchange) =>
+    statisticsReply(options, [versionOf(functionsOf(exchange), c)]),
+  );
   addModelPath(app, endpoint, "post", "/infer", infer(options));
 }
 
@@ -88,10 +96,10 @@ function nameOf(c: Context): string {
  * path beside one with a name makes Hono fall back to its slower router for every request.
  */
 function modelOrStatistics(options: OpenInferenceOptions): Handler {
-  const { functions } = options;
-  return (c) => {
+  return (c, exchange) => {
+    const functions = options.functionsOf(exchange);
     const isStatistics = nameOf(c) === "stats" && c.req.param("version") === undefined;
-    if (isStatistics) return allStatistics(options);
+    if (isStatistics) return allStatistics(options, functions);
     return jsonReply(modelMetadata(functions.get(nameOf(c)), versionOf(functions, c)));
   };
 }
@@ -102,8 +110,9 @@ function modelReady(functions: Functions, version: FunctionVersion): Reply {
   return jsonReply({ name: version.name, ready }, ready ? 200 : 503);
 }
 
-function infer({ functions, callBytes }: OpenInferenceOptions): Handler {
+function infer({ functionsOf, callBytes }: OpenInferenceOptions): Handler {
   return async (c, exchange) => {
+    const functions = functionsOf(exchange);
     const request = c.req.raw;
     const target = findTarget(functions, exchange, nameOf(c), c.req.param("version"));
     const call = await readInferRequest(request, callBytes, target.version);
@@ -123,10 +132,14 @@ async function readInferRequest(
   return parseInferBinary(body, parseHeaderLength(header, body.byteLength), version);
 }
 
-function allStatistics(options: OpenInferenceOptions): Reply {
-  const versions = options.functions.list().flatMap((status) => status.versions);
-  options.statistics.retain(versions);
-  return statisticsReply(options, versions);
+/** Of the functions that the caller may see; counts are kept of all that there are. */
+function allStatistics(options: OpenInferenceOptions, own: Functions): Reply {
+  options.statistics.retain(versionsOf(options.functions));
+  return statisticsReply(options, versionsOf(own));
+}
+
+function versionsOf(functions: Functions): readonly FunctionVersion[] {
+  return functions.list().flatMap((status) => status.versions);
 }
 
 function statisticsReply({ statistics }: OpenInferenceOptions, versions: readonly FunctionVersion[]): Reply {

@@ -5,16 +5,16 @@
  */
 import type { Context, Hono } from "hono";
 import { DawnletError } from "../../kernels/errors.ts";
-import type { Functions } from "../functions/functions.ts";
 import { readBody } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { jsonReply } from "../http/reply.ts";
 import { isRecord, parseJson } from "../tensors/json-text.ts";
+import type { FunctionsOf } from "./functions-of.ts";
 import { repositoryIndex } from "./model-description.ts";
-import { checkFunctionName } from "./names.ts";
+import { functionNameOf as nameOf } from "./names.ts";
 
 export interface RepositoryOptions {
-  readonly functions: Functions;
+  readonly functionsOf: FunctionsOf;
   /** Largest body in bytes, files included: they are read into memory. */
   readonly callBytes: number;
 }
@@ -31,17 +31,18 @@ export function addRepository(app: Hono, endpoint: Endpoint, options: Repository
   app.post("/v2/repository/models/:name/unload", endpoint(unload(options)));
 }
 
-function index({ functions, callBytes }: RepositoryOptions): Handler {
-  return async (c) => {
+function index({ functionsOf, callBytes }: RepositoryOptions): Handler {
+  return async (c, exchange) => {
     const request = await readRecord(c, callBytes);
     const { ready = false } = request;
     if (typeof ready !== "boolean") throw failure("read the request", "'ready' is neither true nor false");
-    return jsonReply(repositoryIndex(functions, ready));
+    return jsonReply(repositoryIndex(functionsOf(exchange), ready));
   };
 }
 
-function load({ functions, callBytes }: RepositoryOptions): Handler {
-  return async (c) => {
+function load({ functionsOf, callBytes }: RepositoryOptions): Handler {
+  return async (c, exchange) => {
+    const functions = functionsOf(exchange);
     const name = nameOf(c);
     const parameters = parametersOf(await readRecord(c, callBytes), name);
     checkConfiguration(name, parameters.config);
@@ -60,8 +61,9 @@ function load({ functions, callBytes }: RepositoryOptions): Handler {
   };
 }
 
-function unload({ functions, callBytes }: RepositoryOptions): Handler {
-  return async (c) => {
+function unload({ functionsOf, callBytes }: RepositoryOptions): Handler {
+  return async (c, exchange) => {
+    const functions = functionsOf(exchange);
     const name = nameOf(c);
     // `unload_dependents` means nothing here: no function depends on another.
     parametersOf(await readRecord(c, callBytes), name);
@@ -69,12 +71,6 @@ function unload({ functions, callBytes }: RepositoryOptions): Handler {
     await functions.remove(name);
     return jsonReply({ name, unload: true });
   };
-}
-
-function nameOf(c: Context): string {
-  const name = c.req.param("name") ?? "";
-  checkFunctionName(name);
-  return name;
 }
 
 /** An object; an empty body counts as an empty one, as clients send it. */

@@ -4,20 +4,20 @@
  */
 import type { Context, Hono } from "hono";
 import { DawnletError } from "../../kernels/errors.ts";
-import type { Functions } from "../functions/functions.ts";
 import { readBody, readText } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { codedReply, withHeaders } from "../http/error-response.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { Reply } from "../http/reply.ts";
 import { type CallTarget, callFunction, findTarget } from "./call.ts";
+import type { FunctionsOf } from "./functions-of.ts";
 import { answerForm, mediaTypes, requestForm } from "./media-types.ts";
 import { listNames } from "./parameters.ts";
 import { parseQuery, parseShortForm, type ShortFormBody } from "./short-form-request.ts";
 import { checkForm, shortFormReply } from "./short-form-response.ts";
 
 export interface ShortFormOptions {
-  readonly functions: Functions;
+  readonly functionsOf: FunctionsOf;
   /** Largest body of a call in bytes. */
   readonly callBytes: number;
 }
@@ -41,16 +41,16 @@ function callWithoutInputs(options: ShortFormOptions): Handler {
   };
 }
 
-function target(c: Context, exchange: Exchange, { functions }: ShortFormOptions): CallTarget {
+function target(c: Context, exchange: Exchange, { functionsOf }: ShortFormOptions): CallTarget {
   const version = c.req.url.includes("?") ? c.req.query("version") : undefined;
-  return findTarget(functions, exchange, c.req.param("name") ?? "", version);
+  return findTarget(functionsOf(exchange), exchange, c.req.param("name") ?? "", version);
 }
 
 async function answer(
   c: Context,
   exchange: Exchange,
   found: CallTarget,
-  { functions, callBytes }: ShortFormOptions,
+  { functionsOf, callBytes }: ShortFormOptions,
 ): Promise<Reply> {
   const { version } = found;
   const request = c.req.raw;
@@ -63,7 +63,7 @@ async function answer(
   checkForm(form, version, query.outputs);
   const body = await readShortForm(request, callBytes);
   const parsed = await parseShortForm(body, query, version, callBytes);
-  const result = await callFunction(functions, exchange, found, parsed, request.signal);
+  const result = await callFunction(functionsOf(exchange), exchange, found, parsed, request.signal);
   return shortFormReply(form, result);
 }
 

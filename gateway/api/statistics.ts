@@ -29,6 +29,8 @@ export interface CallCounts {
   readonly version: number;
   /** Of the deployed bytes: a name that was removed and deployed anew starts over. */
   readonly digest: string;
+  /** Whose it was: who deploys the same bytes under the same name must not see the counts of somebody else. */
+  readonly tenant: string | undefined;
   pending: number;
   started: number;
   readonly success: Duration;
@@ -82,7 +84,7 @@ export class Statistics implements CallObserver {
   #find(version: FunctionVersion): CallCounts {
     const key = `${version.name}/${version.version}`;
     const known = this.#counts.get(key);
-    if (known !== undefined && known.digest === version.digest) return known;
+    if (known?.digest === version.digest && known.tenant === version.tenant) return known;
     const fresh = emptyCounts(version);
     this.#counts.set(key, fresh);
     return fresh;
@@ -100,12 +102,13 @@ export class Statistics implements CallObserver {
   }
 }
 
-function emptyCounts({ name, version, digest }: FunctionVersion): CallCounts {
+function emptyCounts({ name, version, digest, tenant }: FunctionVersion): CallCounts {
   const none = (): Duration => ({ count: 0, ns: 0 });
   return {
     name,
     version,
     digest,
+    tenant,
     pending: 0,
     started: 0,
     success: none(),

@@ -41,6 +41,7 @@ function versionLines(version: VersionReply): string[] {
   const { inputs, outputs, parameters } = version.signature;
   return [
     `${version.name} version ${version.version}, ${version.kind}, ${formatBytes(version.sizeBytes)}, deployed ${version.createdAt}`,
+    ...(version.tenant === undefined ? [] : [`tenant      ${version.tenant}`]),
     `digest      ${version.digest}`,
     `engine      ${engineText(version)}`,
     ...inputs.map((input) => `input       ${tensorText(input)}`),

@@ -20,12 +20,22 @@ export function addList(program: Command, { terminal }: CliContext): void {
 }
 
 function listLines(functions: readonly StatusReply[]): string[] {
-  const heading = ["name", "version", "kind", "engine", "size", "inputs → outputs"];
+  const hasTenants = functions.some(({ current }) => current.tenant !== undefined);
+  const heading = [
+    "name",
+    ...(hasTenants ? ["tenant"] : []),
+    "version",
+    "kind",
+    "engine",
+    "size",
+    "inputs → outputs",
+  ];
   const rows = functions.map(({ current }) => {
     const { inputs, outputs } = current.signature;
     const signature = `${inputs.map(tensorText).join(", ") || "none"} → ${outputs.map(tensorText).join(", ")}`;
     return [
       current.name,
+      ...(hasTenants ? [current.tenant ?? ""] : []),
       String(current.version),
       current.kind,
       engineWord(current),

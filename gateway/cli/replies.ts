@@ -13,6 +13,7 @@ const engine = v.variant("type", [
 
 const version = v.object({
   name: v.string(),
+  tenant: v.exactOptional(v.string()),
   version: v.number(),
   digest: v.string(),
   kind: v.string(),

@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import { DawnletError } from "../../kernels/errors.ts";
 import { defaultEviction, type Gateway, openGateway } from "../gateway.ts";
 import { type EvictionPolicyName, evictionPolicyNames } from "../scheduler/eviction/policies.ts";
+import { readTenants } from "../tenants-file.ts";
 import { defaultDataFolder } from "./data-folder.ts";
 import { exampleCall, exampleFunctions } from "./example-functions.ts";
 import { type LogOptions, logForms, logLevels, startLogging } from "./logging.ts";
@@ -15,6 +16,7 @@ interface ServeOptions extends LogOptions {
   readonly host: string;
   readonly data?: string;
   readonly token?: string;
+  readonly tenants?: string;
   readonly adapter?: string;
   readonly implementation?: "dawn" | "native";
   readonly deviceMemory?: number;
@@ -45,7 +47,14 @@ export function addServe(program: Command, context: CliContext): void {
         "DAWNLET_DATA",
       ),
     )
-    .addOption(new Option("--token <token>", "token that clients must send").env("DAWNLET_TOKEN"))
+    .addOption(
+      new Option("--token <token>", "the operator's token, which clients must send").env("DAWNLET_TOKEN"),
+    )
+    .addOption(
+      new Option("--tenants <file>", "JSON file with names and tokens of who shares the gateway").env(
+        "DAWNLET_TENANTS",
+      ),
+    )
     .addOption(
       new Option("--adapter <which>", "gpu, swiftshader, lavapipe, null, or an ICD's .json file").env(
         "DAWNLET_ADAPTER",
@@ -87,13 +96,19 @@ async function serve(options: ServeOptions, context: CliContext): Promise<void> 
   await startLogging(terminal, options);
   const ended = terminationOf(context);
   const dataFolder = resolve(options.data ?? defaultDataFolder(platform, resolve()));
-  const gateway = await openGateway({ ...gatewayOptions(options), platform, dataFolder });
+  const { token, tenants: file } = options;
+  const system = platform.system.name;
+  const tenants = file ? await readTenants(file, { token, system }) : undefined;
+  const access = tenants === undefined ? {} : { tenants };
+  const gateway = await openGateway({ ...gatewayOptions(options), ...access, platform, dataFolder });
   const { device, description, isSoftware } = gateway.adapter.description.adapter;
   const speed = isSoftware ? ", a CPU: right results, no speed" : "";
   terminal.out(`Dawnlet ${versions.dawnlet} listens on ${gateway.url}`);
   terminal.out(`  adapter  ${description || device || gateway.adapter.name}${speed}`);
   terminal.out(`  data     ${dataFolder}`);
-  if (options.examples) await deployExamples(gateway, options.token !== undefined, terminal, ended);
+  if (tenants !== undefined) terminal.out(`  tenants  ${tenants.length}`);
+  if (options.examples)
+    await deployExamples(gateway, token !== undefined || tenants !== undefined, terminal, ended);
   await ended;
   const limit = setTimeout(() => platform.exit(1), closeLimitMs);
   await gateway.close();

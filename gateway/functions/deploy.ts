@@ -29,12 +29,14 @@ export interface DeployContext {
   readonly backends: Backends;
   readonly limits: BundleLimits;
   readonly now: () => Date;
+  /** Whose version it becomes; undefined: the operator's. */
+  readonly tenant: string | undefined;
   readonly progress: (progress: DeployProgress) => void;
   /** Keeps a record whose variants changed after the deploy. */
   readonly save: (record: VersionRecord) => Promise<void>;
 }
 
-type RecordBase = Pick<VersionRecord, "format" | "digest" | "createdAt" | "sizeBytes">;
+type RecordBase = Pick<VersionRecord, "format" | "digest" | "createdAt" | "tenant" | "sizeBytes">;
 
 /** @throws DawnletError INVALID_BUNDLE, INVALID_SHADER, INVALID_MODEL, UNSUPPORTED_MODEL, LIMIT_EXCEEDED, … */
 export async function deployUpload(upload: StoredBlob, context: DeployContext): Promise<Deployed> {
@@ -45,6 +47,7 @@ export async function deployUpload(upload: StoredBlob, context: DeployContext): 
     format: 1,
     digest: upload.digest,
     createdAt: context.now().toISOString(),
+    ...(context.tenant !== undefined && { tenant: context.tenant }),
     sizeBytes: upload.sizeBytes,
   };
   // Awaited here: the bundle's files must stay until the deploy is through.

@@ -24,6 +24,8 @@ export type Engine =
 /** One deployed version of a function. */
 export interface FunctionVersion {
   readonly name: string;
+  /** Whose it is; left out where it is the operator's. */
+  readonly tenant?: string;
   /** Counts up from 1 within a name; what Open Inference clients call the version. */
   readonly version: number;
   /** SHA-256 of the deployed bytes, lower-case hex. */
@@ -63,6 +65,8 @@ export interface VersionDamage {
 /** A deployed function: the version that answers by default and the older ones that are kept. */
 export interface FunctionStatus {
   readonly name: string;
+  /** That of all versions. */
+  readonly tenant?: string;
   readonly current: FunctionVersion;
   /** Oldest first; the current one is the last. */
   readonly versions: readonly FunctionVersion[];
@@ -95,6 +99,8 @@ export interface Upload {
   readonly body: ReadableStream<Uint8Array>;
   /** What the client says it is: `application/zip`, `text/wgsl`, `application/octet-stream`. Only a hint. */
   readonly contentType?: string;
+  /** Whose function it is. Left out: the operator's, who may deploy everybody's; a new name becomes the operator's. */
+  readonly tenant?: string;
 }
 
 export type DeployPhase = "upload" | "unpack" | "compile" | "verify" | "store";
@@ -118,6 +124,7 @@ export interface Functions {
   get(name: string): FunctionStatus;
   /** @throws NOT_FOUND when the name or the version is unknown. */
   version(name: string, version?: string): FunctionVersion;
+  /** @throws NAME_TAKEN where the function is another tenant's; INVALID_BUNDLE, … */
   deploy(
     name: string,
     upload: Upload,

@@ -47,6 +47,8 @@ const versionRecord = v.object({
   format: v.literal(1),
   digest,
   createdAt: v.string(),
+  /** Whose it is; left out where it is the operator's. */
+  tenant: v.exactOptional(v.string()),
   sizeBytes: count,
   signature: signatureSchema,
   source,

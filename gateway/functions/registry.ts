@@ -30,6 +30,7 @@ import type {
   Upload,
 } from "./functions.ts";
 import { MemoryRecords } from "./memory-records.ts";
+import { takenName, unknownFunction } from "./name-errors.ts";
 import { OnnxFunction } from "./onnx-function.ts";
 import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.ts";
 import type { SharedBackends } from "./servable.ts";
@@ -119,7 +120,15 @@ export class Registry implements Functions {
   get(name: string): FunctionStatus {
     const { versions } = this.#entry(name);
     const all = versions.map((version) => this.#currentStatus(version));
-    return { name, current: all.at(-1)!, versions: all, memory: this.#memoryOf(name) };
+    const current = all.at(-1)!;
+    const { tenant } = current;
+    return {
+      name,
+      ...(tenant !== undefined && { tenant }),
+      current,
+      versions: all,
+      memory: this.#memoryOf(name),
+    };
   }
 
   version(name: string, version?: string): FunctionVersion {
@@ -159,13 +168,15 @@ export class Registry implements Functions {
     return await this.#turns.take(name, async () => {
       const entry = this.#entries.get(name);
       const current = entry?.versions.at(-1);
+      const tenant = current === undefined ? upload.tenant : current.record.tenant;
+      if (upload.tenant !== undefined && upload.tenant !== tenant) throw takenName(name);
       if (current !== undefined && current.record.digest === blob.digest) {
         await this.#heal(current, blob, onProgress);
         await this.#troubles.lift(this.#find(name, undefined));
         return { function: this.get(name), changed: false };
       }
       const number = (current?.number ?? 0) + 1;
-      const version = await this.#build(name, number, blob, onProgress);
+      const version = await this.#build({ name, number, tenant }, blob, onProgress);
       onProgress({ phase: "store", message: `version ${number}` });
       await this.#publish(name, number, version.record);
       const versions = [...(entry?.versions ?? []), newVersion({ name, number, ...version })];
@@ -191,8 +202,7 @@ export class Registry implements Functions {
   }
 
   async #build(
-    name: string,
-    number: number,
+    { name, number, tenant }: Pick<Version, "name" | "number"> & { readonly tenant: string | undefined },
     upload: StoredBlob,
     progress: (progress: DeployProgress) => void,
   ): Promise<Deployed & Pick<Version, "device">> {
@@ -201,6 +211,7 @@ export class Registry implements Functions {
       backends: { ...this.#backends, device },
       limits: this.#limits,
       now: this.#now,
+      tenant,
       progress,
       save: (record: VersionRecord) => this.#save(name, number, record),
     };
@@ -242,7 +253,8 @@ export class Registry implements Functions {
     if (damage.size === 0) return;
     const digests = [...damage].join(", ");
     log.warn("{name} version {number} is damaged and is built again: {digests}", { name, number, digests });
-    const again = await this.#build(name, number, upload, progress);
+    const { tenant } = version.record;
+    const again = await this.#build({ name, number, tenant }, upload, progress);
     const missing = await findDamage(store, version.record);
     this.#troubles.intact(needed.difference(missing));
     if (missing.size > 0) {
@@ -259,7 +271,7 @@ export class Registry implements Functions {
   }
 
   async remove(name: string): Promise<void> {
-    await this.#turns.take(name, async () => {
+    await this.#change(name, async () => {
       const { versions } = this.#entry(name);
       await this.#memory.remove(name);
       await this.#backends.store.functions.remove(name);
@@ -292,7 +304,7 @@ export class Registry implements Functions {
   }
 
   configure(name: string, patch: MemorySettingsPatch): Promise<FunctionStatus> {
-    return this.#turns.take(name, async () => {
+    return this.#change(name, async () => {
       const current = this.#entry(name).versions.at(-1)!;
       const before = this.#memory.of(name);
       const after = patched(before, patch);
@@ -325,8 +337,25 @@ export class Registry implements Functions {
 
   #entry(name: string): Entry {
     const entry = this.#entries.get(name);
-    if (entry === undefined) throw new DawnletError("NOT_FOUND", `There is no function '${name}'`);
+    if (entry === undefined) throw unknownFunction(name);
     return entry;
+  }
+
+  /** @throws DawnletError NOT_FOUND */
+  #tenantOf(name: string): string | undefined {
+    return this.#entry(name).versions.at(-1)!.record.tenant;
+  }
+
+  /**
+   * A change of a deployed function in its turn. Before that the function may be removed and its name become somebody
+   * else's, whom the change is not meant for. @throws DawnletError NOT_FOUND
+   */
+  async #change<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const asked = this.#tenantOf(name);
+    return this.#turns.take(name, async () => {
+      if (this.#tenantOf(name) !== asked) throw unknownFunction(name);
+      return work();
+    });
   }
 
   #find(name: string, wanted: string | undefined): Version {
@@ -391,7 +420,8 @@ export class Registry implements Functions {
 
   async #save(name: string, number: number, record: VersionRecord): Promise<void> {
     const version = this.#entries.get(name)?.versions.find((one) => one.number === number);
-    if (version === undefined) return;
+    // Of a version that was removed while one of its variants was compiled; the name may be somebody else's by now.
+    if (version?.record.digest !== record.digest || version.record.tenant !== record.tenant) return;
     // Its variants are what a version changes by itself.
     version.record = { ...version.record, source: record.source };
     await this.#backends.store.functions.writeVersion(name, number, version.record);

@@ -67,10 +67,11 @@ export function statusOf(
   version: Pick<Version, "name" | "number" | "record" | "servable" | "damage">,
 ): FunctionVersion {
   const { name, number, record, servable } = version;
-  const { digest, createdAt, sizeBytes, signature, source, quarantine } = record;
+  const { digest, tenant, createdAt, sizeBytes, signature, source, quarantine } = record;
   const damage = version.damage.first;
   return {
     name,
+    ...(tenant !== undefined && { tenant }),
     version: number,
     digest,
     kind: source.type,

@@ -1,38 +1,78 @@
 /**
- * Who may call. With a token: everyone who shows it. Without: programs on this machine, which includes
- * every web page that its browsers show, so names and origins that are not loopback are refused (a page
+ * Who may call, and as whom. With tokens: whoever shows the operator's or a tenant's. Without: programs on this machine,
+ * as the operator, which includes every web page that its browsers show, so names and origins that are not loopback are refused (a page
  * could otherwise reach the server by DNS rebinding or by a form).
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import { type Caller, operator } from "../functions/caller.ts";
 import { refusal, withHeaders } from "./error-response.ts";
 import type { Reply } from "./reply.ts";
 
+/** One of several parties that share the gateway. */
+export interface Tenant {
+  readonly name: string;
+  /** Differs from everybody else's. */
+  readonly token: string;
+}
+
 export interface AccessOptions {
-  /** Clients must send `Authorization: Bearer <token>`. */
+  /** The operator's: clients must send `Authorization: Bearer <token>`. */
   readonly token?: string;
+  /** Who may call beside the operator. Where they are given, and no token is, the operator may not call. */
+  readonly tenants?: readonly Tenant[];
   /** Host names beside loopback's under which the server is reached when there is no token. */
   readonly hosts?: readonly string[];
 }
 
-/** Answers the refusal, or undefined where the request may pass. */
-export type AccessCheck = (request: Request) => Reply | undefined;
+/** Answers who calls, or the refusal. */
+export type AccessCheck = (request: Request) => Caller | Refused;
 
-export function createAccessCheck(options: AccessOptions): AccessCheck {
-  return options.token === undefined ? hostCheck(options.hosts ?? []) : tokenCheck(options.token);
+export interface Refused {
+  readonly type: "refused";
+  readonly reply: Reply;
 }
 
-function tokenCheck(token: string): AccessCheck {
-  // Digests have equal lengths, so the comparison tells nothing about the token, not even its length.
-  const expected = digest(`Bearer ${token}`);
+export function createAccessCheck({ token, tenants, hosts = [] }: AccessOptions): AccessCheck {
+  if (token === undefined && tenants === undefined) return hostCheck(hosts);
+  const credentials = (tenants ?? []).map((tenant) =>
+    credential(tenant.token, { type: "tenant", name: tenant.name }),
+  );
+  if (token !== undefined) credentials.unshift(credential(token, operator));
+  return tokenCheck(credentials);
+}
+
+interface Credential {
+  readonly caller: Caller;
+  /** Of the header that shows the token. */
+  readonly digest: Uint8Array;
+}
+
+function credential(token: string, caller: Caller): Credential {
+  return { caller, digest: digest(`Bearer ${token}`) };
+}
+
+function tokenCheck(credentials: readonly Credential[]): AccessCheck {
   return (request) => {
     const given = request.headers.get("authorization");
-    if (given !== null && timingSafeEqual(digest(given), expected)) return undefined;
+    const caller = given === null ? undefined : callerOf(digest(given), credentials);
+    if (caller !== undefined) return caller;
     const message =
       given === null
         ? "Cannot answer without a token: send 'Authorization: Bearer <token>'"
         : "Cannot answer as the token is wrong";
-    return withHeaders(refusal(401, "UNAUTHENTICATED", message), { "www-authenticate": "Bearer" });
+    const reply = refusal(401, "UNAUTHENTICATED", message);
+    return { type: "refused", reply: withHeaders(reply, { "www-authenticate": "Bearer" }) };
   };
+}
+
+/**
+ * Digests have equal lengths, so a comparison tells nothing about a token, not even its length; and all are compared,
+ * so how long it takes does not tell whose it is.
+ */
+function callerOf(given: Uint8Array, credentials: readonly Credential[]): Caller | undefined {
+  let found: Caller | undefined;
+  for (const { caller, digest } of credentials) if (timingSafeEqual(given, digest)) found = caller;
+  return found;
 }
 
 function digest(text: string): Uint8Array {
@@ -52,14 +92,14 @@ function hostCheck(extraHosts: readonly string[]): AccessCheck {
       const { host, origin } = new URL(request.url);
       if (!isAllowed(host)) {
         const message = `Cannot answer for host '${host}' without a token: only loopback names are allowed`;
-        return refusal(403, "FORBIDDEN", message);
+        return { type: "refused", reply: refusal(403, "FORBIDDEN", message) };
       }
       lastAllowed = `${origin}/`;
     }
     const origin = request.headers.get("origin");
-    if (origin === null || isAllowed(originAuthority(origin))) return undefined;
+    if (origin === null || isAllowed(originAuthority(origin))) return operator;
     const message = `Cannot answer a page of '${origin}' without a token: only pages of loopback names are allowed`;
-    return refusal(403, "FORBIDDEN", message);
+    return { type: "refused", reply: refusal(403, "FORBIDDEN", message) };
   };
 }
 

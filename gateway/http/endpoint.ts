@@ -6,7 +6,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Context } from "hono";
 import type { AccessCheck } from "./access.ts";
-import { errorReply, type StatusOverrides } from "./error-response.ts";
+import { errorReply, refusal, type StatusOverrides } from "./error-response.ts";
 import { type CallObserver, Exchange } from "./exchange.ts";
 import type { Reply } from "./reply.ts";
 
@@ -17,6 +17,8 @@ export type Handler = (c: Context, exchange: Exchange) => Reply | Promise<Reply>
 export interface EndpointOptions {
   /** True for what a probe may ask without a token: health. */
   readonly isOpen?: boolean;
+  /** True for what tells of all functions together: tenants are refused. */
+  readonly isForOperator?: boolean;
   readonly statuses?: StatusOverrides;
 }
 
@@ -24,24 +26,37 @@ export interface EndpointOptions {
 export type Endpoint = (handler: Handler, options?: EndpointOptions) => (c: Context) => Promise<Response>;
 
 export function createEndpoint(access: AccessCheck, observer: CallObserver): Endpoint {
-  return (handler, options = {}) =>
-    async (c) => {
+  return (handler, options = {}) => {
+    const admit = (request: Request, exchange: Exchange): Reply | undefined => {
+      const answer = access(request);
+      if (answer.type === "refused") return answer.reply;
+      exchange.caller = answer;
+      return options.isForOperator && answer.type !== "operator" ? operatorOnly : undefined;
+    };
+    return async (c) => {
       const request = c.req.raw;
       const exchange = new Exchange(request.headers.get("x-request-id"), observer);
       let reply: Reply;
       try {
-        const refused = options.isOpen ? undefined : access(request);
+        const refused = options.isOpen ? undefined : admit(request, exchange);
         reply = refused ?? (await handler(c, exchange));
       } catch (thrown) {
         reply = errorReply(thrown, exchange, options.statuses);
       }
       return finish(c, exchange, reply, observer);
     };
+  };
 }
+
+const operatorOnly = refusal(
+  403,
+  "FORBIDDEN",
+  "Cannot answer a tenant here as it tells of all functions: it takes the operator's token",
+);
 
 function finish(c: Context, exchange: Exchange, reply: Reply, observer: CallObserver): Response {
   const totalMs = performance.now() - exchange.startedAtMs;
-  const { version, timings, errorCode } = exchange;
+  const { caller, version, timings, errorCode } = exchange;
   const { status } = reply;
   if (version !== undefined) observer.callFinished({ version, status, errorCode, totalMs, timings });
   if (logger.isEnabledFor("info")) {
@@ -51,6 +66,7 @@ function finish(c: Context, exchange: Exchange, reply: Reply, observer: CallObse
       status,
       durationMs: Math.round(totalMs * 1000) / 1000,
       requestId: exchange.requestId,
+      ...(caller?.type === "tenant" && { tenant: caller.name }),
       ...(version && { function: version.name, version: version.version }),
       ...(errorCode && { code: errorCode }),
     });

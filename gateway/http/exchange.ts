@@ -3,6 +3,7 @@
  * version they called and where the time went; the endpoint wrapper reads it at the end.
  */
 import type { ErrorCode } from "../../kernels/errors.ts";
+import type { Caller } from "../functions/caller.ts";
 import type { FunctionVersion, HopTimings } from "../functions/functions.ts";
 
 export class Exchange {
@@ -10,6 +11,8 @@ export class Exchange {
   readonly requestId: string;
   /** Milliseconds of `performance.now()`. */
   readonly startedAtMs: number;
+  /** Set once access is checked; stays undefined on paths that are open. */
+  caller: Caller | undefined = undefined;
   /** Set once a call is known to be for a deployed version. */
   version: FunctionVersion | undefined = undefined;
   /** Set when the call succeeded. */

@@ -13,6 +13,7 @@ import type {
   InvocationResult,
   Upload,
 } from "../../gateway/functions/functions.ts";
+import { takenName, unknownFunction } from "../../gateway/functions/name-errors.ts";
 import { DawnletError } from "../../kernels/errors.ts";
 import {
   defaultMemorySettings,
@@ -56,10 +57,13 @@ export class FakeFunctions implements Functions {
     signature: FunctionSignature,
     compute: Compute,
     bytes: Uint8Array = new Uint8Array(),
+    tenant?: string,
   ): FunctionStatus {
     const before = this.#deployed.get(name)?.status.versions ?? [];
+    const owner = tenant === undefined ? {} : { tenant };
     const version: FunctionVersion = {
       name,
+      ...owner,
       version: before.length + 1,
       digest: `${name}:${bytes.join()}`,
       kind: name.startsWith("echo") ? "onnx" : "wgsl",
@@ -69,7 +73,7 @@ export class FakeFunctions implements Functions {
       engine: { type: "program" },
     };
     const memory = this.#deployed.get(name)?.status.memory ?? defaultMemorySettings;
-    const status = { name, current: version, versions: [...before, version], memory };
+    const status = { name, ...owner, current: version, versions: [...before, version], memory };
     this.#deployed.set(name, { status, compute });
     return status;
   }
@@ -85,7 +89,7 @@ export class FakeFunctions implements Functions {
   #find(name: string): Deployed {
     const found = this.#deployed.get(name);
     if (found !== undefined) return found;
-    throw new DawnletError("NOT_FOUND", `Cannot find function '${name}': it is not deployed`);
+    throw unknownFunction(name);
   }
 
   version(name: string, version?: string): FunctionVersion {
@@ -107,6 +111,8 @@ export class FakeFunctions implements Functions {
     onProgress?.({ phase: "store", message: `Storing ${bytes.byteLength} bytes` });
     this.uploads.push({ name, bytes, contentType: upload.contentType });
     const known = this.#deployed.get(name);
+    const tenant = known === undefined ? upload.tenant : known.status.tenant;
+    if (upload.tenant !== undefined && upload.tenant !== tenant) throw takenName(name);
     if (known?.status.current.digest === `${name}:${bytes.join()}`)
       return { function: known.status, changed: false };
     const status = this.#add(
@@ -114,6 +120,7 @@ export class FakeFunctions implements Functions {
       floatSignature(["x"], ["y"], ["n"]),
       ({ inputs }) => ({ y: inputs.x! }),
       bytes,
+      tenant,
     );
     return { function: status, changed: true };
   }
