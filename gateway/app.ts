@@ -9,6 +9,7 @@ import { addContainmentMetrics, addTroubleMetrics } from "./api/containment-metr
 import { addDevices } from "./api/devices.ts";
 import { addFunctionsApi } from "./api/functions.ts";
 import { functionsByCaller } from "./api/functions-of.ts";
+import { addHandlers } from "./api/handlers.ts";
 import { addMemoryMetrics } from "./api/memory-metrics.ts";
 import { addMetrics, Metrics } from "./api/metrics.ts";
 import { addOpenInference } from "./api/open-inference.ts";
@@ -51,7 +52,9 @@ export function createApp(options: AppOptions): Hono {
     serverVersion: packageManifest.version,
   });
   addRepository(app, endpoint, { functionsOf, callBytes });
-  addShortForm(app, endpoint, { functionsOf, callBytes });
+  const takesTokens = options.token !== undefined || options.tenants !== undefined;
+  addShortForm(app, endpoint, { functionsOf, callBytes, takesTokens });
+  addHandlers(app, endpoint, { functionsOf, takesTokens });
   addFunctionsApi(app, endpoint, { functionsOf, deployBytes });
   if (device !== undefined) {
     addDevices(app, endpoint, () => reportDevice(device));

@@ -40,6 +40,10 @@ export const errorCodes = {
   TIME_LIMIT_EXCEEDED: "TIME_LIMIT_EXCEEDED",
   /** The function has hung or crashed its device too often. Deploy it again, or lift its quarantine. */
   QUARANTINED: "QUARANTINED",
+  /** A handler's code threw, or answered with no response. Its log has the place. */
+  FUNCTION_FAILED: "FUNCTION_FAILED",
+  /** A handler used more of something than its manifest allows it. The message, and the detail `limit`, name it. */
+  FUNCTION_LIMIT: "FUNCTION_LIMIT",
   /** The call did not end within its deadline. */
   DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
   /** The caller gave up. */

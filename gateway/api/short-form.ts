@@ -11,6 +11,7 @@ import type { Exchange } from "../http/exchange.ts";
 import type { Reply } from "../http/reply.ts";
 import { type CallTarget, callFunction, findTarget } from "./call.ts";
 import type { FunctionsOf } from "./functions-of.ts";
+import { forwardTo } from "./handlers.ts";
 import { answerForm, mediaTypes, requestForm } from "./media-types.ts";
 import { listNames } from "./parameters.ts";
 import { parseQuery, parseShortForm, type ShortFormBody } from "./short-form-request.ts";
@@ -20,6 +21,8 @@ export interface ShortFormOptions {
   readonly functionsOf: FunctionsOf;
   /** Largest body of a call in bytes. */
   readonly callBytes: number;
+  /** The header `authorization` is for the gateway. */
+  readonly takesTokens: boolean;
 }
 
 export function addShortForm(app: Hono, endpoint: Endpoint, options: ShortFormOptions): void {
@@ -28,12 +31,17 @@ export function addShortForm(app: Hono, endpoint: Endpoint, options: ShortFormOp
 }
 
 function call(options: ShortFormOptions): Handler {
-  return (c, exchange) => answer(c, exchange, target(c, exchange, options), options);
+  return (c, exchange) => {
+    const found = target(c, exchange, options);
+    if (found.version.kind === "handler") return forwardTo(found.version, c, exchange, options);
+    return answer(c, exchange, found, options);
+  };
 }
 
 function callWithoutInputs(options: ShortFormOptions): Handler {
   return (c, exchange) => {
     const found = target(c, exchange, options);
+    if (found.version.kind === "handler") return forwardTo(found.version, c, exchange, options);
     const { name, signature } = found.version;
     if (signature.inputs.length === 0) return answer(c, exchange, found, options);
     const message = `Cannot call function '${name}' with GET as it has inputs: send ${listNames(signature.inputs)} with POST`;

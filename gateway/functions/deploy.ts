@@ -13,6 +13,7 @@ import {
 } from "../bundle/read-bundle.ts";
 import type { StoredBlob } from "../store/blobs.ts";
 import { checkProgram, checkShaders } from "./check-shaders.ts";
+import { deployHandler } from "./deploy-handler.ts";
 import type { DeployProgress } from "./functions.ts";
 import { readModelManifest } from "./model-manifest.ts";
 import { OnnxFunction } from "./onnx-function.ts";
@@ -26,6 +27,9 @@ export interface Deployed {
 }
 
 export interface DeployContext {
+  /** Of the version that is to be. */
+  readonly name: string;
+  readonly number: number;
   readonly backends: Backends;
   readonly limits: BundleLimits;
   readonly now: () => Date;
@@ -36,7 +40,7 @@ export interface DeployContext {
   readonly save: (record: VersionRecord) => Promise<void>;
 }
 
-type RecordBase = Pick<VersionRecord, "format" | "digest" | "createdAt" | "tenant" | "sizeBytes">;
+export type RecordBase = Pick<VersionRecord, "format" | "digest" | "createdAt" | "tenant" | "sizeBytes">;
 
 /** @throws DawnletError INVALID_BUNDLE, INVALID_SHADER, INVALID_MODEL, UNSUPPORTED_MODEL, LIMIT_EXCEEDED, … */
 export async function deployUpload(upload: StoredBlob, context: DeployContext): Promise<Deployed> {
@@ -56,6 +60,10 @@ export async function deployUpload(upload: StoredBlob, context: DeployContext): 
       return await deployWgsl(bundle, base, context);
     case "onnx":
       return await deployOnnx(bundle, base, upload, context);
+    case "handler":
+      return await deployHandler(bundle, base, context);
+    default:
+      return bundle satisfies never;
   }
 }
 

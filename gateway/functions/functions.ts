@@ -12,14 +12,16 @@ export interface FunctionSignature {
   readonly parameters: readonly ParameterSignature[];
 }
 
-export type FunctionKind = "wgsl" | "onnx";
+export type FunctionKind = "wgsl" | "onnx" | "handler";
 
 /** How calls of a version are answered. */
 export type Engine =
   /** A Program on the GPU. For models: its measured difference from ORT's CPU provider. */
   | { readonly type: "program"; readonly maxAbsoluteError?: number }
   /** An ONNX Runtime session in a process of its own, and why. */
-  | { readonly type: "fallback"; readonly reason: string };
+  | { readonly type: "fallback"; readonly reason: string }
+  /** Code of the bundle, in processes of its own. */
+  | { readonly type: "handler" };
 
 /** One deployed version of a function. */
 export interface FunctionVersion {
@@ -85,6 +87,21 @@ export interface Invocation {
   readonly signal: AbortSignal;
 }
 
+/** A request for a handler. */
+export interface FetchInvocation {
+  readonly name: string;
+  /** As in Invocation. */
+  readonly version?: string;
+  /** As the handler gets it: its URL is the handler's own. Its signal ends the call. */
+  readonly request: Request;
+}
+
+export interface FetchResult {
+  readonly version: FunctionVersion;
+  readonly response: Response;
+  readonly timings: HopTimings;
+}
+
 /** Milliseconds by hop, in the order of the way: `queue`, `load`, `encode`, `execute`, … For headers, metrics and traces. */
 export type HopTimings = ReadonlyArray<readonly [hop: string, milliseconds: number]>;
 
@@ -139,6 +156,8 @@ export interface Functions {
   /** Lets the versions of a function be called again. @throws NOT_FOUND where none is in quarantine. */
   liftQuarantine(name: string): Promise<void>;
   invoke(invocation: Invocation): Promise<InvocationResult>;
+  /** Asks a handler. @throws UNSUPPORTED where the function is none. */
+  fetch(invocation: FetchInvocation): Promise<FetchResult>;
   /** A Program's steps, bytes and memory, as plain data for `dawnlet inspect`. */
   inspect(name: string, version?: string): Promise<unknown>;
   /** True once deployed functions can be called. */

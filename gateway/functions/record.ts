@@ -23,6 +23,23 @@ const variant = v.variant("type", [
   v.object({ type: v.literal("fallback"), dimensions: v.record(v.string(), count), reason: v.string() }),
 ]);
 
+const handlerSource = v.object({
+  type: v.literal("handler"),
+  /** Blobs of the bundle's files by path. */
+  files: v.record(v.string(), digest),
+  /** The file whose default export answers. */
+  entry: v.string(),
+  /** Blobs of the one module that the bundle became, and of its source map. */
+  code: digest,
+  map: digest,
+  /** As the manifest states it. */
+  uses: v.record(v.string(), v.object({ name: v.string(), version: v.exactOptional(v.string()) })),
+  hosts: v.array(v.string()),
+  variables: v.record(v.string(), v.unknown()),
+  secrets: v.array(v.string()),
+  limits: v.record(v.string(), v.number()),
+});
+
 const source = v.variant("type", [
   v.object({
     type: v.literal("wgsl"),
@@ -41,6 +58,7 @@ const source = v.variant("type", [
     dimensions: v.array(v.string()),
     variants: v.array(variant),
   }),
+  handlerSource,
 ]);
 
 const versionRecord = v.object({
@@ -63,6 +81,7 @@ const versionRecord = v.object({
 export type VersionRecord = v.InferOutput<typeof versionRecord>;
 export type WgslSource = Extract<VersionRecord["source"], { type: "wgsl" }>;
 export type OnnxSource = Extract<VersionRecord["source"], { type: "onnx" }>;
+export type HandlerSource = v.InferOutput<typeof handlerSource>;
 export type ModelVariant = v.InferOutput<typeof variant>;
 
 /** @throws TypeError saying what is wrong. */
@@ -85,5 +104,9 @@ export function reachableFrom({ source, digest: upload }: VersionRecord): string
         ...Object.values(source.files),
         ...source.variants.flatMap((one) => (one.type === "program" ? [one.program, ...one.weights] : [])),
       ];
+    case "handler":
+      return [upload, ...Object.values(source.files), source.code, source.map];
+    default:
+      return source satisfies never;
   }
 }

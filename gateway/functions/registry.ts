@@ -22,6 +22,8 @@ import { type Deployed, deployFailure, deployUpload } from "./deploy.ts";
 import type {
   DeployProgress,
   DeployResult,
+  FetchInvocation,
+  FetchResult,
   FunctionStatus,
   Functions,
   FunctionVersion,
@@ -31,13 +33,12 @@ import type {
 } from "./functions.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import { takenName, unknownFunction } from "./name-errors.ts";
-import { OnnxFunction } from "./onnx-function.ts";
 import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.ts";
+import { openServable } from "./open-servable.ts";
 import type { SharedBackends } from "./servable.ts";
 import { Troubles } from "./troubles.ts";
 import { Turns } from "./turns.ts";
 import { checkOutputs, findVersion, newVersion, refuseQuarantined, retire, type Version } from "./version.ts";
-import { WgslFunction } from "./wgsl-function.ts";
 
 const log = getLogger(["dawnlet", "functions"]);
 
@@ -208,6 +209,7 @@ export class Registry implements Functions {
   ): Promise<Deployed & Pick<Version, "device">> {
     const device = this.#deviceFor(name, number);
     const context = {
+      ...{ name, number },
       backends: { ...this.#backends, device },
       limits: this.#limits,
       now: this.#now,
@@ -303,6 +305,26 @@ export class Registry implements Functions {
     }
   }
 
+  async fetch({ name, version: wanted, request }: FetchInvocation): Promise<FetchResult> {
+    const version = this.#find(name, wanted);
+    refuseQuarantined(version);
+    const { servable } = version;
+    if (servable.fetch === undefined)
+      throw new DawnletError(
+        "UNSUPPORTED",
+        `Cannot send requests to function '${name}' as it is no handler: call it with tensors at /function/${name}`,
+      );
+    version.running++;
+    const onEnd = (): void => {
+      if (--version.running === 0) version.onIdle?.();
+    };
+    try {
+      return { version: this.#currentStatus(version), ...(await servable.fetch(request, onEnd)) };
+    } catch (error) {
+      throw await this.#troubles.failed(version, error);
+    }
+  }
+
   configure(name: string, patch: MemorySettingsPatch): Promise<FunctionStatus> {
     return this.#change(name, async () => {
       const current = this.#entry(name).versions.at(-1)!;
@@ -395,15 +417,12 @@ export class Registry implements Functions {
   }
 
   #restore(name: string, number: number, record: VersionRecord): Version {
-    const { source } = record;
     const device = this.#deviceFor(name, number);
-    const backends = { ...this.#backends, device };
-    const servable =
-      source.type === "wgsl"
-        ? new WgslFunction(backends, record, source)
-        : new OnnxFunction(backends, record, source, (changed) =>
-            this.#save(name, number, { ...record, source: changed }),
-          );
+    const servable = openServable({
+      backends: { ...this.#backends, device },
+      ...{ name, number, record },
+      save: (changed) => this.#save(name, number, { ...record, source: changed }),
+    });
     return newVersion({ name, number, record, servable, device });
   }
 

@@ -8,6 +8,7 @@ import type { CompilerProcess } from "../../runtime/supervisor/compiler-process.
 import type { SessionProcesses } from "../../runtime/supervisor/session-processes.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
 import type { ManagedDevice, ManagedRun } from "../devices/managed-device.ts";
+import type { HandlerHost } from "../handlers/handler-host.ts";
 import type { Store } from "../store/store.ts";
 import type { Engine, HopTimings, Invocation } from "./functions.ts";
 
@@ -17,6 +18,7 @@ export interface Backends {
   readonly device: FunctionDevice;
   readonly compiler: CompilerProcess;
   readonly sessions: SessionProcesses;
+  readonly handlers: HandlerHost;
 }
 
 /** The same for all functions. */
@@ -33,6 +35,11 @@ export interface Servable {
   readonly engine: Engine;
   /** @throws DawnletError */
   run(call: Pick<Invocation, "inputs" | "parameters" | "outputs" | "signal">): Promise<ServedCall>;
+  /**
+   * Of handlers. @param onEnd called once, when the answer has gone through whole, or has failed.
+   * @throws DawnletError
+   */
+  fetch?(request: Request, onEnd: () => void): Promise<{ response: Response; timings: HopTimings }>;
   /** Brings the weights of all Programs that are known onto the device. @throws DawnletError OUT_OF_MEMORY, … */
   warm(): Promise<void>;
   /** For `dawnlet inspect`. */

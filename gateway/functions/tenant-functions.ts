@@ -7,6 +7,8 @@ import type { Caller } from "./caller.ts";
 import type {
   DeployProgress,
   DeployResult,
+  FetchInvocation,
+  FetchResult,
   FunctionStatus,
   Functions,
   FunctionVersion,
@@ -86,6 +88,11 @@ class TenantFunctions implements Functions {
   async invoke(invocation: Invocation): Promise<InvocationResult> {
     this.#checkOwn(invocation.name);
     return this.#all.invoke(invocation);
+  }
+
+  async fetch(invocation: FetchInvocation): Promise<FetchResult> {
+    this.#checkOwn(invocation.name);
+    return this.#all.fetch(invocation);
   }
 
   async inspect(name: string, version?: string): Promise<unknown> {

@@ -71,12 +71,11 @@ function finish(c: Context, exchange: Exchange, reply: Reply, observer: CallObse
       ...(errorCode && { code: errorCode }),
     });
   }
-  const headers = {
-    ...reply.headers,
-    "x-request-id": exchange.requestId,
-    "server-timing": serverTiming(exchange, totalMs),
-  };
-  return new Response(reply.body, { status, headers });
+  const own = { "x-request-id": exchange.requestId, "server-timing": serverTiming(exchange, totalMs) };
+  if (!(reply.headers instanceof Headers))
+    return new Response(reply.body, { status, headers: { ...reply.headers, ...own } });
+  for (const [name, value] of Object.entries(own)) reply.headers.set(name, value);
+  return new Response(reply.body, { status, headers: reply.headers });
 }
 
 /** https://www.w3.org/TR/server-timing/ */

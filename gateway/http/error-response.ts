@@ -32,6 +32,8 @@ export const errorStatuses = {
   DEADLINE_EXCEEDED: 504,
   TIME_LIMIT_EXCEEDED: 504,
   CANCELLED: 499,
+  FUNCTION_LIMIT: 503,
+  FUNCTION_FAILED: 500,
   CORRUPT_DATA: 500,
   INTERNAL: 500,
 } as const satisfies Record<ErrorCode, number>;

@@ -5,8 +5,8 @@
 
 export interface Reply {
   readonly status: number;
-  /** Lower-case names. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** Lower-case names. As `Headers`, which become the answer's own, where a name may come several times. */
+  readonly headers: Readonly<Record<string, string>> | Headers;
   readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
 }
 

@@ -1,0 +1,57 @@
+/** From a bundle with a handler to a version that can answer: bundled into one module, stored, started once. */
+import { DawnletError } from "../../kernels/errors.ts";
+import { parseHandlerManifest } from "../../kernels/manifest/handler-manifest.ts";
+import type { HandlerBundle } from "../bundle/read-bundle.ts";
+import { bundleHandler } from "../handlers/bundle-handler.ts";
+import { HandlerFunction } from "../handlers/handler-function.ts";
+import { resolveLimits } from "../handlers/limits.ts";
+import type { Deployed, DeployContext, RecordBase } from "./deploy.ts";
+import type { HandlerSource, VersionRecord } from "./record.ts";
+
+/** @throws DawnletError INVALID_BUNDLE naming file, line and column; FUNCTION_FAILED where the module throws. */
+export async function deployHandler(
+  { files, manifest }: HandlerBundle,
+  base: RecordBase,
+  { name, number, backends, progress }: DeployContext,
+): Promise<Deployed> {
+  const { store, handlers } = backends;
+  const stated = parseHandlerManifest(manifest ?? { kind: "handler" });
+  resolveLimits(stated.limits, handlers.maxima);
+  const entry = stated.entry ?? findEntry(files);
+  progress({ phase: "compile", message: `bundling ${entry}` });
+  const { code, map, warnings } = await bundleHandler(files, entry);
+  for (const warning of warnings) progress({ phase: "compile", message: warning });
+
+  progress({ phase: "store", message: `storing ${files.size} files` });
+  const stored: Record<string, string> = {};
+  for (const [path, bytes] of files) stored[path] = await store.blobs.put(bytes);
+  const encoder = new TextEncoder();
+  const source: HandlerSource = {
+    type: "handler",
+    files: stored,
+    entry,
+    code: await store.blobs.put(encoder.encode(code)),
+    map: await store.blobs.put(encoder.encode(map)),
+    uses: { ...stated.uses },
+    hosts: [...stated.hosts],
+    variables: { ...stated.variables },
+    secrets: [...stated.secrets],
+    limits: { ...stated.limits },
+  };
+  const signature = { inputs: [], outputs: [], parameters: [] };
+  const record: VersionRecord = { ...base, signature, source };
+  const servable = new HandlerFunction(backends, { name, number, record, source });
+  progress({ phase: "verify", message: "starting the handler once" });
+  await servable.trial();
+  return { record, servable };
+}
+
+const entryNames = ["handler.ts", "handler.tsx", "handler.js", "handler.mjs"];
+
+function findEntry(files: ReadonlyMap<string, Uint8Array>): string {
+  const found = entryNames.filter((name) => files.has(name));
+  const [entry] = found;
+  if (entry !== undefined && found.length === 1) return entry;
+  const what = found.length === 0 ? "it has no handler.ts or handler.js" : `it has ${found.join(" and ")}`;
+  throw new DawnletError("INVALID_BUNDLE", `Cannot deploy the bundle as ${what}: name one file as "entry" in function.json`);
+}

@@ -1,0 +1,62 @@
+/** What all handlers of a gateway share: processes that wait, the watch over limits, the device, other functions. */
+import type { Platform } from "../../runtime/platform/platform.ts";
+import type { ManagedDevice } from "../devices/managed-device.ts";
+import type { Functions } from "../functions/functions.ts";
+import { LimitWatch } from "./limit-watch.ts";
+import { defaultHandlerLimits, type HandlerLimits } from "./limits.ts";
+import { ProvidedModels } from "./provided-models.ts";
+import { SpareIsolates } from "./spare-isolates.ts";
+
+export interface HandlerHostOptions {
+  readonly platform: Platform;
+  readonly device: ManagedDevice;
+  /** Most that a manifest may ask for. */
+  readonly maxima: HandlerLimits;
+  /** Handlers may reach addresses of private networks. */
+  readonly allowPrivateHosts: boolean;
+  /** Processes that wait for a handler, once there is one. */
+  readonly spares?: number;
+}
+
+/** What is known of functions once they have been read. */
+export interface FunctionLookup {
+  /** @param tenant whose functions; undefined: the operator's. */
+  functionsOf(tenant: string | undefined): Functions;
+  /** Of a function, by name. */
+  secretsOf(name: string): Promise<ReadonlyMap<string, string>>;
+}
+
+export class HandlerHost {
+  readonly platform: Platform;
+  readonly device: ManagedDevice;
+  readonly maxima: HandlerLimits;
+  readonly allowPrivateHosts: boolean;
+  readonly spares: SpareIsolates;
+  readonly watch = new LimitWatch();
+  readonly models = new ProvidedModels();
+  #lookup: FunctionLookup | undefined;
+
+  constructor({ platform, device, maxima, allowPrivateHosts, spares = 1 }: HandlerHostOptions) {
+    this.platform = platform;
+    this.device = device;
+    this.maxima = maxima;
+    this.allowPrivateHosts = allowPrivateHosts;
+    const heapBytes = Math.min(defaultHandlerLimits.memoryBytes, maxima.memoryBytes);
+    this.spares = new SpareIsolates({ platform, heapBytes, count: spares });
+  }
+
+  /** To be called before the first handler starts. */
+  connect(lookup: FunctionLookup): void {
+    this.#lookup = lookup;
+  }
+
+  get lookup(): FunctionLookup {
+    if (this.#lookup === undefined) throw new TypeError("No functions are connected");
+    return this.#lookup;
+  }
+
+  stop(): void {
+    this.spares.stop();
+    this.watch.stop();
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * One running instance of a handler: its process, the requests that it works on, what it may use. It ends when it is told
+ * to, when its process does, and when it goes over a limit.
+ */
+import { getLogger } from "@logtape/logtape";
+import { DawnletError } from "../../kernels/errors.ts";
+import type { StartParams } from "../../runtime/isolate/protocol.ts";
+import type { ProcessUsage } from "../../runtime/platform/platform.ts";
+import { abortError } from "../../runtime/port/abort-error.ts";
+import type { ParsedNote } from "../../runtime/supervisor/isolate-messages.ts";
+import {
+  endedError,
+  type IsolateProcess,
+  type IsolateServices,
+  type StartedHandler,
+} from "../../runtime/supervisor/isolate-process.ts";
+import { cpuExceeded, memoryExceeded } from "./exceeded.ts";
+import type { PooledInstance } from "./instance-pool.ts";
+import type { LimitWatch, Watched } from "./limit-watch.ts";
+import type { HandlerLimits } from "./limits.ts";
+import { ProcessorAccount } from "./processor-account.ts";
+
+/** What one instance is given, and gives back at its end. */
+export interface InstanceServices extends Pick<IsolateServices, "host" | "fetch" | "gpu">, Disposable {
+  /** The handler runs: from now on it can be sent messages. */
+  started(handler: StartedHandler): void;
+}
+
+export interface InstanceOptions {
+  readonly process: IsolateProcess;
+  readonly params: StartParams;
+  readonly code: Uint8Array;
+  readonly limits: HandlerLimits;
+  readonly watch: LimitWatch;
+  /** @param end ends the instance for a reason of the services'. */
+  readonly services: (end: (error: DawnletError) => void) => InstanceServices;
+  /** A line of its log. */
+  readonly onLog: (note: Extract<ParsedNote, { type: "log" }>) => void;
+  readonly onBusy: (instance: HandlerInstance) => void;
+  /** @param error left out where it was told to. */
+  readonly onEnd: (instance: HandlerInstance, error: DawnletError | undefined) => void;
+}
+
+interface Call {
+  cpuMs: number;
+  readonly fail: (error: DawnletError) => void;
+}
+
+/** How long a module may take to be evaluated. */
+const startTimeoutMs = 10_000;
+const log = getLogger(["dawnlet", "handlers"]);
+
+export class HandlerInstance implements PooledInstance, Watched {
+  readonly #options: InstanceOptions;
+  readonly #services: InstanceServices;
+  readonly #account = new ProcessorAccount<Call>();
+  #handler: StartedHandler | undefined;
+  #background: Call | undefined;
+  #isEnded = false;
+
+  /** @throws DawnletError as `IsolateProcess.start`; FUNCTION_LIMIT. */
+  static async start(options: InstanceOptions): Promise<HandlerInstance> {
+    const instance = new HandlerInstance(options);
+    await instance.#start();
+    return instance;
+  }
+
+  private constructor(options: InstanceOptions) {
+    this.#options = options;
+    this.#services = options.services((error) => this.end(error));
+    options.watch.add(this);
+    void options.process.closed.then(() => this.end(endedError(this.#name)));
+  }
+
+  /** It works for `waitUntil`. */
+  get isBusy(): boolean {
+    return this.#background !== undefined;
+  }
+
+  get isActive(): boolean {
+    return !this.#account.isEmpty;
+  }
+
+  get #name(): string {
+    return this.#options.params.function.name;
+  }
+
+  usage(): Promise<ProcessUsage | undefined> {
+    return this.#options.process.usage();
+  }
+
+  /**
+   * Asks the handler.
+   * @param onEnd called once, when the response has been received whole, or will never be.
+   * @throws DawnletError FUNCTION_FAILED, FUNCTION_LIMIT, DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE.
+   */
+  async fetch(request: Request, client: AbortSignal, onEnd: () => void): Promise<Response> {
+    const { timeoutMs, responseBytes } = this.#options.limits;
+    const controller = new AbortController();
+    const fail = (error: DawnletError): void => controller.abort(error);
+    const call: Call = { cpuMs: 0, fail };
+    const timer = setTimeout(() => fail(timeoutError(this.#name, timeoutMs)), timeoutMs);
+    const giveUp = (): void => fail(abortError(client, "the call"));
+    if (client.aborted) giveUp();
+    else client.addEventListener("abort", giveUp, { once: true });
+    this.#account.begin(call);
+    this.#options.watch.wake();
+    const end = (): void => {
+      clearTimeout(timer);
+      client.removeEventListener("abort", giveUp);
+      this.#account.end(call, !controller.signal.aborted);
+      onEnd();
+    };
+    try {
+      return await this.#handler!.http.fetch(request, {
+        signal: controller.signal,
+        deadlineMs: timeoutMs,
+        responseLimitBytes: responseBytes,
+        onEnd: end,
+      });
+    } catch (error) {
+      throw controller.signal.aborted ? controller.signal.reason : error;
+    }
+  }
+
+  check({ cpuMs, residentBytes }: ProcessUsage): void {
+    const { limits } = this.#options;
+    if (residentBytes > limits.memoryBytes) {
+      this.end(memoryExceeded(this.#name, limits.memoryBytes));
+      return;
+    }
+    const over = this.#account.charge(cpuMs, performance.now(), limits.cpuMs);
+    if (over.length === 0) return;
+    const error = cpuExceeded(this.#name, limits.cpuMs);
+    for (const call of over) call.fail(error);
+    // What computes does not hear that it is to stop.
+    this.end(error);
+  }
+
+  /** Requests that it works on fail with the error. */
+  end(error?: DawnletError): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    const { process, watch, onEnd } = this.#options;
+    watch.remove(this);
+    this.#handler?.http.close(error ?? endedError(this.#name));
+    process.kill();
+    this.#services[Symbol.dispose]();
+    onEnd(this, error);
+  }
+
+  async #start(): Promise<void> {
+    const { process, params, code, watch } = this.#options;
+    const controller = new AbortController();
+    const call: Call = { cpuMs: 0, fail: (error) => controller.abort(error) };
+    this.#account.begin(call);
+    watch.wake();
+    const timer = setTimeout(() => call.fail(slowStart(this.#name)), startTimeoutMs);
+    try {
+      this.#handler = await process.start(
+        params,
+        code,
+        { ...this.#services, noted: (note) => this.#noted(note) },
+        controller.signal,
+      );
+      this.#services.started(this.#handler);
+    } catch (error) {
+      const reason: unknown = controller.signal.aborted ? controller.signal.reason : error;
+      this.end(reason instanceof DawnletError ? reason : undefined);
+      throw reason;
+    } finally {
+      clearTimeout(timer);
+      this.#account.end(call, true);
+    }
+  }
+
+  #noted(note: ParsedNote): void {
+    if (note.type === "log") {
+      this.#options.onLog(note);
+      return;
+    }
+    const isBusy = note.pending > 0;
+    if (isBusy === this.isBusy) return;
+    if (isBusy) {
+      this.#background = { cpuMs: 0, fail: () => {} };
+      this.#account.begin(this.#background);
+      this.#options.watch.wake();
+      const { timeoutMs } = this.#options.limits;
+      const begun = this.#background;
+      const timer = setTimeout(() => {
+        if (this.#background !== begun) return;
+        log.warn("work of {name} for waitUntil took more than {timeoutMs} ms", { name: this.#name, timeoutMs });
+        this.#settleBackground(false);
+      }, timeoutMs);
+      timer.unref();
+    } else this.#settleBackground(true);
+    this.#options.onBusy(this);
+  }
+
+  #settleBackground(isDone: boolean): void {
+    this.#account.end(this.#background!, isDone);
+    this.#background = undefined;
+    if (!isDone) this.#options.onBusy(this);
+  }
+}
+
+function timeoutError(name: string, timeoutMs: number): DawnletError {
+  return new DawnletError(
+    "DEADLINE_EXCEEDED",
+    `Cannot finish the call as function '${name}' took longer than its limit timeoutMs of ${timeoutMs} ms`,
+    { details: { limit: "timeoutMs" } },
+  );
+}
+
+function slowStart(name: string): DawnletError {
+  return new DawnletError(
+    "DEADLINE_EXCEEDED",
+    `Cannot start function '${name}' as its module took longer than ${startTimeoutMs} ms to be evaluated`,
+  );
+}

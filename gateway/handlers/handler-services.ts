@@ -1,0 +1,192 @@
+/**
+ * What one instance of a handler may ask the gateway for: functions of `env`, tensors, files of its bundle, devices, other
+ * hosts. All that it passes is checked here or by whoever executes it; an instance that asks for too much at a time ends.
+ */
+import * as v from "valibot";
+import { DawnletError } from "../../kernels/errors.ts";
+import { type Tensor, tensorBytes } from "../../kernels/tensor.ts";
+import type { ModelReply, RunReply } from "../../runtime/isolate/protocol.ts";
+import { useHeader } from "../../runtime/isolate/protocol.ts";
+import type { Message } from "../../runtime/port/port.ts";
+import type { CallContext, HandlerResult, RpcHandlers } from "../../runtime/port/rpc-server.ts";
+import { fileName, heldId, heldIds, modelName, runParams } from "../../runtime/supervisor/isolate-messages.ts";
+import type { StartedHandler } from "../../runtime/supervisor/isolate-process.ts";
+import type { HeldTensors } from "../devices/held-tensors.ts";
+import type { CallTensor, FunctionKind, FunctionSignature, Functions } from "../functions/functions.ts";
+import type { DeviceSessions } from "./device-sessions.ts";
+import type { InstanceServices } from "./handler-instance.ts";
+import type { Outbound } from "./outbound.ts";
+import type { ProvidedModels } from "./provided-models.ts";
+
+/** A function that `uses` names, or one that stands for a model that the handler gave. */
+export interface UsedFunction {
+  readonly name: string;
+  readonly version?: string;
+}
+
+export interface ServicesOptions {
+  /** What the handler's tenant sees. */
+  readonly functions: Functions;
+  readonly uses: Readonly<Record<string, UsedFunction>>;
+  readonly held: HeldTensors;
+  readonly devices: DeviceSessions;
+  readonly models: ProvidedModels;
+  readonly outbound: Outbound;
+  /** @throws DawnletError NOT_FOUND */
+  readonly readFile: (path: string) => Promise<Uint8Array>;
+  readonly readAsset: (name: string) => Promise<Uint8Array>;
+  readonly end: (error: DawnletError) => void;
+}
+
+/** Calls of the host channel that an instance may have running. */
+const maxCalls = 1024;
+
+export class HandlerServices implements InstanceServices {
+  readonly host: RpcHandlers;
+  readonly #options: ServicesOptions;
+  readonly #ending = new AbortController();
+  /** Of models that the handler gave, by what it calls them. */
+  readonly #models = new Map<string, UsedFunction>();
+  #calls = 0;
+
+  constructor(options: ServicesOptions) {
+    this.#options = options;
+    this.host = this.#counted({
+      run: (params, attachments, context) => this.#run(params, attachments, context),
+      read: async (params) => ({ attachments: [await options.held.read(parse(heldId, params))] }),
+      release: async (params) => {
+        for (const id of parse(heldIds, params)) options.held.release(id);
+        return {};
+      },
+      file: async (params) => ({ attachments: [await options.readFile(parse(fileName, params))] }),
+      asset: async (params) => ({ attachments: [await options.readAsset(parse(fileName, params))] }),
+      model: (params, attachments) => this.#model(params, attachments),
+      adapter: async () => ({ result: await options.devices.adapter() }),
+      openDevice: async (params) => {
+        await options.devices.open(parse(heldId, params));
+        return {};
+      },
+    });
+  }
+
+  started(handler: StartedHandler): void {
+    this.#options.devices.started(handler);
+  }
+
+  gpu(device: number, message: Message | undefined): void {
+    this.#options.devices.message(device, message);
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const use = request.headers.get(useHeader);
+    if (use === null) return this.#options.outbound.fetch(request);
+    const { name, version } = this.#used(use);
+    const forwarded = new Request(request);
+    forwarded.headers.delete(useHeader);
+    return this.#options.functions.fetch({ name, ...(version !== undefined && { version }), request: forwarded });
+  }
+
+  [Symbol.dispose](): void {
+    this.#ending.abort(new DawnletError("CANCELLED", "The handler's instance has ended"));
+    this.#options.devices.close();
+    this.#options.held.disposeAll();
+  }
+
+  async #run(
+    params: unknown,
+    attachments: readonly Uint8Array[],
+    { signal }: CallContext,
+  ): Promise<HandlerResult> {
+    const { use, inputs, parameters } = parse(runParams, params);
+    const { functions, held } = this.#options;
+    let next = 0;
+    const tensors: Record<string, CallTensor> = Object.create(null);
+    for (const { name, dataType, shape, held: id } of inputs) {
+      if (id === undefined) tensors[name] = checkedTensor(name, { dataType, shape, data: attachments[next++] });
+      else tensors[name] = held.get(id);
+    }
+    const { outputs } = await functions.invoke({
+      ...this.#used(use),
+      inputs: tensors,
+      parameters,
+      keep: "large",
+      signal: AbortSignal.any([signal, this.#ending.signal]),
+    });
+    const bytes: Uint8Array[] = [];
+    const described: RunReply["outputs"][number][] = [];
+    for (const { name, tensor } of outputs) {
+      const { dataType, shape } = tensor;
+      if ("held" in tensor) described.push({ name, dataType, shape, held: held.add(tensor) });
+      else {
+        described.push({ name, dataType, shape });
+        bytes.push(tensor.data);
+      }
+    }
+    return { result: { outputs: described } satisfies RunReply, attachments: bytes };
+  }
+
+  async #model(params: unknown, [bytes]: readonly Uint8Array[]): Promise<HandlerResult> {
+    const name = parse(modelName, params);
+    const { functions, models } = this.#options;
+    const used = name === null ? await models.deployed(bytes ?? new Uint8Array(), functions) : this.#used(name);
+    const version = functions.version(used.name, used.version);
+    if (version.kind === "handler")
+      throw new DawnletError("INVALID_ARGUMENT", `Cannot open a session of '${name}' as it is a handler`);
+    const use = name ?? `model ${used.name}`;
+    this.#models.set(use, used);
+    return { result: { use, ...usable(version) } satisfies ModelReply };
+  }
+
+  #used(use: string): UsedFunction {
+    const { uses } = this.#options;
+    const used = Object.hasOwn(uses, use) ? uses[use] : this.#models.get(use);
+    if (used !== undefined) return used;
+    throw new DawnletError("NOT_FOUND", `There is no function '${use}' in 'uses' of function.json`);
+  }
+
+  /** What is asked for without waiting for answers would pile up here. */
+  #counted(handlers: RpcHandlers): RpcHandlers {
+    const counted: [string, RpcHandlers[string]][] = Object.entries(handlers).map(([name, handler]) => [
+      name,
+      async (params, attachments, context) => {
+        if (this.#calls >= maxCalls) {
+          const error = new DawnletError("FUNCTION_LIMIT", `An instance asked for more than ${maxCalls} things at a time`);
+          this.#options.end(error);
+          throw error;
+        }
+        this.#calls++;
+        try {
+          return await handler(params, attachments, context);
+        } finally {
+          this.#calls--;
+        }
+      },
+    ]);
+    return Object.fromEntries(counted);
+  }
+}
+
+/** How a function is described to a handler. */
+export function usable({ kind, signature }: { kind: FunctionKind; signature: FunctionSignature }) {
+  const { inputs, outputs } = signature;
+  return { kind: kind === "handler" ? ("handler" as const) : ("program" as const), inputs, outputs };
+}
+
+/** @throws DawnletError INVALID_ARGUMENT */
+function parse<T>(schema: v.GenericSchema<unknown, T>, params: unknown): T {
+  const result = v.safeParse(schema, params);
+  if (result.success) return result.output;
+  throw new DawnletError("INVALID_ARGUMENT", `Bad call of the gateway: ${result.issues[0].message}`);
+}
+
+function checkedTensor(
+  name: string,
+  { dataType, shape, data }: Omit<Tensor, "data"> & { readonly data: Uint8Array | undefined },
+): Tensor {
+  const expected = dataType === "string" ? data?.byteLength : tensorBytes(dataType, shape);
+  if (data !== undefined && data.byteLength === expected) return { dataType, shape, data };
+  throw new DawnletError(
+    "INVALID_ARGUMENT",
+    `Cannot use input '${name}' as it has ${data?.byteLength ?? 0} bytes: ${dataType} of shape [${shape}] has ${expected}`,
+  );
+}

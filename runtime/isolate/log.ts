@@ -1,0 +1,66 @@
+/** What a handler says: lines of its log, by `ctx.log` and by `console`, as notes to the gateway. */
+import type { Port } from "../port/port.ts";
+import { type LogLevel, maxLogCharacters, type Note } from "./protocol.ts";
+
+export type Log = (level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>) => void;
+
+/** @param channel for notes. */
+export function noteLog(channel: Port): Log {
+  return (level, message, fields) => {
+    const text = cut(message, maxLogCharacters);
+    const plain = fields === undefined ? undefined : plainFields(fields);
+    const note: Note = { type: "log", level, message: text, ...(plain && { fields: plain }) };
+    channel.send({ header: note, attachments: [] });
+  };
+}
+
+const consoleLevels: Readonly<Record<string, LogLevel>> = {
+  debug: "debug",
+  trace: "debug",
+  log: "info",
+  info: "info",
+  dir: "info",
+  table: "info",
+  warn: "warn",
+  error: "error",
+};
+
+/** A `console` whose lines go to the log. What else a console has does nothing. */
+export function logConsole(log: Log): Console {
+  const methods: Record<string, (...values: unknown[]) => void> = {};
+  for (const [name, level] of Object.entries(consoleLevels))
+    methods[name] = (...values) => log(level, values.map(show).join(" "));
+  methods.assert = (holds, ...values) => {
+    if (!holds) log("error", ["Assertion failed", ...values.map(show)].join(" "));
+  };
+  const nothing = (): void => {};
+  for (const name of ["time", "timeEnd", "timeLog", "count", "countReset", "group", "groupCollapsed", "groupEnd"])
+    methods[name] = nothing;
+  return methods as unknown as Console;
+}
+
+/** A value for people: strings as they are, errors with their stacks, all else as JSON where it has one. */
+export function show(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (value instanceof Error) return value.stack ?? `${value.name}: ${value.message}`;
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes)`;
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return String(value);
+  }
+}
+
+function plainFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined {
+  try {
+    const json = JSON.stringify(fields);
+    if (json.length <= maxLogCharacters) return JSON.parse(json);
+    return { cut: cut(json, maxLogCharacters) };
+  } catch {
+    return undefined;
+  }
+}
+
+function cut(text: string, characters: number): string {
+  return text.length <= characters ? text : `${text.slice(0, characters)}…`;
+}

@@ -1,0 +1,131 @@
+/**
+ * The process of one handler as the gateway holds it: started blank, given a handler once, asked for requests, killed. It
+ * checks the form of what comes from there; what is asked for is answered by `IsolateServices`.
+ */
+import * as v from "valibot";
+import { DawnletError } from "../../kernels/errors.ts";
+import { channels, type StartParams } from "../isolate/protocol.ts";
+import type { ChildProcess, ExitStatus, Platform, ProcessUsage } from "../platform/platform.ts";
+import { FetchPeer } from "../port/fetch/fetch-peer.ts";
+import type { Message, Port } from "../port/port.ts";
+import { RpcClient } from "../port/rpc-client.ts";
+import { type RpcHandlers, serveRpc } from "../port/rpc-server.ts";
+import { splitPort } from "../port/split-port.ts";
+import { gpuHeader, note, type ParsedNote } from "./isolate-messages.ts";
+
+const entry = new URL("../isolate/main.ts", import.meta.url);
+
+/** What a handler may ask for. All that it passes is unknown data. */
+export interface IsolateServices {
+  /** Calls of the host channel by name. */
+  readonly host: RpcHandlers;
+  /** Requests to other functions and hosts. */
+  fetch(request: Request): Promise<Response>;
+  noted(note: ParsedNote): void;
+  /** A message for a device; undefined: the handler is done with it. */
+  gpu(device: number, message: Message | undefined): void;
+}
+
+export interface StartedHandler {
+  readonly http: FetchPeer;
+  /** Sends a message of a device to the handler. */
+  sendGpu(device: number, message: Message): void;
+  /** Bytes on their way to the process. */
+  readonly queuedBytes: number;
+}
+
+export interface BlankOptions {
+  readonly platform: Platform;
+  /** Most bytes of the JavaScript heap. */
+  readonly heapBytes: number;
+  readonly onLine?: (line: string) => void;
+}
+
+/** A sealed process that has no handler yet. */
+export class IsolateProcess {
+  readonly #platform: Platform;
+  readonly #child: ChildProcess;
+  readonly #control: RpcClient;
+  readonly #ports: Readonly<Record<(typeof channels)[number], Port>>;
+
+  /** @throws DawnletError UNAVAILABLE where the process does not start. */
+  static async spawn({ platform, heapBytes, onLine }: BlankOptions): Promise<IsolateProcess> {
+    const child = await platform.spawnProcess(entry, {
+      name: "the process of a handler",
+      sealed: { readable: [] },
+      runtimeArgs: platform.heapLimit(heapBytes),
+      ...(onLine && { onLine }),
+    });
+    return new IsolateProcess(platform, child);
+  }
+
+  private constructor(platform: Platform, child: ChildProcess) {
+    this.#platform = platform;
+    this.#child = child;
+    this.#ports = splitPort(child.port, channels);
+    this.#control = new RpcClient(this.#ports.control, { peer: "the handler's process" });
+  }
+
+  get exited(): Promise<ExitStatus> {
+    return this.#child.exited;
+  }
+
+  /** Settles when nothing can be said to it any more, or its Port was misused. */
+  get closed(): Promise<void> {
+    return this.#child.port.closed;
+  }
+
+  /**
+   * Loads the handler.
+   * @throws DawnletError INVALID_BUNDLE where it has none, FUNCTION_FAILED with the stack of what its module threw,
+   *   UNAVAILABLE where the process ended meanwhile.
+   */
+  async start(
+    params: StartParams,
+    code: Uint8Array,
+    services: IsolateServices,
+    signal?: AbortSignal,
+  ): Promise<StartedHandler> {
+    const { http, host, gpu, notes } = this.#ports;
+    const peer = new FetchPeer({ port: http, serve: (request) => services.fetch(request) });
+    serveRpc(host, services.host);
+    notes.receive(({ header }) => {
+      const parsed = v.safeParse(note, header);
+      if (parsed.success) services.noted(parsed.output);
+      else this.#misused();
+    });
+    gpu.receive(({ header, attachments }) => {
+      const parsed = v.safeParse(gpuHeader, header);
+      if (!parsed.success) return this.#misused();
+      const { device, data } = parsed.output;
+      services.gpu(device, data === undefined ? undefined : { header: data, attachments });
+    });
+    await this.#control.call("start", params, [code], { signal });
+    return {
+      http: peer,
+      sendGpu: (device, message) => gpu.send({ ...message, header: { device, data: message.header } }),
+      get queuedBytes() {
+        return gpu.queuedBytes ?? 0;
+      },
+    };
+  }
+
+  /** Undefined once the process is gone. */
+  usage(): Promise<ProcessUsage | undefined> {
+    return this.#platform.processUsage(this.#child.pid);
+  }
+
+  kill(): void {
+    this.#child.kill();
+    this.#child.port.close();
+  }
+
+  #misused(): void {
+    this.#child.port.close();
+  }
+}
+
+/** Of a process whose Port closed by itself. */
+export function endedError(name: string): DawnletError {
+  return new DawnletError("UNAVAILABLE", `The process of function '${name}' ended while it worked: call again`);
+}
