@@ -53,6 +53,11 @@ export async function deployUpload(upload: StoredBlob, context: DeployContext): 
       return await deployWgsl(bundle, base, context);
     case "onnx":
       return await deployOnnx(bundle, base, upload, context);
+    case "handler":
+      throw new DawnletError(
+        "UNSUPPORTED",
+        "Cannot deploy the bundle as it is a handler: this gateway runs none",
+      );
   }
 }
 

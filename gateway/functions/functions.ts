@@ -12,7 +12,7 @@ export interface FunctionSignature {
   readonly parameters: readonly ParameterSignature[];
 }
 
-export type FunctionKind = "wgsl" | "onnx";
+export type FunctionKind = "wgsl" | "onnx" | "handler";
 
 /** How calls of a version are answered. */
 export type Engine =
