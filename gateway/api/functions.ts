@@ -78,7 +78,7 @@ function uploadOf(c: Context, name: string, deployBytes: number): Upload {
   if (request.headers.get("content-length") === "0" || request.body === null) {
     throw new DawnletError(
       "INVALID_ARGUMENT",
-      `Cannot deploy function '${name}' as the request has no body: send a zip, an .onnx or a .wgsl file`,
+      `Cannot deploy function '${name}' as the request has no body: send a zip, an .onnx or a .wgsl file, or a handler`,
     );
   }
   const contentType = request.headers.get("content-type");

@@ -9,6 +9,7 @@ import { configurationName, openInferenceNames } from "../tensors/datatypes.ts";
 const platforms = {
   onnx: "onnx_onnxv1",
   wgsl: "dawnlet_wgsl",
+  handler: "dawnlet_handler",
 } as const satisfies Record<FunctionKind, string>;
 
 /** A dimension that is free: -1. */

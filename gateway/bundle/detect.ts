@@ -1,15 +1,15 @@
 /**
- * What an upload is, by its content alone: a zip, an ONNX model or WGSL text. What a client says it is
+ * What an upload is, by its content alone: a zip, an ONNX model, a handler in JavaScript or WGSL text. What a client says it is
  * counts for nothing. Plausible is enough here: the zip reader, the model codec and the shader compiler
  * check the rest and have the better messages.
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import { diskFiles, type FileReader } from "../store/files.ts";
 
-export type UploadType = "zip" | "onnx" | "wgsl";
+export type UploadType = "zip" | "onnx" | "wgsl" | "handler";
 
-/** WGSL text longer than this is taken for something else. */
-export const largestWgslBytes = 4 * 1024 * 1024;
+/** Text longer than this is taken for something else. */
+export const largestTextBytes = 4 * 1024 * 1024;
 
 /** @throws DawnletError INVALID_BUNDLE saying what is taken; NOT_FOUND where there is no such file. */
 export async function detectBundle(path: string): Promise<UploadType> {
@@ -28,10 +28,13 @@ async function detect(file: FileReader): Promise<UploadType> {
   await file.read(0, start);
   if (isZipStart(start)) return "zip";
   if (isModelStart(start)) return "onnx";
-  if (file.sizeBytes <= largestWgslBytes) {
+  if (file.sizeBytes <= largestTextBytes) {
     const bytes = new Uint8Array(file.sizeBytes);
     await file.read(0, bytes);
-    if (isWgsl(bytes)) return "wgsl";
+    const text = readText(bytes);
+    // First: a handler may have shaders in its strings, but no shader has an export.
+    if (text !== undefined && hasDefaultExport(text)) return "handler";
+    if (text !== undefined && isWgsl(text)) return "wgsl";
   }
   throw unknownUpload("its content is none of them");
 }
@@ -39,7 +42,7 @@ async function detect(file: FileReader): Promise<UploadType> {
 function unknownUpload(reason: string): DawnletError {
   return new DawnletError(
     "INVALID_BUNDLE",
-    `Cannot deploy the upload as ${reason}: expected a zip with a function.json, an ONNX model, or WGSL text with an '@compute' function`,
+    `Cannot deploy the upload as ${reason}: expected a zip with a function.json or a handler.ts, an ONNX model, WGSL text with an '@compute' function, or JavaScript or TypeScript with an 'export default'`,
   );
 }
 
@@ -95,12 +98,21 @@ function readVarint(bytes: Uint8Array, offset: number): { value: number; end: nu
   return { value: Number.POSITIVE_INFINITY, end: offset + 10 };
 }
 
-function isWgsl(bytes: Uint8Array): boolean {
-  if (bytes.includes(0)) return false;
+/** Undefined for bytes that are no UTF-8 text. */
+function readText(bytes: Uint8Array): string | undefined {
+  if (bytes.includes(0)) return undefined;
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return /\bfn\s|@compute\b/.test(text);
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+function isWgsl(text: string): boolean {
+  return /\bfn\s|@compute\b/.test(text);
+}
+
+/** At the beginning of a statement. Each alternative looks at every character a bounded number of times. */
+function hasDefaultExport(text: string): boolean {
+  return /(?:^|[;}])[ \t]*export(?:\s+default\b|\s*\{[^{}]{0,10000}\bas\s{1,100}default\b)/m.test(text);
 }

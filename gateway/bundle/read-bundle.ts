@@ -1,5 +1,5 @@
 /**
- * From a stored upload to the files of a function. WGSL bundles are small and stay in memory; models
+ * From a stored upload to the files of a function. WGSL bundles and handlers are small and stay in memory; models
  * may have gigabytes, with weights in files beside them, and are unpacked to a work folder.
  * Which kind it is comes first from function.json, then from the files that are there. What the files
  * say is checked by the manifest and the model codec.
@@ -12,13 +12,14 @@ import { describeFailures } from "../store/failures.ts";
 import { diskFiles } from "../store/files.ts";
 import type { Store, WorkFolder } from "../store/store.ts";
 import { detectBundle } from "./detect.ts";
+import { bareHandlerName, handlerEntries } from "./handler-entry.ts";
 import { openZip, type ZipArchive, type ZipEntry, type ZipLimits } from "./zip.ts";
 import { showPath } from "./zip-paths.ts";
 
 export interface BundleLimits {
   /** Most bytes of an upload as it arrives. */
   readonly uploadBytes: number;
-  /** Most bytes of a WGSL bundle's files together; they are held in memory. */
+  /** Most bytes of the files of a WGSL bundle or a handler together; they are held in memory. */
   readonly memoryBytes: number;
   readonly zip: ZipLimits;
 }
@@ -29,12 +30,20 @@ export const defaultBundleLimits: BundleLimits = {
   zip: { entries: 1000, entryBytes: 4 * 1024 ** 3, totalBytes: 8 * 1024 ** 3, ratio: 200 },
 };
 
-export type Bundle = WgslBundle | OnnxBundle;
+export type Bundle = WgslBundle | OnnxBundle | HandlerBundle;
 
 export interface WgslBundle extends AsyncDisposable {
   readonly type: "wgsl";
   /** By path. Without a `function.json` in it, it is one bare shader, called `main.wgsl` if it came alone. */
   readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface HandlerBundle extends AsyncDisposable {
+  readonly type: "handler";
+  /** By path. A handler that came alone is called `handler.ts`. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** `function.json` as JSON, where there is one. */
+  readonly manifest?: unknown;
 }
 
 /** Disposing it removes what was unpacked. */
@@ -57,7 +66,11 @@ export async function readBundle(path: string, store: Store, limits: BundleLimit
     case "onnx":
       return { type, modelPath: path, externalFiles: new Map(), [Symbol.asyncDispose]: nothingToDispose };
     case "wgsl": {
-      const files = new Map([["main.wgsl", await readShader(path, limits)]]);
+      const files = new Map([["main.wgsl", await readText(path, limits)]]);
+      return { type, files, [Symbol.asyncDispose]: nothingToDispose };
+    }
+    case "handler": {
+      const files = new Map([[bareHandlerName, await readText(path, limits)]]);
       return { type, files, [Symbol.asyncDispose]: nothingToDispose };
     }
     case "zip": {
@@ -69,7 +82,7 @@ export async function readBundle(path: string, store: Store, limits: BundleLimit
   }
 }
 
-async function readShader(path: string, limits: BundleLimits): Promise<Uint8Array> {
+async function readText(path: string, limits: BundleLimits): Promise<Uint8Array> {
   const file = await diskFiles.open(path);
   if (file === undefined) throw new DawnletError("NOT_FOUND", "Cannot read the upload: it is not stored");
   try {
@@ -90,6 +103,15 @@ async function readArchive(archive: ZipArchive, store: Store, limits: BundleLimi
     case "wgsl": {
       const files = await readFiles(archive, limits);
       return { type: "wgsl", files, [Symbol.asyncDispose]: nothingToDispose };
+    }
+    case "handler": {
+      const files = await readFiles(archive, limits);
+      return {
+        type: "handler",
+        files,
+        ...(manifest === undefined ? {} : { manifest }),
+        [Symbol.asyncDispose]: nothingToDispose,
+      };
     }
     case "onnx": {
       const model = findModel(archive.entries, manifest);
@@ -119,12 +141,16 @@ function kindOf(manifest: unknown): FunctionKind | undefined {
   if (manifest === undefined) return undefined;
   const kind =
     typeof manifest === "object" && manifest !== null && "kind" in manifest ? manifest.kind : undefined;
-  if (kind === "wgsl" || kind === "onnx") return kind;
+  if (kind === "wgsl" || kind === "onnx" || kind === "handler") return kind;
   const found = kind === undefined ? "missing" : JSON.stringify(kind)?.slice(0, 100);
-  throw invalid(`"kind" in its ${manifestFileName} is ${found}: expected "wgsl" or "onnx"`);
+  throw invalid(`"kind" in its ${manifestFileName} is ${found}: expected "wgsl", "onnx" or "handler"`);
 }
 
 function kindByFiles(entries: readonly ZipEntry[]): FunctionKind {
+  const handlers = handlerEntries(entries.map(({ path }) => path));
+  if (handlers.length === 1) return "handler";
+  if (handlers.length > 1)
+    throw invalid(`it has ${handlers.join(" and ")} and no ${manifestFileName} that names one as "entry"`);
   const models = withEnding(entries, ".onnx");
   if (models.length > 0) return "onnx";
   const shaders = withEnding(entries, ".wgsl");
@@ -133,7 +159,9 @@ function kindByFiles(entries: readonly ZipEntry[]): FunctionKind {
     throw invalid(`it has ${shaders.length} shaders and no ${manifestFileName} to say what they do`);
   const found = entries.slice(0, 5).map(({ path }) => showPath(path));
   const list = found.length === 0 ? "nothing" : found.join(", ") + (entries.length > 5 ? ", …" : "");
-  throw invalid(`it has neither a ${manifestFileName} nor a .onnx nor a .wgsl file; it holds ${list}`);
+  throw invalid(
+    `it has neither a ${manifestFileName} nor a handler.ts nor a .onnx nor a .wgsl file; it holds ${list}`,
+  );
 }
 
 function findModel(entries: readonly ZipEntry[], manifest: unknown): ZipEntry {

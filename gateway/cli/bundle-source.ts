@@ -7,6 +7,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { configure, ZipWriter } from "@zip.js/zip.js";
 import { DawnletError } from "../../kernels/errors.ts";
+import { defaultBundleLimits } from "../bundle/read-bundle.ts";
 
 // Worker threads would make an upload of a few kilobytes wait for their start.
 configure({ useWebWorkers: false });
@@ -35,7 +36,16 @@ const contentTypes: Readonly<Record<string, string>> = {
   ".zip": "application/zip",
   ".wgsl": "text/wgsl",
   ".onnx": "application/octet-stream",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".ts": "text/typescript",
 };
+
+/** What such a file is cannot be told from its text: it goes in a zip, under a name that says it. */
+const zippedNames: Readonly<Record<string, string>> = { ".tsx": "handler.tsx", ".jsx": "handler.tsx" };
+
+/** In `node_modules`: for editors and debuggers, and often half of the files. */
+const unusedEndings = [".d.ts", ".d.mts", ".d.cts", ".map"];
 
 /** @throws DawnletError NOT_FOUND, INVALID_BUNDLE for what cannot be deployed. */
 export async function openBundleSource(path: string): Promise<BundleSource> {
@@ -49,14 +59,17 @@ export async function openBundleSource(path: string): Promise<BundleSource> {
 
 function fileSource(path: string, sizeBytes: number): BundleSource {
   const extension = /\.[^.]*$/.exec(basename(path))?.[0].toLowerCase() ?? "";
+  const defaultName = functionName(basename(path).slice(0, -extension.length));
+  const zippedName = zippedNames[extension];
+  if (zippedName !== undefined) return zipSource(defaultName, [{ name: zippedName, path, sizeBytes }]);
   const contentType = contentTypes[extension];
   if (contentType === undefined)
     throw new DawnletError(
       "INVALID_BUNDLE",
-      `Cannot deploy '${path}': expected a folder, a .zip, an .onnx or a .wgsl file`,
+      `Cannot deploy '${path}': expected a folder, a .zip, an .onnx or a .wgsl file, or a handler (.ts, .tsx, .js, .mjs)`,
     );
   return {
-    defaultName: functionName(basename(path).slice(0, -extension.length)),
+    defaultName,
     sizeBytes,
     contentType,
     open(onRead = () => {}) {
@@ -70,8 +83,27 @@ async function folderSource(path: string): Promise<BundleSource> {
   const files = await listFiles(path, "");
   if (files.length === 0)
     throw new DawnletError("INVALID_BUNDLE", `Cannot deploy '${path}': the folder has no files`);
+  checkFileCount(path, files);
+  return zipSource(functionName(basename(resolve(path))), files);
+}
+
+function checkFileCount(path: string, files: readonly SourceFile[]): void {
+  const { entries } = defaultBundleLimits.zip;
+  if (files.length <= entries) return;
+  const inPackages = files.filter(({ name }) => name.includes("node_modules/")).length;
+  const advice =
+    inPackages > 0
+      ? `; ${inPackages} of them are in node_modules: leave out the packages that the handler does not import, or bundle it into one file`
+      : "";
+  throw new DawnletError(
+    "PAYLOAD_TOO_LARGE",
+    `Cannot deploy '${path}': the folder has ${files.length} files and a zip may have ${entries}${advice}`,
+  );
+}
+
+function zipSource(defaultName: string, files: readonly SourceFile[]): BundleSource {
   return {
-    defaultName: functionName(basename(resolve(path))),
+    defaultName,
     sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
     contentType: "application/zip",
     open(onRead = () => {}) {
@@ -102,12 +134,14 @@ async function writeEntries(
   await zip.close();
 }
 
-/** Sorted. Hidden files stay at home. */
+/** Sorted. Hidden files stay at home, and what is of no use in packages. */
 async function listFiles(folder: string, prefix: string): Promise<SourceFile[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const files: SourceFile[] = [];
   for (const { name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (name.startsWith(".")) continue;
+    const isPackages = `/${prefix}`.includes("/node_modules/");
+    if (isPackages && unusedEndings.some((ending) => name.endsWith(ending))) continue;
     const path = join(folder, name);
     // Follows links to files: what counts is what they hold.
     const status = await stat(path);

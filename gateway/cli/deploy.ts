@@ -1,4 +1,4 @@
-/** `dawnlet deploy`: sends a folder, a zip, a model or a shader, and tells how it goes. */
+/** `dawnlet deploy`: sends a folder, a zip, a model, a shader or a handler, and tells how it goes. */
 import type { Command } from "commander";
 import { DawnletError } from "../../kernels/errors.ts";
 import { isRecord } from "../tensors/json-text.ts";
@@ -12,7 +12,7 @@ import type { CliContext, Terminal } from "./terminal.ts";
 
 export function addDeploy(program: Command, { terminal }: CliContext): void {
   addClientOptions(program.command("deploy"))
-    .description("deploy a folder, a .zip, an .onnx or a .wgsl file")
+    .description("deploy a folder, a .zip, an .onnx or a .wgsl file, or a handler (.ts, .tsx, .js, .mjs)")
     .argument("<path>", "what to deploy")
     .option("--name <name>", "name of the function (default: that of the file or folder)")
     .action(async (path: string, options: ClientOptions & { readonly name?: string }) => {

@@ -1,19 +1,11 @@
 /** Values of command-line options, from text. */
 import { InvalidArgumentError } from "commander";
-
-const factors: Readonly<Record<string, number>> = {
-  "": 1,
-  k: 2 ** 10,
-  m: 2 ** 20,
-  g: 2 ** 30,
-  t: 2 ** 40,
-};
+import { parseByteSize } from "../../kernels/manifest/byte-size.ts";
 
 /** `4GiB`, `512M`, `65536`: bytes, in powers of 1024 whatever the unit is called. */
 export function parseSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim());
-  const bytes = match ? Math.floor(Number(match[1]) * factors[match[2]!.toLowerCase()]!) : Number.NaN;
-  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  const bytes = parseByteSize(text);
+  if (bytes !== undefined) return bytes;
   throw new InvalidArgumentError("expected a size such as 512MiB or 4GiB");
 }
 

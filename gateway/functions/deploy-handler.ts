@@ -1,6 +1,6 @@
 /** From a bundle with a handler to a version that can answer: bundled into one module, stored, started once. */
-import { DawnletError } from "../../kernels/errors.ts";
-import { parseHandlerManifest } from "../../kernels/manifest/handler-manifest.ts";
+import { emptyHandlerManifest, parseHandlerManifest } from "../../kernels/manifest/handler-manifest.ts";
+import { findHandlerEntry } from "../bundle/handler-entry.ts";
 import type { HandlerBundle } from "../bundle/read-bundle.ts";
 import { bundleHandler } from "../handlers/bundle-handler.ts";
 import { HandlerFunction } from "../handlers/handler-function.ts";
@@ -15,9 +15,9 @@ export async function deployHandler(
   { name, number, backends, progress }: DeployContext,
 ): Promise<Deployed> {
   const { store, handlers } = backends;
-  const stated = parseHandlerManifest(manifest ?? { kind: "handler" });
+  const stated = manifest === undefined ? emptyHandlerManifest : parseHandlerManifest(manifest);
   resolveLimits(stated.limits, handlers.maxima);
-  const entry = stated.entry ?? findEntry(files);
+  const entry = findHandlerEntry(files.keys(), stated.entry);
   progress({ phase: "compile", message: `bundling ${entry}` });
   const { code, map, warnings } = await bundleHandler(files, entry);
   for (const warning of warnings) progress({ phase: "compile", message: warning });
@@ -32,9 +32,9 @@ export async function deployHandler(
     entry,
     code: await store.blobs.put(encoder.encode(code)),
     map: await store.blobs.put(encoder.encode(map)),
-    uses: { ...stated.uses },
+    uses: Object.fromEntries(stated.uses),
     hosts: [...stated.hosts],
-    variables: { ...stated.variables },
+    variables: Object.fromEntries(stated.variables),
     secrets: [...stated.secrets],
     limits: { ...stated.limits },
   };
@@ -44,14 +44,4 @@ export async function deployHandler(
   progress({ phase: "verify", message: "starting the handler once" });
   await servable.trial();
   return { record, servable };
-}
-
-const entryNames = ["handler.ts", "handler.tsx", "handler.js", "handler.mjs"];
-
-function findEntry(files: ReadonlyMap<string, Uint8Array>): string {
-  const found = entryNames.filter((name) => files.has(name));
-  const [entry] = found;
-  if (entry !== undefined && found.length === 1) return entry;
-  const what = found.length === 0 ? "it has no handler.ts or handler.js" : `it has ${found.join(" and ")}`;
-  throw new DawnletError("INVALID_BUNDLE", `Cannot deploy the bundle as ${what}: name one file as "entry" in function.json`);
 }

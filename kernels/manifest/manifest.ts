@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { DawnletError } from "../errors.ts";
 import type { DataType } from "../tensor.ts";
 import { constantExpression, type Expression, parseExpression } from "./expression.ts";
+import { describeIssue, mapOf, object } from "./manifest-schema.ts";
 import { memorySettingsEntries, type StatedMemorySettings } from "./memory-settings.ts";
 import type { ParameterSignature } from "./signature.ts";
 import { timeLimitSchema } from "./time-limit.ts";
@@ -80,7 +81,7 @@ export function parseManifest(json: unknown): Manifest {
   if (result.success) return result.output;
   throw new DawnletError(
     "INVALID_BUNDLE",
-    `Cannot read ${manifestFileName} as ${describe(result.issues[0])}`,
+    `Cannot read ${manifestFileName} as ${describeIssue(result.issues[0])}`,
   );
 }
 
@@ -94,46 +95,6 @@ export function readManifest(bytes: Uint8Array): Manifest {
     throw new DawnletError("INVALID_BUNDLE", `Cannot read ${manifestFileName} as it is no JSON: ${reason}`);
   }
   return parseManifest(json);
-}
-
-function describe(issue: v.BaseIssue<unknown>): string {
-  let path = "";
-  for (const { key } of issue.path ?? []) {
-    const isName = typeof key === "string" && /^[A-Za-z_$][\w$]*$/.test(key);
-    path += typeof key === "number" ? `[${key}]` : isName ? `${path && "."}${key}` : `["${String(key)}"]`;
-  }
-  const where = path || "it";
-  if (issue.kind !== "schema") return `${where} is wrong: ${issue.message}`;
-  if (issue.expected === "never") return `${where} is not a key that is known there`;
-  if (issue.received === "undefined") return `${where} is missing`;
-  return `${where} is ${issue.received}: expected ${issue.expected}`;
-}
-
-const name = v.pipe(
-  v.string(),
-  v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, "a name has letters, digits and '_', at most 64"),
-);
-
-/** `v.record` would drop such keys without a word. */
-const unusableNames = ["__proto__", "prototype", "constructor"];
-
-const object = v.pipe(
-  v.unknown(),
-  v.check(
-    (value) => {
-      const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-      return !isObject || !unusableNames.some((key) => Object.hasOwn(value, key));
-    },
-    `the names ${unusableNames.join(", ")} are not taken`,
-  ),
-);
-
-function mapOf<Schema extends v.GenericSchema>(schema: Schema) {
-  return v.pipe(
-    object,
-    v.record(name, schema),
-    v.transform((record) => new Map(Object.entries(record) as [string, v.InferOutput<Schema>][])),
-  );
 }
 
 const number = v.pipe(v.number(), v.finite("expected a finite number"));

@@ -5,8 +5,8 @@ import type { HandlerContext } from "../library/types.ts";
 /** What a bundle exports by default: an object with `fetch`, a Hono app for one. */
 export type HandlerFetch = (request: Request, env: object, context: HandlerContext) => Promise<Response>;
 
-/** Frames of stacks name the module so; the gateway puts the bundle's own files in its place. */
-export const moduleName = "dawnlet-handler.js";
+/** Frames of stacks name the module so; the gateway puts the bundle's own files in its place (source-positions.ts). */
+const moduleName = "handler.js";
 
 /**
  * Evaluates the module.

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { detectBundle, largestWgslBytes } from "../../../gateway/bundle/detect.ts";
+import { detectBundle, largestTextBytes } from "../../../gateway/bundle/detect.ts";
 import { DawnletError } from "../../../kernels/errors.ts";
 import { buildZip, temporaryFile } from "./zip-builder.ts";
 
@@ -52,7 +52,7 @@ describe("detectBundle()", () => {
     ["a message with a field that models do not have", Uint8Array.of(8, 8, 0x7a, 1, 1), /expected a zip/],
     ["a message with ir_version 0", Uint8Array.of(8, 0, 0x12, 1, 120), /expected a zip/],
     ["a gzip", Uint8Array.of(0x1f, 0x8b, 8, 0), /expected a zip/],
-    ["WGSL longer than any", text(`fn main() {}${" ".repeat(largestWgslBytes)}`), /expected a zip/],
+    ["WGSL longer than any", text(`fn main() {}${" ".repeat(largestTextBytes)}`), /expected a zip/],
   ])("refuses %s and says what is taken", async (_, bytes, message) => {
     await expect(detect(bytes)).rejects.toMatchObject({ code: "INVALID_BUNDLE", message });
   });
