@@ -4,7 +4,6 @@
  */
 import * as v from "valibot";
 import type { Message } from "../../port/port.ts";
-import { cut } from "../messages.ts";
 import {
   type Answer,
   type AnswersHeader,
@@ -16,12 +15,12 @@ import {
   type RemoteFailure,
 } from "../protocol.ts";
 import { WordReader, WordsEnded } from "../words.ts";
-import { alignedWords } from "./aligned-words.ts";
 import { Budget } from "./budget.ts";
 import { createObject, OverBudget, pipelineDescriptor } from "./create.ts";
 import { encoderSchema } from "./descriptors.ts";
 import { encodeCommands } from "./encode.ts";
 import { ErrorScopes } from "./error-scopes.ts";
+import { cut } from "./error-text.ts";
 import { Mappings } from "./mappings.ts";
 import { InvalidObject, RemoteObjects } from "./objects.ts";
 import { type Losable, sessionsOf } from "./sessions.ts";
@@ -310,6 +309,13 @@ export class RemoteSession implements Losable {
 function descriptorsOf(header: unknown): readonly unknown[] | undefined {
   if (typeof header !== "object" || header === null || !("descriptors" in header)) return undefined;
   return Array.isArray(header.descriptors) ? header.descriptors : undefined;
+}
+
+/** Words as they arrived: in the machine's order of bytes, which is little-endian wherever WebGPU runs. */
+function alignedWords(bytes: Uint8Array): Uint32Array {
+  const { buffer, byteOffset, byteLength } = bytes;
+  if (byteOffset % 4 === 0) return new Uint32Array(buffer, byteOffset, byteLength / 4);
+  return new Uint32Array(bytes.slice().buffer, 0, byteLength / 4);
 }
 
 /** @param number the words are attachment 0. @throws WordsEnded */
