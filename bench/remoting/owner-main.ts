@@ -5,6 +5,7 @@
 import process from "node:process";
 import { platform } from "#platform";
 import { gpuOptionsFor, openDevice } from "../../runtime/device/open.ts";
+import { Budget } from "../../runtime/remote-gpu/server/budget.ts";
 import { describeRemote } from "../../runtime/remote-gpu/server/describe.ts";
 import { RemoteSession } from "../../runtime/remote-gpu/server/session.ts";
 import { measureProgram, prepareProgram } from "./program.ts";
@@ -26,7 +27,7 @@ port.receive((message) => {
     session?.dispose();
     session = new RemoteSession({
       device,
-      budgetBytes: 2 ** 30,
+      budget: new Budget(2 ** 30),
       send: (answer) => port.send(answer),
       queuedBytes: () => port.queuedBytes ?? 0,
     });

@@ -2,6 +2,7 @@
  * What a GPUAdapter says of itself, as plain data.
  */
 import type { DeviceDescription } from "../device/api.ts";
+import { plainLimits } from "../device/limits.ts";
 
 /** Names of drivers that compute on the CPU, where an implementation does not say so itself. */
 const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|software|microsoft basic render/i;
@@ -13,12 +14,6 @@ export function describeAdapter(
   backend: "null" | "default" = "default",
 ): DeviceDescription {
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
-  // Names live on the prototype as getters: for-in finds them, Object.keys does not.
-  const limits: Record<string, number> = {};
-  for (const name in adapter.limits) {
-    const value: unknown = adapter.limits[name as keyof GPUSupportedLimits];
-    if (typeof value === "number") limits[name] = value;
-  }
   return {
     adapter: {
       vendor,
@@ -30,6 +25,6 @@ export function describeAdapter(
       backend,
     },
     features: [...adapter.features].sort(),
-    limits,
+    limits: plainLimits(adapter.limits),
   };
 }

@@ -20,6 +20,7 @@ import { Executor } from "./executor.ts";
 import { HostTier } from "./host-tier.ts";
 import { Layouts } from "./layouts.ts";
 import { Ledger } from "./ledger.ts";
+import { plainLimits } from "./limits.ts";
 import { type LoadContext, LoadedProgram } from "./loaded-program.ts";
 import { Pipelines } from "./pipelines.ts";
 import { assumedChoice, type UploadChoice } from "./upload-path.ts";
@@ -88,12 +89,8 @@ export class DeviceService implements DeviceApi {
   }
 
   async describe(): Promise<DeviceDescription> {
-    const limits: Record<string, number> = {};
-    for (const name in this.#device.limits) {
-      const value: unknown = this.#device.limits[name as keyof GPUSupportedLimits];
-      if (typeof value === "number") limits[name] = value;
-    }
-    return { adapter: this.#adapter, features: [...this.#device.features].sort(), limits };
+    const { features, limits } = this.#device;
+    return { adapter: this.#adapter, features: [...features].sort(), limits: plainLimits(limits) };
   }
 
   checkShader(code: string): Promise<readonly ShaderError[]> {

@@ -2,13 +2,10 @@
  * A GPUBuffer of a remote device. While it is mapped its bytes lie here: they came with the answer to `mapAsync`, and
  * go back with `unmap`.
  */
-import { command, maxMappedBytes } from "../protocol.ts";
+import { command } from "../protocol.ts";
 import type { Connection } from "./connection.ts";
 import { optionalSize64, size64, uint32 } from "./numbers.ts";
 import { RemoteObject } from "./objects.ts";
-
-/** What `createBuffer` refuses to map at once. */
-export const isTooLargeToMap = (sizeBytes: number): boolean => sizeBytes > maxMappedBytes;
 
 const mapRead = 1;
 const mapWrite = 2;

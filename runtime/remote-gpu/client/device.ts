@@ -7,10 +7,11 @@ import {
   command,
   createdKinds,
   errorFilters,
+  maxMappedBytes,
   type RemoteAdapterDescription,
   type RemoteError,
 } from "../protocol.ts";
-import { isTooLargeToMap, RemoteBuffer } from "./buffer.ts";
+import { RemoteBuffer } from "./buffer.ts";
 import { Connection, type Send } from "./connection.ts";
 import { RemoteCommandEncoder } from "./encoder.ts";
 import { gpuError, notSupported, RemoteUncapturedErrorEvent } from "./errors.ts";
@@ -70,7 +71,7 @@ export class RemoteDevice extends EventTarget implements GPUDevice {
     const usage = uint32(descriptor.usage, "usage");
     if (mappedAtCreation && size % 4 !== 0)
       throw new RangeError(`Cannot map a buffer of ${size} bytes at its creation: a multiple of 4 is wanted`);
-    if (mappedAtCreation && isTooLargeToMap(size))
+    if (mappedAtCreation && size > maxMappedBytes)
       throw new RangeError(
         `Cannot map a buffer of ${size} bytes at its creation: that is too much at a time`,
       );

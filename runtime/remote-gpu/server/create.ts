@@ -21,9 +21,6 @@ export interface CreateContext {
   readonly mappings: Mappings;
 }
 
-/** The budget has no room: an error of memory, not of validation. */
-export class OverBudget extends Error {}
-
 /** What a query takes on the device. */
 const queryBytes = 16;
 
@@ -39,20 +36,15 @@ export function createObject(
   switch (kind) {
     case "buffer": {
       const wanted = v.parse(bufferSchema, descriptor);
-      checkRoom(budget, wanted.size, "a buffer");
-      const buffer = device.createBuffer(wanted);
+      const buffer = budget.make(wanted.size, "a buffer", () => device.createBuffer(wanted));
       objects.add(kind, id, buffer);
-      budget.add(buffer, wanted.size);
       if (wanted.mappedAtCreation) mappings.created(buffer);
       return;
     }
     case "querySet": {
       const wanted = v.parse(querySetSchema, descriptor);
-      const bytes = queryBytes * wanted.count;
-      checkRoom(budget, bytes, "a query set");
-      const set = device.createQuerySet(wanted);
+      const set = budget.make(queryBytes * wanted.count, "a query set", () => device.createQuerySet(wanted));
       objects.add(kind, id, set);
-      budget.add(set, bytes);
       return;
     }
     case "bindGroupLayout": {
@@ -109,11 +101,4 @@ export function pipelineDescriptor(
       ...(constants !== undefined && { constants }),
     },
   };
-}
-
-function checkRoom(budget: Budget, bytes: number, what: string): void {
-  if (budget.hasRoom(bytes)) return;
-  throw new OverBudget(
-    `Cannot create ${what} of ${bytes} bytes: ${budget.used} of the budget of ${budget.budgetBytes} are in use`,
-  );
 }

@@ -1,4 +1,5 @@
 /** What a remote client is told of the device that it shares. */
+import { plainLimits } from "../../device/limits.ts";
 import type { RemoteAdapterDescription } from "../protocol.ts";
 
 /** @param budgetBytes of one client: no buffer of its can be larger. */
@@ -6,11 +7,7 @@ export function describeRemote(
   device: GPUDevice,
   budgetBytes = Number.POSITIVE_INFINITY,
 ): RemoteAdapterDescription {
-  const limits: Record<string, number> = {};
-  for (const name in device.limits) {
-    const value: unknown = device.limits[name as keyof GPUSupportedLimits];
-    if (typeof value === "number") limits[name] = value;
-  }
+  const limits = plainLimits(device.limits);
   for (const name of ["maxBufferSize", "maxStorageBufferBindingSize"] as const)
     if (limits[name] !== undefined) limits[name] = Math.min(limits[name], budgetBytes);
   const { vendor = "", architecture = "", device: name = "", description = "" } = device.adapterInfo ?? {};

@@ -3,8 +3,8 @@
  * commands of a client is put into scopes of its own, and what these catch is handed to the scope of that client that
  * was innermost then.
  */
-import { cut } from "../messages.ts";
 import type { RemoteError } from "../protocol.ts";
+import { cut } from "./error-text.ts";
 
 interface Scope {
   readonly filter: GPUErrorFilter;

@@ -4,7 +4,6 @@
  */
 import * as v from "valibot";
 import type { Message } from "../../port/port.ts";
-import { cut } from "../messages.ts";
 import {
   type Answer,
   type AnswersHeader,
@@ -16,12 +15,12 @@ import {
   type RemoteFailure,
 } from "../protocol.ts";
 import { WordReader, WordsEnded } from "../words.ts";
-import { alignedWords } from "./aligned-words.ts";
-import { Budget } from "./budget.ts";
-import { createObject, OverBudget, pipelineDescriptor } from "./create.ts";
+import { type Budget, OverBudget } from "./budget.ts";
+import { createObject, pipelineDescriptor } from "./create.ts";
 import { encoderSchema } from "./descriptors.ts";
 import { encodeCommands } from "./encode.ts";
 import { ErrorScopes } from "./error-scopes.ts";
+import { cut } from "./error-text.ts";
 import { Mappings } from "./mappings.ts";
 import { InvalidObject, RemoteObjects } from "./objects.ts";
 import { type Losable, sessionsOf } from "./sessions.ts";
@@ -29,11 +28,15 @@ import { takeOnce } from "./take-once.ts";
 
 export interface SessionOptions {
   readonly device: GPUDevice;
-  /** Of all its buffers and query sets together. */
-  readonly budgetBytes: number;
+  /** What its buffers and query sets count against. Sessions may share one. */
+  readonly budget: Budget;
   readonly send: (message: Message) => void;
   /** Bytes sent that the client has not taken yet, where the carrier knows. */
   readonly queuedBytes?: () => number;
+  /** A message has put work on the queue; called once for each, when all of it is there. */
+  readonly onSubmit?: () => void;
+  /** The session has ended and freed what it had. @param why undefined where its owner or its client wanted it. */
+  readonly onEnd?: (why: string | undefined) => void;
 }
 
 /** What lies beside the words of a message. */
@@ -55,19 +58,15 @@ export class RemoteSession implements Losable {
   readonly #budget: Budget;
   readonly #scopes: ErrorScopes;
   #pending = 0;
+  #hasSubmitted = false;
   #isEnded = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#device = options.device;
-    this.#budget = new Budget(options.budgetBytes);
+    this.#budget = options.budget;
     this.#scopes = new ErrorScopes(options.device, (error) => this.#tell({ uncaptured: [error] }));
     sessionsOf(options.device).add(this);
-  }
-
-  /** Bytes of the buffers and query sets that there are. */
-  get bytes(): number {
-    return this.#budget.used;
   }
 
   receive({ header, attachments }: Message): void {
@@ -92,20 +91,29 @@ export class RemoteSession implements Losable {
     } finally {
       this.#scopes.close();
     }
+    if (!this.#hasSubmitted) return;
+    this.#hasSubmitted = false;
+    this.#options.onSubmit?.();
   }
 
   /** The client is gone: frees all that it had. */
   dispose(): void {
-    this.#isEnded = true;
-    sessionsOf(this.#device).delete(this);
-    for (const object of this.#objects.all()) this.#destroy(object);
-    this.#objects.clear();
+    this.#end(undefined);
   }
 
   /** Ends the session, and says why. */
   lost(message: string): void {
     this.#tell({ lost: { reason: "unknown", message: cut(message) } });
-    if (!this.#isEnded) this.dispose();
+    this.#end(message);
+  }
+
+  #end(why: string | undefined): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    sessionsOf(this.#device).delete(this);
+    for (const object of this.#objects.all()) this.#destroy(object);
+    this.#objects.clear();
+    this.#options.onEnd?.(why);
   }
 
   /** @throws WordsEnded where the client does not keep to the protocol. */
@@ -147,6 +155,7 @@ export class RemoteSession implements Losable {
         this.#try(() => {
           const buffers = ids.map((id) => objects.get("commandBuffer", id));
           device.queue.submit(buffers);
+          this.#hasSubmitted = true;
           for (const id of ids) objects.remove(id);
         });
         break;
@@ -291,18 +300,18 @@ export class RemoteSession implements Losable {
 
   #tell(header: AnswersHeader, attachments: readonly Uint8Array[] = []): void {
     if (this.#isEnded) return;
-    const { send, queuedBytes, budgetBytes } = this.#options;
-    if (queuedBytes !== undefined && queuedBytes() > 2 * budgetBytes + maxQueuedBytes) {
-      this.dispose();
+    const { send, queuedBytes, budget } = this.#options;
+    if (queuedBytes !== undefined && queuedBytes() > 2 * budget.budgetBytes + maxQueuedBytes) {
+      this.#end("The client does not read what it asked for");
       return;
     }
     try {
       send({ header, attachments });
     } catch (error) {
       // Larger than its carrier takes.
-      this.dispose();
       const message = cut(error instanceof Error ? error.message : String(error));
       send({ header: { lost: { reason: "unknown", message } }, attachments: [] });
+      this.#end(message);
     }
   }
 }
@@ -310,6 +319,13 @@ export class RemoteSession implements Losable {
 function descriptorsOf(header: unknown): readonly unknown[] | undefined {
   if (typeof header !== "object" || header === null || !("descriptors" in header)) return undefined;
   return Array.isArray(header.descriptors) ? header.descriptors : undefined;
+}
+
+/** Words as they arrived: in the machine's order of bytes, which is little-endian wherever WebGPU runs. */
+function alignedWords(bytes: Uint8Array): Uint32Array {
+  const { buffer, byteOffset, byteLength } = bytes;
+  if (byteOffset % 4 === 0) return new Uint32Array(buffer, byteOffset, byteLength / 4);
+  return new Uint32Array(bytes.slice().buffer, 0, byteLength / 4);
 }
 
 /** @param number the words are attachment 0. @throws WordsEnded */

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Message } from "../../../runtime/port/port.ts";
 import { command, encode } from "../../../runtime/remote-gpu/protocol.ts";
+import { Budget } from "../../../runtime/remote-gpu/server/budget.ts";
 import { RemoteSession } from "../../../runtime/remote-gpu/server/session.ts";
 import { testDevice } from "../../gpu.ts";
 import { vectorSample } from "./samples.ts";
@@ -44,12 +45,13 @@ async function tell(messages: readonly Message[]) {
   const answers: Message[] = [];
   const device = await testDevice();
   const books = audit(device);
+  const budget = new Budget(budgetBytes);
   try {
-    const session = new RemoteSession({ device, budgetBytes, send: (message) => answers.push(message) });
+    const session = new RemoteSession({ device, budget, send: (message) => answers.push(message) });
     for (const message of messages) session.receive(message);
     await device.queue.onSubmittedWorkDone();
     session.dispose();
-    return { answers, bytes: session.bytes, liveBytes: books.live(), mostBytes: books.most() };
+    return { answers, bytes: budget.used, liveBytes: books.live(), mostBytes: books.most() };
   } finally {
     books.stop();
   }
@@ -116,10 +118,11 @@ test("a client that waits for too many answers at once loses its session", async
 
 test("one that reads nothing of what it asked for loses it too", async () => {
   const device = await testDevice();
+  const budget = new Budget(budgetBytes);
   const sent: Message[] = [];
   const session = new RemoteSession({
     device,
-    budgetBytes,
+    budget,
     send: (message) => sent.push(message),
     queuedBytes: () => 2 ** 30,
   });
@@ -127,20 +130,21 @@ test("one that reads nothing of what it asked for loses it too", async () => {
     header: { descriptors: [{ size: 64, usage: 0x80 }] },
     attachments: [words(command.create, 0, 1, 0)],
   });
-  expect(session.bytes).toBe(64);
+  expect(budget.used).toBe(64);
   session.receive({ header, attachments: [words(command.workDone, 1)] });
   await device.queue.onSubmittedWorkDone();
   await new Promise((resolve) => setTimeout(resolve));
   expect(sent).toEqual([]);
-  expect(session.bytes).toBe(0);
+  expect(budget.used).toBe(0);
 });
 
 test("an answer that its carrier does not take ends the session, and nothing else", async () => {
   const device = await testDevice();
+  const budget = new Budget(budgetBytes);
   const sent: unknown[] = [];
   const session = new RemoteSession({
     device,
-    budgetBytes,
+    budget,
     send: ({ header: answer }) => {
       if (!("lost" in (answer as object))) throw new Error("too large");
       sent.push(answer);
@@ -150,7 +154,7 @@ test("an answer that its carrier does not take ends the session, and nothing els
   await device.queue.onSubmittedWorkDone();
   await new Promise((resolve) => setTimeout(resolve));
   expect(sent).toEqual([{ lost: { reason: "unknown", message: "too large" } }]);
-  expect(session.bytes).toBe(0);
+  expect(budget.used).toBe(0);
 });
 
 test("whatever comes, nothing is thrown and no byte stays", async () => {

@@ -28,7 +28,7 @@ describe.each([
 ])("code for WebGPU, sent $name, gives what it gives on the device", ({ isBatched }) => {
   test.each(samples.map((sample) => [sample.name, sample] as const))("%s", async (_, sample) => {
     const device = await testDevice();
-    const { remote, session } = remotePair(device, { isBatched });
+    const { remote, session, budget } = remotePair(device, { isBatched });
     const errors: string[] = [];
     remote.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
@@ -39,7 +39,7 @@ describe.each([
     expect(await sample.run(remote)).toEqual(expected);
     expect(errors).toEqual([]);
     session.dispose();
-    expect(session.bytes).toBe(0);
+    expect(budget.used).toBe(0);
   });
 });
 
@@ -254,16 +254,16 @@ describe("arguments", () => {
 
 describe("limits of a client", () => {
   test("what it forgets is freed", async () => {
-    const { remote, session, settled } = remotePair(await testDevice());
+    const { remote, session, budget, settled } = remotePair(await testDevice());
     const make = () => void remote.createBuffer({ size: 1024, usage: storage });
     make();
     await settled();
-    expect(session.bytes).toBe(1024);
+    expect(budget.used).toBe(1024);
     await vi.waitFor(
       async () => {
         await collectGarbage();
         await settled();
-        expect(session.bytes).toBe(0);
+        expect(budget.used).toBe(0);
       },
       { timeout: 10_000 },
     );
@@ -292,7 +292,7 @@ describe("limits of a client", () => {
   });
 
   test("its budget of bytes is kept, and what it destroys is given back", async () => {
-    const { remote, session } = remotePair(await testDevice(), { budgetBytes: 1024 });
+    const { remote, session, budget } = remotePair(await testDevice(), { budgetBytes: 1024 });
     const make = async (size: number) => {
       remote.pushErrorScope("out-of-memory");
       const buffer = remote.createBuffer({ size, usage: storage });
@@ -300,15 +300,15 @@ describe("limits of a client", () => {
     };
     const first = await make(1000);
     expect(first.error).toBeNull();
-    expect(session.bytes).toBe(1000);
+    expect(budget.used).toBe(1000);
     const second = await make(100);
     expect(second.error?.constructor.name).toContain("OutOfMemoryError");
     expect(second.error?.message).toMatch(/1000 of the budget of 1024/);
     first.buffer.destroy();
     expect((await make(100)).error).toBeNull();
-    expect(session.bytes).toBe(100);
+    expect(budget.used).toBe(100);
     session.dispose();
-    expect(session.bytes).toBe(0);
+    expect(budget.used).toBe(0);
   });
 
   test("it reaches no object but its own, whatever ids it names", async () => {
@@ -342,7 +342,7 @@ describe("limits of a client", () => {
 
   test("after its device is destroyed it is told so, and its buffers are gone", async () => {
     const device = await testDevice();
-    const { remote, session } = remotePair(device);
+    const { remote, budget } = remotePair(device);
     remote.createBuffer({ size: 64, usage: storage });
     remote.destroy();
     expect(await remote.lost).toMatchObject({ reason: "destroyed" });
@@ -352,7 +352,7 @@ describe("limits of a client", () => {
     const another = remote.createBuffer({ size: 4, usage: mapRead | copyTarget });
     await expect(another.mapAsync(1)).rejects.toMatchObject({ name: "AbortError" });
     await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(session.bytes).toBe(0);
+    expect(budget.used).toBe(0);
     // The device itself is as it was.
     const buffer = device.createBuffer({ size: 4, usage: mapRead | copyTarget });
     await buffer.mapAsync(1);

@@ -2,12 +2,15 @@
 
 import type { Message } from "../../../runtime/port/port.ts";
 import { RemoteDevice } from "../../../runtime/remote-gpu/client/device.ts";
+import { Budget } from "../../../runtime/remote-gpu/server/budget.ts";
 import { describeRemote } from "../../../runtime/remote-gpu/server/describe.ts";
 import { RemoteSession } from "../../../runtime/remote-gpu/server/session.ts";
 
 export interface RemotePair {
   readonly remote: RemoteDevice;
   readonly session: RemoteSession;
+  /** Of the session. */
+  readonly budget: Budget;
   /** Waits until both sides have heard all that was sent so far. */
   settled(): Promise<void>;
 }
@@ -26,9 +29,10 @@ export function remotePair(
     const copy = structuredClone({ header: message.header, attachments: message.attachments });
     delivered = delivered.then(() => receive(copy));
   };
+  const budget = new Budget(budgetBytes);
   const session: RemoteSession = new RemoteSession({
     device,
-    budgetBytes,
+    budget,
     send: later((message) => remote.connection.receive(message)),
   });
   const remote: RemoteDevice = new RemoteDevice({
@@ -43,5 +47,5 @@ export function remotePair(
       await before;
     }
   };
-  return { remote, session, settled };
+  return { remote, session, budget, settled };
 }
