@@ -16,8 +16,12 @@ import { defaultDeviceMemory } from "./devices/device-memory.ts";
 import { keepEstimates } from "./devices/estimate-records.ts";
 import { hostMemoryBytes } from "./devices/host-memory.ts";
 import { ManagedDevice } from "./devices/managed-device.ts";
+import { ownerOf } from "./functions/caller.ts";
 import { Registry } from "./functions/registry.ts";
 import type { SharedBackends } from "./functions/servable.ts";
+import { functionsFor } from "./functions/tenant-functions.ts";
+import { HandlerHost } from "./handlers/handler-host.ts";
+import { type HandlerLimits, maxHandlerLimits } from "./handlers/limits.ts";
 import type { Tenant } from "./http/access.ts";
 import { logIncident } from "./incident-log.ts";
 import { type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
@@ -48,6 +52,10 @@ export interface GatewayOptions {
   /** When a device process that does not answer is given up. */
   readonly silence?: DeviceProcessOptions["silence"];
   readonly limits?: AppOptions["limits"];
+  /** Most that manifests of handlers may ask for. */
+  readonly handlerLimits?: Partial<HandlerLimits>;
+  /** Handlers may reach private addresses among the hosts that they name. */
+  readonly allowPrivateHosts?: boolean;
 }
 
 export interface Gateway {
@@ -82,8 +90,13 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   cleanup.defer(() => backends.device.stop());
   cleanup.defer(() => backends.compiler.stop());
   cleanup.defer(() => backends.sessions.stop());
+  cleanup.defer(() => backends.handlers.stop());
 
   const functions = new Registry({ backends });
+  backends.handlers.connect({
+    functionsOf: (tenant) => functionsFor(functions, ownerOf({ ...(tenant !== undefined && { tenant }) })),
+    secretsOf: (name) => functions.secrets.of(name),
+  });
   cleanup.use(
     scrubRegularly({
       store,
@@ -139,7 +152,15 @@ async function deviceMemory(
 type BackendOptions = GatewayOptions & Required<Pick<GatewayOptions, "hostBytes" | "deviceBytes">>;
 
 function startBackends(
-  { platform, deviceBytes, hostBytes, silence, eviction = defaultEviction }: BackendOptions,
+  {
+    platform,
+    deviceBytes,
+    hostBytes,
+    silence,
+    eviction = defaultEviction,
+    handlerLimits,
+    allowPrivateHosts = false,
+  }: BackendOptions,
   store: SharedBackends["store"],
   { environment, gpuOptions, description }: FoundAdapter,
 ): SharedBackends {
@@ -164,9 +185,16 @@ function startBackends(
     ...(silence && { silence }),
   });
   const device = new ManagedDevice({ device: process, deviceBytes, policy: evictionPolicies[eviction] });
+  const handlers = new HandlerHost({
+    platform,
+    device,
+    maxima: { ...maxHandlerLimits, ...handlerLimits },
+    allowPrivateHosts,
+  });
   return {
     store,
     device,
+    handlers,
     compiler: new CompilerProcess({ platform, environment, adapter: choice, onLine: lineLogger("compiler") }),
     sessions: new SessionProcesses({ platform, onLine: lineLogger("session") }),
   };

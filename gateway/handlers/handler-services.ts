@@ -83,7 +83,8 @@ export class HandlerServices implements InstanceServices {
     const { name, version } = this.#used(use);
     const forwarded = new Request(request);
     forwarded.headers.delete(useHeader);
-    return this.#options.functions.fetch({ name, ...(version !== undefined && { version }), request: forwarded });
+    const invocation = { name, ...(version !== undefined && { version }), request: forwarded };
+    return (await this.#options.functions.fetch(invocation)).response;
   }
 
   [Symbol.dispose](): void {

@@ -32,13 +32,14 @@ export const platform: Platform = {
 
   async spawnProcess(entry, options = {}) {
     // Lazy: most processes of ours start none.
-    const { spawnChild } = await import("./posix-process.ts");
-    const { sealed, runtimeArgs = [] } = options;
+    const { heapFlag, spawnChild } = await import("./posix-process.ts");
+    const { sealed, runtimeArgs = [], heapBytes } = options;
     const args = (linkPath: string | undefined) => [
       "run",
       ...(sealed === undefined ? ["--allow-all"] : sealingArgs(sealed, options, linkPath!)),
       // No lock file is written beside the project, and nothing is asked on the terminal.
       ...["--quiet", "--no-lock", "--no-prompt"],
+      ...(heapBytes === undefined ? [] : [`--v8-flags=${heapFlag(heapBytes)}`]),
       ...runtimeArgs,
       fileURLToPath(entry),
     ];

@@ -65,9 +65,10 @@ export const platform: Platform = {
 
   async spawnProcess(entry, options = {}) {
     // Lazy: most processes of ours start none.
-    const { spawnChild } = await import("./posix-process.ts");
-    const { sealed, runtimeArgs = [] } = options;
-    const entryArgs = [...runtimeArgs, fileURLToPath(entry)];
+    const { heapFlag, spawnChild } = await import("./posix-process.ts");
+    const { sealed, runtimeArgs = [], heapBytes } = options;
+    const heap = heapBytes === undefined ? [] : [heapFlag(heapBytes)];
+    const entryArgs = [...heap, ...runtimeArgs, fileURLToPath(entry)];
     if (sealed !== undefined) {
       const args = [...sealingArgs(sealed), ...entryArgs];
       return spawnChild({ program: process.execPath, args: () => args, inheritsLink: true }, options);

@@ -136,6 +136,10 @@ export interface ProcessOptions {
    * watches that.
    */
   readonly sealed?: Sealing | undefined;
+  /** Most bytes of its JavaScript heap. What goes over it ends. */
+  readonly heapBytes?: number | undefined;
+  /** Most bytes of a message that is taken from it; what sends a larger one is cut off. Left out: a gibibyte. */
+  readonly maxMessageBytes?: number | undefined;
   /**
    * For processes that hold hundreds of megabytes: asks the C library for huge pages where the system offers them
    * (Linux with glibc). Faulting memory in 4 KiB at a time costs more than copying a model into it.

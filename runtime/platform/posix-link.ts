@@ -12,6 +12,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import type { FrameLimits } from "../port/frame.ts";
 import type { Port } from "../port/port.ts";
 import { SocketPort } from "../port/socket-port.ts";
 import { greetingBytes, inheritedVariable, pathVariable, tokenVariable } from "./posix-parent.ts";
@@ -31,7 +32,7 @@ export interface Link {
 }
 
 /** For a child that may open no socket: its fourth descriptor is one. */
-export const inheritedLink: Link = {
+export const inheritedLink = (limits: FrameLimits): Link => ({
   environment: { [inheritedVariable]: "3" },
   path: undefined,
   connected: (child) =>
@@ -41,11 +42,12 @@ export const inheritedLink: Link = {
       if (socket === undefined) return;
       socket.on("error", () => {});
       socket.once("data", (piece: Buffer) => {
-        resolve(new SocketPort(acceptedStream(socket, new Uint8Array(piece.subarray(greetingBytes)))));
+        const begun = new Uint8Array(piece.subarray(greetingBytes));
+        resolve(new SocketPort(acceptedStream(socket, begun), limits));
       });
     }),
   close: async () => {},
-};
+});
 
 export class ParentLink implements Link {
   readonly environment: Readonly<Record<string, string>>;
@@ -55,8 +57,10 @@ export class ParentLink implements Link {
   readonly #server: Server;
   readonly #folder: string | undefined;
   readonly #strangers = new Set<Socket>();
+  readonly #limits: FrameLimits;
 
-  static async listen(): Promise<ParentLink> {
+  /** @param limits of what the child may send. */
+  static async listen(limits: FrameLimits): Promise<ParentLink> {
     const onWindows = process.platform === "win32";
     const folder = onWindows ? undefined : await mkdtemp(join(tmpdir(), "dawnlet-"));
     const path = folder ? join(folder, "link") : `\\\\.\\pipe\\dawnlet-${randomBytes(16).toString("hex")}`;
@@ -67,10 +71,11 @@ export class ParentLink implements Link {
       if (folder) await rm(folder, { recursive: true, force: true });
       throw error;
     }
-    return new ParentLink(server, folder, path);
+    return new ParentLink(server, folder, path, limits);
   }
 
-  private constructor(server: Server, folder: string | undefined, path: string) {
+  private constructor(server: Server, folder: string | undefined, path: string, limits: FrameLimits) {
+    this.#limits = limits;
     const token = randomBytes(tokenBytes);
     this.#server = server;
     this.#folder = folder;
@@ -98,7 +103,7 @@ export class ParentLink implements Link {
         return;
       }
       this.#strangers.delete(socket);
-      resolve(new SocketPort(acceptedStream(socket, new Uint8Array(begun.subarray(tokenBytes)))));
+      resolve(new SocketPort(acceptedStream(socket, new Uint8Array(begun.subarray(tokenBytes))), this.#limits));
     };
     socket.on("data", read);
     socket.on("error", () => {});

@@ -9,6 +9,7 @@ import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers";
 import { DawnletError } from "../../kernels/errors.ts";
 import { abortError } from "../port/abort-error.ts";
+import { defaultFrameLimits, frameLimits } from "../port/frame.ts";
 import type { Port } from "../port/port.ts";
 import type { ChildProcess, ExitStatus, ProcessOptions } from "./platform.ts";
 import { inheritedLink, ParentLink } from "./posix-link.ts";
@@ -29,12 +30,19 @@ export interface RuntimeCommand {
   readonly inheritsLink?: boolean;
 }
 
+/** Of V8. */
+export function heapFlag(heapBytes: number): string {
+  return `--max-old-space-size=${Math.max(16, Math.floor(heapBytes / 2 ** 20))}`;
+}
+
 /** See `Platform.spawnProcess`. */
 export async function spawnChild(command: RuntimeCommand, options: ProcessOptions): Promise<ChildProcess> {
   const name = options.name ?? "child process";
   const { signal } = options;
   if (signal?.aborted) throw abortError(signal, `starting the ${name}`);
-  const link = command.inheritsLink ? inheritedLink : await ParentLink.listen();
+  const { maxMessageBytes } = options;
+  const limits = maxMessageBytes === undefined ? defaultFrameLimits : frameLimits(maxMessageBytes);
+  const link = command.inheritsLink ? inheritedLink(limits) : await ParentLink.listen(limits);
   // A sealed one could read from our terminal and empty our log.
   const output = options.onLine ? "pipe" : options.sealed ? "ignore" : "inherit";
   const child = spawn(command.program, [...command.args(link.path), ...(options.args ?? [])], {

@@ -25,6 +25,12 @@ export const defaultFrameLimits: FrameLimits = {
   maxAttachments: 1 << 16,
 };
 
+/** Of a peer that is not to fill this process's memory. */
+export function frameLimits(maxFrameBytes: number): FrameLimits {
+  const { maxHeaderBytes, maxAttachments } = defaultFrameLimits;
+  return { maxFrameBytes, maxHeaderBytes: Math.min(maxHeaderBytes, maxFrameBytes), maxAttachments };
+}
+
 /** Bytes of the two sizes that begin a frame. */
 export const prefixBytes = 8;
 

@@ -41,6 +41,9 @@ export interface BlankOptions {
   readonly onLine?: (line: string) => void;
 }
 
+/** What a handler sends at once: inputs of a run, a model. */
+const maxMessageBytes = 256 * 2 ** 20;
+
 /** A sealed process that has no handler yet. */
 export class IsolateProcess {
   readonly #platform: Platform;
@@ -53,7 +56,8 @@ export class IsolateProcess {
     const child = await platform.spawnProcess(entry, {
       name: "the process of a handler",
       sealed: { readable: [] },
-      runtimeArgs: platform.heapLimit(heapBytes),
+      heapBytes,
+      maxMessageBytes,
       ...(onLine && { onLine }),
     });
     return new IsolateProcess(platform, child);

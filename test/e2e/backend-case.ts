@@ -35,5 +35,5 @@ export async function runBackendCase(
   for (const [i, output] of signature.outputs.entries())
     expect(disagreement(answer.get(output.name), outputs[i]!())).toBeUndefined();
   const { engine } = (await client.status(name)).current;
-  return { outcome: engine.type === "program" ? "recorded" : engine.reason, deploySeconds };
+  return { outcome: engine.type === "fallback" ? engine.reason : "recorded", deploySeconds };
 }

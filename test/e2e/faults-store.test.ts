@@ -35,6 +35,7 @@ async function recordOf(name: string): Promise<VersionRecord> {
 async function weightsOf(name: string): Promise<readonly string[]> {
   const { source } = await recordOf(name);
   if (source.type === "wgsl") return source.weights;
+  if (source.type === "handler") return [];
   return source.variants.flatMap((one) => (one.type === "program" ? one.weights : []));
 }
 

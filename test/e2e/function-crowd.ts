@@ -164,9 +164,11 @@ export async function storedWeightBytes(dataFolder: string): Promise<number> {
     const { versions } = (await store.functions.read(name, parseVersionRecord))!;
     const { source } = versions.at(-1)!.record;
     const weights =
-      source.type === "wgsl"
-        ? source.weights
-        : source.variants.flatMap((one) => (one.type === "program" ? one.weights : []));
+      source.type === "onnx"
+        ? source.variants.flatMap((one) => (one.type === "program" ? one.weights : []))
+        : source.type === "wgsl"
+          ? source.weights
+          : [];
     for (const digest of weights) digests.add(digest);
   }
   let bytes = 0;

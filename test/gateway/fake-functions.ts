@@ -184,6 +184,10 @@ export class FakeFunctions implements Functions {
     };
   }
 
+  fetch(): never {
+    throw new DawnletError("UNSUPPORTED", "These functions are no handlers");
+  }
+
   async inspect(name: string, version?: string): Promise<unknown> {
     return { name, version: this.version(name, version).version, steps: [] };
   }
