@@ -50,7 +50,7 @@ export function readNpy(file: Uint8Array): Tensor {
 }
 
 /** @throws DawnletError INVALID_ARGUMENT for strings, whose elements vary in size. */
-export function writeNpy(tensor: Tensor): Uint8Array {
+export function writeNpy(tensor: Tensor): Uint8Array<ArrayBuffer> {
   if (tensor.dataType === "string") throw failure("its elements are strings: ask for JSON");
   const order = elementBytes[tensor.dataType] === 1 ? "|" : "<";
   const shape = tensor.shape.length === 1 ? `(${tensor.shape[0]},)` : `(${tensor.shape.join(", ")})`;
