@@ -4,13 +4,14 @@
  * answer (shared memory, classification).
  */
 import { DawnletError } from "../../kernels/errors.ts";
+import { parseShape } from "../../kernels/parse-shape.ts";
 import type { Tensor, TensorSignature } from "../../kernels/tensor.ts";
 import type { FunctionVersion } from "../functions/functions.ts";
 import { BinaryReader, rawTensor } from "../tensors/binary.ts";
 import { openInferenceNames, parseOpenInferenceName } from "../tensors/datatypes.ts";
 import { decodeJson } from "../tensors/json-decode.ts";
 import { isRecord, parseJson } from "../tensors/json-text.ts";
-import { checkShape, parseShape } from "../tensors/shape.ts";
+import { checkShape } from "../tensors/shape.ts";
 import type { Call } from "./call.ts";
 import { checkOutputNames } from "./call.ts";
 import { checkParameter, findParameter, listNames } from "./parameters.ts";

@@ -4,13 +4,14 @@
  */
 import type { Context } from "hono";
 import { DawnletError } from "../../kernels/errors.ts";
+import { readNpy } from "../../kernels/npy.ts";
+import { parseShape } from "../../kernels/parse-shape.ts";
 import type { Tensor, TensorSignature } from "../../kernels/tensor.ts";
 import type { FunctionVersion } from "../functions/functions.ts";
 import { readPng } from "../tensors/image.ts";
 import { decodeJson } from "../tensors/json-decode.ts";
 import { isRecord, parseJson } from "../tensors/json-text.ts";
-import { readNpy } from "../tensors/npy.ts";
-import { checkShape, parseShape, solveShape, solveShapeOfBytes } from "../tensors/shape.ts";
+import { checkShape, solveShape, solveShapeOfBytes } from "../tensors/shape.ts";
 import { type Call, checkOutputNames } from "./call.ts";
 import type { Form } from "./media-types.ts";
 import { checkParameter, checkParameterText, findParameter, listNames } from "./parameters.ts";

@@ -2,12 +2,12 @@
  * Results of calls in the short form: `{"y": [[1, 2], [3, 4]]}`, or one output as raw bytes, PNG or .npy.
  */
 import { DawnletError } from "../../kernels/errors.ts";
+import { writeNpy } from "../../kernels/npy.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import type { FunctionVersion, InvocationResult } from "../functions/functions.ts";
 import { bytesReply, jsonTextReply, type Reply } from "../http/reply.ts";
 import { writePng } from "../tensors/image.ts";
 import { encodeJson } from "../tensors/json-encode.ts";
-import { writeNpy } from "../tensors/npy.ts";
 import { type Form, mediaTypes } from "./media-types.ts";
 import { listNames } from "./parameters.ts";
 

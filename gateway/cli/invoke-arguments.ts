@@ -4,14 +4,15 @@
  */
 import { readFile } from "node:fs/promises";
 import { DawnletError } from "../../kernels/errors.ts";
+import { readNpy } from "../../kernels/npy.ts";
+import { parseShape } from "../../kernels/parse-shape.ts";
 import type { Tensor, TensorSignature } from "../../kernels/tensor.ts";
 import { checkParameterText, findParameter, listNames } from "../api/parameters.ts";
 import { parseField } from "../api/short-form-request.ts";
 import type { FunctionSignature } from "../functions/functions.ts";
 import { readPng } from "../tensors/image.ts";
 import { parseJson } from "../tensors/json-text.ts";
-import { readNpy } from "../tensors/npy.ts";
-import { checkShape, parseShape, solveShapeOfBytes } from "../tensors/shape.ts";
+import { checkShape, solveShapeOfBytes } from "../tensors/shape.ts";
 
 export interface CallArguments {
   readonly inputs: Readonly<Record<string, Tensor>>;

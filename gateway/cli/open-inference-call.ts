@@ -1,10 +1,10 @@
 /** A call by the Open Inference Protocol's binary extension, from the client's side. */
 import { DawnletError } from "../../kernels/errors.ts";
+import { parseShape } from "../../kernels/parse-shape.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { BinaryReader, headerLengthName, joinBody, parseHeaderLength } from "../tensors/binary.ts";
 import { openInferenceNames, parseOpenInferenceName } from "../tensors/datatypes.ts";
 import { isRecord, parseJson } from "../tensors/json-text.ts";
-import { parseShape } from "../tensors/shape.ts";
 import type { Client } from "./client.ts";
 import type { CallArguments } from "./invoke-arguments.ts";
 

@@ -1,9 +1,9 @@
 /** One output to a file whose form follows from its name. */
 import { writeFile } from "node:fs/promises";
 import { DawnletError } from "../../kernels/errors.ts";
+import { writeNpy } from "../../kernels/npy.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import { writePng } from "../tensors/image.ts";
-import { writeNpy } from "../tensors/npy.ts";
 import { jsonOf } from "./show-tensor.ts";
 
 type Writer = (name: string, tensor: Tensor) => Uint8Array | string;

@@ -2,13 +2,10 @@
  * PNG images as uint8 tensors of shape [height, width, 4], [height, width, 3], [height, width, 1] or
  * [height, width], and back. What is read is brought to the wanted channels: alpha is dropped, never blended.
  */
-import { decode, encode } from "fast-png";
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Tensor, TensorSignature } from "../../kernels/tensor.ts";
-import { checkPng } from "./png-check.ts";
-import { toRgba } from "./png-samples.ts";
-
-export type Channels = 1 | 3 | 4;
+import { type Channels, convertChannels } from "../../runtime/library/channels.ts";
+import { decodePng, encodePngPixels } from "../../runtime/library/png.ts";
 
 /** How an image fits a tensor of this signature; undefined where none does. */
 export function imageChannels(signature: TensorSignature): Channels | undefined {
@@ -32,7 +29,7 @@ export function writePng(output: string, tensor: Tensor): Uint8Array {
       `Cannot write output '${output}' as PNG as it is ${dataType} of shape [${shape}]: expected uint8 of [height, width, 4], [height, width, 3] or [height, width]`,
     );
   }
-  return encode({ width, height, data, channels: last === undefined ? 1 : channels, depth: 8 });
+  return encodePngPixels(width, height, last === undefined ? 1 : channels, data);
 }
 
 /**
@@ -53,32 +50,8 @@ export async function readPng(
       `Cannot use an image as input '${signature.name}' as it is ${signature.dataType} of shape [${signature.shape}]`,
     );
   }
-  const { width, height, essence } = await checkPng(file, limitBytes);
-  const data = repacked(decodeRgba(essence), channels);
+  const { width, height, rgba } = await decodePng(file, Math.floor(limitBytes / 4));
+  const data = convertChannels(rgba, 4, channels);
   const shape = signature.shape.length === 2 ? [height, width] : [height, width, channels];
   return { dataType: "uint8", shape, data };
-}
-
-function decodeRgba(essence: Uint8Array): Uint8Array {
-  try {
-    return toRgba(decode(essence, { checkCrc: true }));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new DawnletError("INVALID_ARGUMENT", `Cannot read the PNG: ${reason}`, { cause });
-  }
-}
-
-function repacked(rgba: Uint8Array, channels: Channels): Uint8Array {
-  if (channels === 4) return rgba;
-  const pixels = rgba.byteLength / 4;
-  const result = new Uint8Array(pixels * channels);
-  for (let pixel = 0; pixel < pixels; pixel++) {
-    const red = rgba[pixel * 4]!;
-    const green = rgba[pixel * 4 + 1]!;
-    const blue = rgba[pixel * 4 + 2]!;
-    // Rec. 601 luma; a grey pixel keeps its value exactly.
-    if (channels === 1) result[pixel] = Math.round((red * 299 + green * 587 + blue * 114) / 1000);
-    else result.set([red, green, blue], pixel * 3);
-  }
-  return result;
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { createApp } from "../../../gateway/app.ts";
 import { writePng } from "../../../gateway/tensors/image.ts";
-import { readNpy, writeNpy } from "../../../gateway/tensors/npy.ts";
+import { readNpy, writeNpy } from "../../../kernels/npy.ts";
 import { FakeFunctions, floats, valuesOf } from "../fake-functions.ts";
 
 let functions: FakeFunctions;

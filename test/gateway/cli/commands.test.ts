@@ -3,7 +3,7 @@ import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { readNpy, writeNpy } from "../../../gateway/tensors/npy.ts";
+import { readNpy, writeNpy } from "../../../kernels/npy.ts";
 import { buildBert } from "../../../models/zoo/bert.ts";
 import { runCli, type ServeProcess, startServe, temporaryFolder } from "./run-cli.ts";
 

@@ -4,7 +4,7 @@ import { encode } from "fast-png";
 import { afterAll, describe, expect, it } from "vitest";
 import { parseCallArguments } from "../../../gateway/cli/invoke-arguments.ts";
 import type { FunctionSignature } from "../../../gateway/functions/functions.ts";
-import { writeNpy } from "../../../gateway/tensors/npy.ts";
+import { writeNpy } from "../../../kernels/npy.ts";
 import { temporaryFolder } from "./run-cli.ts";
 
 const folder = await temporaryFolder();

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readNpy, writeNpy } from "../../../gateway/tensors/npy.ts";
-import { parseShape } from "../../../gateway/tensors/shape.ts";
-import { DawnletError } from "../../../kernels/errors.ts";
-import { type DataType, elementBytes, elementCount } from "../../../kernels/tensor.ts";
+import { DawnletError } from "../../kernels/errors.ts";
+import { readNpy, writeNpy } from "../../kernels/npy.ts";
+import { parseShape } from "../../kernels/parse-shape.ts";
+import { type DataType, elementBytes, elementCount } from "../../kernels/tensor.ts";
 
 /** Files as NumPy 2.4 wrote them. */
 const numpyFiles = {

@@ -5,7 +5,7 @@
 import { convertIndexedToRgb, type DecodedPng } from "fast-png";
 
 /** Four bytes a pixel, row by row. 16-bit samples keep their high byte. */
-export function toRgba(image: DecodedPng): Uint8Array {
+export function toRgba(image: DecodedPng): Uint8Array<ArrayBuffer> {
   if (image.palette !== undefined && image.channels === 1) {
     const colours = convertIndexedToRgb({ ...image, palette: image.palette, depth: indexDepth(image.depth) });
     return expand(colours, image.palette[0]?.length ?? 3, image);
@@ -35,7 +35,11 @@ function samples(image: DecodedPng): Uint8Array | Uint16Array {
   return unpacked;
 }
 
-function expand(from: Uint8Array | Uint16Array, channels: number, image: DecodedPng): Uint8Array {
+function expand(
+  from: Uint8Array | Uint16Array,
+  channels: number,
+  image: DecodedPng,
+): Uint8Array<ArrayBuffer> {
   const hasAlpha = channels === 2 || channels === 4;
   const hasColour = channels >= 3;
   // A palette's colours are 8 bits whatever the depth of its indices.

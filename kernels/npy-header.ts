@@ -3,7 +3,7 @@
  * and `shape`. A reader of that literal only, not of Python.
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
-import { DawnletError } from "../../kernels/errors.ts";
+import { DawnletError } from "./errors.ts";
 
 export interface NpyHeader {
   /** Such as `<f4`. */

@@ -3,10 +3,10 @@
  * Big-endian data is swapped and Fortran order rearranged on reading; strings, objects, complex numbers and
  * records are refused. Written files are version 1, little-endian, C order.
  */
-import { DawnletError } from "../../kernels/errors.ts";
-import { type DataType, elementBytes, type Tensor, tensorBytes } from "../../kernels/tensor.ts";
+import { DawnletError } from "./errors.ts";
 import { parseNpyHeader } from "./npy-header.ts";
-import { parseShape } from "./shape.ts";
+import { parseShape } from "./parse-shape.ts";
+import { type DataType, elementBytes, type Tensor, tensorBytes } from "./tensor.ts";
 
 /** `\x93NUMPY` */
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
@@ -50,7 +50,7 @@ export function readNpy(file: Uint8Array): Tensor {
 }
 
 /** @throws DawnletError INVALID_ARGUMENT for strings, whose elements vary in size. */
-export function writeNpy(tensor: Tensor): Uint8Array {
+export function writeNpy(tensor: Tensor): Uint8Array<ArrayBuffer> {
   if (tensor.dataType === "string") throw failure("its elements are strings: ask for JSON");
   const order = elementBytes[tensor.dataType] === 1 ? "|" : "<";
   const shape = tensor.shape.length === 1 ? `(${tensor.shape[0]},)` : `(${tensor.shape.join(", ")})`;

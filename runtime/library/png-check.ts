@@ -23,8 +23,8 @@ interface Chunk {
   readonly whole: Uint8Array;
 }
 
-/** @throws DawnletError INVALID_ARGUMENT for broken files; PAYLOAD_TOO_LARGE for more pixels than `limitBytes` / 4. */
-export async function checkPng(file: Uint8Array, limitBytes: number): Promise<CheckedPng> {
+/** @throws DawnletError INVALID_ARGUMENT for broken files; PAYLOAD_TOO_LARGE for more pixels than the maximum. */
+export async function checkPng(file: Uint8Array, maxPixels: number): Promise<CheckedPng> {
   const chunks = splitChunks(file);
   const header = chunks[0];
   if (header?.type !== "IHDR" || header.data.byteLength !== 13)
@@ -33,10 +33,10 @@ export async function checkPng(file: Uint8Array, limitBytes: number): Promise<Ch
   const width = view.getUint32(0);
   const height = view.getUint32(4);
   if (width === 0 || height === 0) throw failure("it has no pixels");
-  if (width * height * 4 > limitBytes) {
+  if (width * height > maxPixels) {
     throw new DawnletError(
       "PAYLOAD_TOO_LARGE",
-      `Cannot read the PNG as its ${width} x ${height} pixels exceed the maximum of ${limitBytes} bytes`,
+      `Cannot read the PNG as its ${width} x ${height} pixels exceed the maximum of ${maxPixels}`,
     );
   }
   const bits = view.getUint8(8) * (samplesByColourType[view.getUint8(9)] ?? 0);
