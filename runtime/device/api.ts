@@ -42,16 +42,29 @@ export interface RunTiming {
   readonly executeMs: number;
 }
 
+/** Bytes, or the id of a tensor that an earlier run has left on the device. */
+export type RunInput = Uint8Array | { readonly tensor: string };
+
+/** Bytes, or a tensor that stays on the device until `releaseTensors`. Its id is never given again by this device. */
+export type RunOutput = Uint8Array | { readonly tensor: string; readonly sizeBytes: number };
+
 export interface RunRequest {
   /** Id given to `load`. */
   readonly program: string;
-  /** Bytes by position in `Program.inputs`; each exactly the tensor's size. */
-  readonly inputs: readonly Uint8Array[];
+  /** By position in `Program.inputs`; each exactly the tensor's size. */
+  readonly inputs: readonly RunInput[];
+  /** By position in `Program.outputs`: which of them stay on the device. Left out, or too short: none. */
+  readonly keep?: readonly boolean[] | undefined;
 }
 
-export interface RunResult {
-  /** Bytes by position in `Program.outputs`. */
-  readonly outputs: readonly Uint8Array[];
+/** A run whose outputs all come back. */
+export interface PlainRunRequest extends RunRequest {
+  readonly keep?: undefined;
+}
+
+export interface RunResult<Output extends RunOutput = Uint8Array> {
+  /** By position in `Program.outputs`. */
+  readonly outputs: readonly Output[];
   readonly timing: RunTiming;
 }
 
@@ -87,12 +100,18 @@ export interface DeviceApi {
   /** Forgets a Program, and frees what no other one uses. Unknown ids are ignored. */
   unload(id: string): Promise<void>;
   /**
-   * Runs a loaded Program, bringing its weights in where they were evicted.
-   * @throws NOT_FOUND for ids that were not loaded; OUT_OF_MEMORY, whose details have `neededBytes` where evicting
-   *   others would help; TIME_LIMIT_EXCEEDED, whose detail `isAlone` says whether nothing else was in the round that
-   *   hangs: the device does not recover from it.
+   * Runs a loaded Program, bringing its weights in where they were evicted. Tensors that it reads may be released once
+   * it was called: they stay until it has them.
+   * @throws NOT_FOUND for ids that were not loaded, and for those of tensors, which the detail `tensor` names;
+   *   OUT_OF_MEMORY, whose details have `neededBytes` where evicting others would help; TIME_LIMIT_EXCEEDED, whose
+   *   detail `isAlone` says whether nothing else was in the round that hangs: the device does not recover from it.
    */
-  run(request: RunRequest): Promise<RunResult>;
+  run(request: PlainRunRequest): Promise<RunResult>;
+  run(request: RunRequest): Promise<RunResult<RunOutput>>;
+  /** The bytes of a tensor that stays on the device, which it goes on to do. @throws NOT_FOUND, OUT_OF_MEMORY. */
+  readTensor(id: string): Promise<Uint8Array>;
+  /** Gives the memory of tensors back. Unknown ids are ignored. */
+  releaseTensors(ids: readonly string[]): Promise<void>;
   /**
    * Measures how bytes reach this device fastest, and uploads weights that way from now on. Takes tens of milliseconds
    * and some memory: not while somebody waits. @throws OUT_OF_MEMORY where the budget has no room for it now.
@@ -108,6 +127,8 @@ export interface DeviceMemory {
   readonly activationBytes: number;
   readonly constantBytes: number;
   readonly stagingBytes: number;
+  /** Of tensors that stay between runs. */
+  readonly tensorBytes: number;
   readonly totalBytes: number;
   readonly loadedPrograms: number;
   /** Ids of those whose weights are on the device. */

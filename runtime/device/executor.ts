@@ -9,15 +9,25 @@
  * While nothing runs, the next run of a Program that ran just now is encoded ahead (prepared-runs.ts).
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import type { RunResult } from "./api.ts";
+import type { RunOutput, RunRequest, RunResult } from "./api.ts";
 import { type BoundProgram, CommandWriter, encodeRound, StepStream } from "./bound-program.ts";
+import type { KeptTensors } from "./kept-tensors.ts";
 import { Lane } from "./lane.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
 import type { LoadedProgram } from "./loaded-program.ts";
 import { PendingRun } from "./pending-run.ts";
 import { type PreparedRun, PreparedRuns } from "./prepared-runs.ts";
 import { ReadbackPool } from "./readback.ts";
-import { checkInputs, copyOutputs, type OutputPlan, planOutputs, writeInputs } from "./tensor-io.ts";
+import { runTensors } from "./run-tensors.ts";
+import {
+  checkInputs,
+  copyOutputs,
+  type OutputPlan,
+  outputsOf,
+  planOutputs,
+  writeInputs,
+} from "./tensor-io.ts";
+import { TensorReader } from "./tensor-reader.ts";
 import { failStuck, limitOf } from "./time-limit.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -32,6 +42,8 @@ export class Executor {
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
   readonly #readback: ReadbackPool;
+  readonly #tensors: KeptTensors;
+  readonly #reader: TensorReader;
   readonly #prepared: PreparedRuns;
   readonly #watchdog = new Watchdog();
   readonly #lanes: Lane[] = [];
@@ -52,24 +64,50 @@ export class Executor {
   readonly #proven = new WeakSet<LoadedProgram>();
 
   /** @param onWait called when a round was submitted; see `isWaiting`. */
-  constructor(device: GPUDevice, ledger: Ledger, onWait: () => void = () => {}) {
+  constructor(device: GPUDevice, ledger: Ledger, tensors: KeptTensors, onWait: () => void = () => {}) {
     this.#onWait = onWait;
     this.#device = device;
     this.#ledger = ledger;
     this.#readback = new ReadbackPool(ledger);
+    this.#tensors = tensors;
+    this.#reader = new TensorReader(device, this.#readback);
     this.#prepared = new PreparedRuns(this.#readback);
     ledger.onPressure(() => this.#clearStaging());
   }
 
-  /** @throws DawnletError INVALID_ARGUMENT (byte counts), OUT_OF_MEMORY, TIME_LIMIT_EXCEEDED, DEVICE_LOST. */
-  run(program: LoadedProgram, inputs: readonly Uint8Array[]): Promise<RunResult> {
+  /**
+   * @throws DawnletError INVALID_ARGUMENT (byte counts), NOT_FOUND (tensors), OUT_OF_MEMORY, TIME_LIMIT_EXCEEDED,
+   *   DEVICE_LOST.
+   */
+  run(
+    program: LoadedProgram,
+    { inputs: given, keep }: Pick<RunRequest, "inputs" | "keep">,
+  ): Promise<RunResult<RunOutput>> {
     return new Promise((resolve, reject) => {
       if (this.#lost !== undefined) throw this.#lost;
+      const inputs = this.#tensors.resolve(given);
       checkInputs(program, inputs);
-      const run = new PendingRun(program, inputs, resolve, reject);
+      const tensors = runTensors(this.#tensors, program, inputs, keep);
+      const run = new PendingRun(program, inputs, tensors, resolve, reject);
       if (program.isReady) this.#enqueue(run);
       else void this.#bringIn(run);
     });
+  }
+
+  /** The bytes of a tensor that stays, after all that was submitted before. @throws NOT_FOUND, OUT_OF_MEMORY, DEVICE_LOST. */
+  async read(id: string): Promise<Uint8Array> {
+    if (this.#lost !== undefined) throw this.#lost;
+    const reading = this.#reader.read(this.#tensors.find(id));
+    this.#roundsInFlight++;
+    this.#onWait();
+    try {
+      return await reading;
+    } catch (error) {
+      throw this.#lost ?? error;
+    } finally {
+      this.#roundsInFlight--;
+      this.#schedule();
+    }
   }
 
   get lanes(): number {
@@ -156,8 +194,10 @@ export class Executor {
   async #stream(run: PendingRun, lane: Lane): Promise<void> {
     const { program } = run;
     const { queue } = this.#device;
-    const outputs = planOutputs([program]);
+    const { tensors } = run;
+    const outputs = planOutputs([run]);
     const isProven = this.#proven.has(program);
+    tensors?.reserve();
     const staging = this.#takeStaging(outputs);
     // From its first part to its last the same bind groups are used: nothing may be moved under them.
     using _hold = program.holdInPlace();
@@ -171,11 +211,15 @@ export class Executor {
         validations.push(
           this.#validated(isProven, () => {
             const commands = new CommandWriter(this.#device.createCommandEncoder());
+            if (validations.length === 0) tensors?.copyIn(commands.encoder, bound.inputs);
             steps.encode(commands, program.written);
             commands.endPass();
-            if (steps.needs === undefined && staging)
-              copyOutputs(commands.encoder, bound.outputs, outputs.offsets[0]!, staging.gpu);
+            if (steps.needs === undefined) {
+              if (staging) copyOutputs(commands.encoder, bound.outputs, outputs.offsets[0]!, staging.gpu);
+              tensors?.copyOut(commands.encoder, bound.outputs);
+            }
             queue.submit([commands.encoder.finish()]);
+            tensors?.submitted();
           }),
         );
         if (steps.needs === undefined) break;
@@ -231,7 +275,7 @@ export class Executor {
       const isProven = this.#proven.has(run.program);
       if (round.length === maxLanes || (round.length > 0 && !isProven)) break;
       try {
-        this.#lane(round.length).reserve(run.program.slots.slotBytes);
+        this.#reserve(run, round.length);
         round.push(run);
         if (!isProven) break;
       } catch (error) {
@@ -239,7 +283,7 @@ export class Executor {
         if (round.length > 0) break;
         for (const lane of this.#lanes.slice(1)) lane.clear();
         try {
-          this.#lane(0).reserve(run.program.slots.slotBytes);
+          this.#reserve(run, 0);
           round.push(run);
           break;
         } catch {
@@ -263,6 +307,12 @@ export class Executor {
       });
   }
 
+  /** @throws DawnletError as Ledger.createBuffer; what was made until then stays, or is freed when the run fails. */
+  #reserve(run: PendingRun, lane: number): void {
+    this.#lane(lane).reserve(run.program.slots.slotBytes);
+    run.tensors?.reserve();
+  }
+
   #lane(index: number): Lane {
     let lane = this.#lanes[index];
     if (lane === undefined) {
@@ -277,15 +327,19 @@ export class Executor {
     const isProven = round.every((run) => this.#proven.has(run.program));
     let staging: CountedBuffer | undefined;
     try {
-      const outputs = planOutputs(round.map((run) => run.program));
+      const outputs = planOutputs(round);
       const validation = this.#validated(isProven, () => {
         const prepared = this.#takePrepared(round);
         staging = prepared?.staging ?? this.#takeStaging(outputs);
         // Not before all memory is there: making room moves weights.
         const bound = round.map((run, i) => run.program.bind(this.#lane(i)));
         for (const [i, run] of round.entries()) writeInputs(this.#device.queue, bound[i]!.inputs, run.inputs);
-        const commands = prepared?.commands ?? this.#encode(bound, outputs, staging?.gpu);
-        this.#device.queue.submit([commands]);
+        const commands =
+          prepared === undefined
+            ? [this.#encode(bound, outputs, staging?.gpu, round)]
+            : [...this.#encodeInputs(round[0]!, bound[0]!), prepared.commands];
+        this.#device.queue.submit(commands);
+        for (const run of round) run.tensors?.submitted();
       });
       await this.#finish(round, outputs, staging, validation, performance.now(), startedAt);
     } catch (error) {
@@ -336,10 +390,10 @@ export class Executor {
     for (const [i, run] of round.entries()) {
       this.#proven.add(run.program);
       run.program.expectedMs = Math.min(run.program.expectedMs, doneAt - submittedAt);
+      // What it was to leave has gone then.
+      if (run.isSettled) continue;
       run.resolve({
-        outputs: outputs.offsets[i]!.map(
-          ({ offset, sizeBytes }) => new Uint8Array(bytes.slice(offset, offset + sizeBytes)),
-        ),
+        outputs: outputsOf(run, outputs.offsets[i]!, bytes),
         timing: {
           loadMs: run.loadMs,
           queueMs: Math.max(0, startedAt - run.arrivedAt - run.loadMs),
@@ -352,7 +406,9 @@ export class Executor {
       staging.gpu.unmap();
       this.#readback.give(staging);
     }
-    this.#prepareSoon(round.at(-1)!.program);
+    const last = round.at(-1)!;
+    // Where outputs stay each run has buffers of its own, which nothing can be encoded ahead for.
+    if (!last.tensors?.isKeeping) this.#prepareSoon(last.program);
   }
 
   async #settled(done: Promise<unknown>, validation: Promise<GPUError | null> | undefined): Promise<void> {
@@ -371,7 +427,7 @@ export class Executor {
   }
 
   #takePrepared([run, ...others]: readonly PendingRun[]): PreparedRun | undefined {
-    if (run === undefined || others.length > 0) return undefined;
+    if (run === undefined || others.length > 0 || run.tensors?.isKeeping) return undefined;
     const { program } = run;
     return this.#prepared.has(program)
       ? this.#prepared.take(program, program.bind(this.#lane(0)))
@@ -386,13 +442,24 @@ export class Executor {
     bound: readonly BoundProgram[],
     { offsets }: OutputPlan,
     staging: GPUBuffer | undefined,
+    round: readonly PendingRun[] = [],
   ): GPUCommandBuffer {
     const commands = new CommandWriter(this.#device.createCommandEncoder());
+    for (const [i, { tensors }] of round.entries()) tensors?.copyIn(commands.encoder, bound[i]!.inputs);
     encodeRound(commands, bound);
     commands.endPass();
     for (const [i, ranges] of offsets.entries())
       if (staging) copyOutputs(commands.encoder, bound[i]!.outputs, ranges, staging);
+    for (const [i, { tensors }] of round.entries()) tensors?.copyOut(commands.encoder, bound[i]!.outputs);
     return commands.encoder.finish();
+  }
+
+  /** What goes before a run that was encoded ahead: the tensors that it reads. */
+  #encodeInputs({ tensors }: PendingRun, bound: BoundProgram): readonly GPUCommandBuffer[] {
+    if (tensors === undefined) return [];
+    const encoder = this.#device.createCommandEncoder();
+    tensors.copyIn(encoder, bound.inputs);
+    return [encoder.finish()];
   }
 
   /** Encodes the next run of a Program ahead, once it is clear that nothing else is to be done. */
@@ -416,7 +483,7 @@ export class Executor {
     const lane = this.#lane(0);
     // A run that went in parts had another lane. This one grows for runs that have come, not for those that may.
     if (this.#prepared.has(program) || !lane.holds(program.slots.slotBytes)) return;
-    const outputs = planOutputs([program]);
+    const outputs = planOutputs([{ program }]);
     try {
       const staging = this.#takeStaging(outputs);
       const bound = program.bind(lane);

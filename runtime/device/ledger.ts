@@ -4,7 +4,7 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 
-export type MemoryKind = "weight" | "activation" | "constant" | "staging";
+export type MemoryKind = "weight" | "activation" | "constant" | "staging" | "tensor";
 
 /** A buffer whose bytes are counted until `destroy`. */
 export interface CountedBuffer {
@@ -17,7 +17,13 @@ export interface CountedBuffer {
 export class Ledger {
   readonly budgetBytes: number;
   readonly #device: GPUDevice;
-  readonly #bytes: Record<MemoryKind, number> = { weight: 0, activation: 0, constant: 0, staging: 0 };
+  readonly #bytes: Record<MemoryKind, number> = {
+    weight: 0,
+    activation: 0,
+    constant: 0,
+    staging: 0,
+    tensor: 0,
+  };
 
   readonly #relievers: ((neededBytes: number) => void)[] = [];
 
@@ -31,7 +37,8 @@ export class Ledger {
   }
 
   get totalBytes(): number {
-    return this.#bytes.weight + this.#bytes.activation + this.#bytes.constant + this.#bytes.staging;
+    const { weight, activation, constant, staging, tensor } = this.#bytes;
+    return weight + activation + constant + staging + tensor;
   }
 
   get freeBytes(): number {

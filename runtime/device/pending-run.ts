@@ -1,25 +1,31 @@
 /** A run between its arrival and its answer: holds its Program, and settles once. */
-import type { RunResult } from "./api.ts";
+import type { RunOutput, RunResult } from "./api.ts";
+import type { TensorInput } from "./kept-tensors.ts";
 import type { LoadedProgram } from "./loaded-program.ts";
+import type { RunTensors } from "./run-tensors.ts";
 
 export class PendingRun {
   readonly program: LoadedProgram;
-  readonly inputs: readonly Uint8Array[];
+  readonly inputs: readonly TensorInput[];
+  /** Undefined where it takes and gives bytes. */
+  readonly tensors: RunTensors | undefined;
   readonly arrivedAt = performance.now();
   /** When its weights were there. */
   loadedAt = this.arrivedAt;
-  readonly #resolve: (result: RunResult) => void;
+  readonly #resolve: (result: RunResult<RunOutput>) => void;
   readonly #reject: (error: unknown) => void;
   #isSettled = false;
 
   constructor(
     program: LoadedProgram,
-    inputs: readonly Uint8Array[],
-    resolve: (result: RunResult) => void,
+    inputs: readonly TensorInput[],
+    tensors: RunTensors | undefined,
+    resolve: (result: RunResult<RunOutput>) => void,
     reject: (error: unknown) => void,
   ) {
     this.program = program;
     this.inputs = inputs;
+    this.tensors = tensors;
     this.#resolve = resolve;
     this.#reject = reject;
     program.retain();
@@ -33,12 +39,14 @@ export class PendingRun {
     return this.loadedAt - this.arrivedAt;
   }
 
-  resolve(result: RunResult): void {
+  resolve(result: RunResult<RunOutput>): void {
     if (this.#settle()) this.#resolve(result);
   }
 
   reject(error: unknown): void {
-    if (this.#settle()) this.#reject(error);
+    if (!this.#settle()) return;
+    this.tensors?.failed();
+    this.#reject(error);
   }
 
   #settle(): boolean {

@@ -14,6 +14,9 @@ import type {
   DeviceMemory,
   LoadOptions,
   LoadTiming,
+  PlainRunRequest,
+  RunInput,
+  RunOutput,
   RunRequest,
   RunResult,
   RunTiming,
@@ -61,6 +64,18 @@ const loadParams = v.strictObject({
   timeLimitMs: v.optional(v.number()),
 });
 const text = v.string();
+const texts = v.array(text);
+/** Of a run with tensors: null stands for the next of the attachments. */
+const runParams = v.strictObject({
+  program: text,
+  inputs: v.array(v.nullable(text)),
+  keep: v.optional(v.array(v.boolean())),
+});
+type RunParams = v.InferOutput<typeof runParams>;
+/** What a run's reply says of each output: 0 stands for the next of the attachments. */
+type SentOutput = 0 | readonly [id: string, sizeBytes: number];
+/** RunTiming, and the outputs of a run with tensors. */
+type RunReply = [number, number, number, number, outputs?: readonly SentOutput[]];
 
 /** Weights lie in 256 folders by the first two digits of their digest. */
 export function blobPath(folder: string, digest: string): string {
@@ -104,10 +119,27 @@ export class DeviceClient implements DeviceApi {
     await this.#rpc.call("unload", programId);
   }
 
-  async run({ program, inputs }: RunRequest): Promise<RunResult> {
-    const { result, attachments } = await this.#rpc.call("run", program, inputs);
-    const [loadMs, queueMs, encodeMs, executeMs] = result as [number, number, number, number];
-    return { outputs: attachments, timing: { loadMs, queueMs, encodeMs, executeMs } };
+  run(request: PlainRunRequest): Promise<RunResult>;
+  run(request: RunRequest): Promise<RunResult<RunOutput>>;
+  async run({ program, inputs, keep }: RunRequest): Promise<RunResult<RunOutput>> {
+    const bytes = inputs.filter((input) => input instanceof Uint8Array);
+    // Most runs are bytes in and bytes out: they say no more than the Program.
+    const isPlain = keep === undefined && bytes.length === inputs.length;
+    const params = isPlain ? program : paramsOf(program, inputs, keep);
+    const { result, attachments } = await this.#rpc.call("run", params, bytes);
+    const [loadMs, queueMs, encodeMs, executeMs, sent] = result as RunReply;
+    const outputs = sent === undefined ? attachments : receivedOutputs(sent, attachments);
+    return { outputs, timing: { loadMs, queueMs, encodeMs, executeMs } };
+  }
+
+  async readTensor(id: string): Promise<Uint8Array> {
+    const [bytes] = (await this.#rpc.call("readTensor", id)).attachments;
+    if (bytes === undefined) throw new DawnletError("INTERNAL", `Tensor '${id}' came without bytes`);
+    return bytes;
+  }
+
+  async releaseTensors(ids: readonly string[]): Promise<void> {
+    await this.#rpc.call("releaseTensors", ids);
   }
 
   async measureUpload(): Promise<UploadChoice> {
@@ -149,13 +181,52 @@ export function deviceHandlers(open: (params: OpenParams) => Promise<DeviceApi>)
       await opened().unload(check(text, params));
       return {};
     },
-    run: (params, inputs) =>
-      opened()
-        .run({ program: check(text, params), inputs })
-        .then(({ outputs, timing }) => ({ result: timingTuple(timing), attachments: outputs })),
+    run: (params, attachments) =>
+      typeof params === "string"
+        ? opened()
+            .run({ program: params, inputs: attachments })
+            .then(({ outputs, timing }) => ({ result: timingTuple(timing), attachments: outputs }))
+        : opened()
+            .run(requestOf(check(runParams, params), attachments))
+            .then(({ outputs, timing }) => ({
+              result: [...timingTuple(timing), outputs.map(sentOutput)],
+              attachments: outputs.filter((output) => output instanceof Uint8Array),
+            })),
+    readTensor: async (params) => ({ attachments: [await opened().readTensor(check(text, params))] }),
+    releaseTensors: async (params) => {
+      await opened().releaseTensors(check(texts, params));
+      return {};
+    },
     measureUpload: async () => ({ result: await opened().measureUpload() }),
     memory: async () => ({ result: await opened().memory() }),
   };
+}
+
+function paramsOf(program: string, inputs: readonly RunInput[], keep: RunRequest["keep"]): RunParams {
+  return {
+    program,
+    inputs: inputs.map((input) => (input instanceof Uint8Array ? null : input.tensor)),
+    ...(keep && { keep: [...keep] }),
+  };
+}
+
+/** @throws DawnletError INVALID_ARGUMENT where there is not one attachment for each input that is bytes. */
+function requestOf({ inputs, ...rest }: RunParams, attachments: readonly Uint8Array[]): RunRequest {
+  const bytes = attachments.values();
+  const all = inputs.map((tensor) => (tensor === null ? bytes.next().value : { tensor }));
+  const isWhole = (input: RunInput | undefined): input is RunInput => input !== undefined;
+  if (!all.every(isWhole) || bytes.next().done !== true)
+    throw new DawnletError("INVALID_ARGUMENT", "Bad call of the device: inputs and attachments disagree");
+  return { ...rest, inputs: all };
+}
+
+function sentOutput(output: RunOutput): SentOutput {
+  return output instanceof Uint8Array ? 0 : [output.tensor, output.sizeBytes];
+}
+
+function receivedOutputs(sent: readonly SentOutput[], attachments: readonly Uint8Array[]): RunOutput[] {
+  let at = 0;
+  return sent.map((one) => (one === 0 ? attachments[at++]! : { tensor: one[0], sizeBytes: one[1] }));
 }
 
 /** Numbers instead of named ones: the reply to each run is as short as can be. */

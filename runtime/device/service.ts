@@ -10,6 +10,8 @@ import type {
   DeviceMemory,
   LoadOptions,
   LoadTiming,
+  PlainRunRequest,
+  RunOutput,
   RunRequest,
   RunResult,
   ShaderError,
@@ -18,6 +20,7 @@ import type {
 import { BindGroupCache } from "./bind-group-cache.ts";
 import { Executor } from "./executor.ts";
 import { HostTier } from "./host-tier.ts";
+import { KeptTensors } from "./kept-tensors.ts";
 import { Layouts } from "./layouts.ts";
 import { Ledger } from "./ledger.ts";
 import { plainLimits } from "./limits.ts";
@@ -51,6 +54,7 @@ export class DeviceService implements DeviceApi {
   readonly #context: LoadContext;
   readonly #host: HostTier;
   readonly #executor: Executor;
+  readonly #tensors: KeptTensors;
   readonly #programs = new Map<string, LoadedProgram>();
   readonly #loading = new Set<string>();
   /** Evicted Programs that keep their pipelines, in the order of eviction. */
@@ -78,7 +82,8 @@ export class DeviceService implements DeviceApi {
       weights: new Weights(device, ledger, this.#host, upload),
       bindGroups: new BindGroupCache(maxBindGroups),
     };
-    this.#executor = new Executor(device, ledger, onWait);
+    this.#tensors = new KeptTensors(device, ledger);
+    this.#executor = new Executor(device, ledger, this.#tensors, onWait);
     device.lost.then(({ message }) => {
       this.#executor.fail(new DawnletError("DEVICE_LOST", `The GPU device was lost: ${message}`));
     });
@@ -133,10 +138,21 @@ export class DeviceService implements DeviceApi {
     if (loaded !== undefined) this.#forget(id, loaded);
   }
 
-  run({ program: id, inputs }: RunRequest): Promise<RunResult> {
+  run(request: PlainRunRequest): Promise<RunResult>;
+  run(request: RunRequest): Promise<RunResult<RunOutput>>;
+  run(request: RunRequest): Promise<RunResult<RunOutput>> {
+    const { program: id } = request;
     const loaded = this.#programs.get(id);
-    if (loaded !== undefined) return this.#executor.run(loaded, inputs);
+    if (loaded !== undefined) return this.#executor.run(loaded, request);
     return Promise.reject(new DawnletError("NOT_FOUND", `No Program '${id}' is loaded on this device`));
+  }
+
+  readTensor(id: string): Promise<Uint8Array> {
+    return this.#executor.read(id);
+  }
+
+  async releaseTensors(ids: readonly string[]): Promise<void> {
+    this.#tensors.release(ids);
   }
 
   async measureUpload(): Promise<UploadChoice> {
@@ -154,6 +170,7 @@ export class DeviceService implements DeviceApi {
       activationBytes: ledger.bytes("activation"),
       constantBytes: ledger.bytes("constant"),
       stagingBytes: ledger.bytes("staging"),
+      tensorBytes: ledger.bytes("tensor"),
       totalBytes: ledger.totalBytes,
       placedBytes: weights.placedBytes,
       loadedPrograms: this.#programs.size,

@@ -1,18 +1,28 @@
 /** Inputs and outputs of runs: checked, written into slots, gathered in one staging buffer a round. */
 import { DawnletError } from "../../kernels/errors.ts";
 import { alignTo4, tensorBytes } from "../../kernels/tensor.ts";
+import type { RunOutput } from "./api.ts";
+import type { TensorInput } from "./kept-tensors.ts";
 import type { LoadedProgram } from "./loaded-program.ts";
+import type { RunTensors } from "./run-tensors.ts";
 
-/** Writes each input whole; `targets` are by position in `Program.inputs`. */
+/** A run, as far as its outputs are concerned. */
+export interface OutputsOf {
+  readonly program: LoadedProgram;
+  readonly tensors?: RunTensors | undefined;
+}
+
+/** Writes each input that is bytes, whole; `targets` are by position in `Program.inputs`. */
 export function writeInputs(
   queue: GPUQueue,
   targets: readonly GPUBuffer[],
-  inputs: readonly Uint8Array[],
+  inputs: readonly TensorInput[],
 ): void {
-  for (const [i, bytes] of inputs.entries()) if (bytes.byteLength > 0) writeWords(queue, targets[i]!, bytes);
+  for (const [i, input] of inputs.entries())
+    if (input instanceof Uint8Array && input.byteLength > 0) writeWords(queue, targets[i]!, input);
 }
 
-/** Encodes the copies of a run's outputs into the staging buffer of its round. */
+/** Encodes the copies of a run's outputs into the staging buffer of its round; those that stay are not among them. */
 export function copyOutputs(
   encoder: GPUCommandEncoder,
   sources: readonly GPUBuffer[],
@@ -27,7 +37,7 @@ export interface OutputRange {
   readonly offset: number;
   /** The tensor's own bytes. */
   readonly sizeBytes: number;
-  /** The same, rounded up to whole words. */
+  /** The same, rounded up to whole words; 0 for what stays on the device. */
   readonly copyBytes: number;
 }
 
@@ -38,12 +48,12 @@ export interface OutputPlan {
   readonly totalBytes: number;
 }
 
-export function planOutputs(programs: readonly LoadedProgram[]): OutputPlan {
+export function planOutputs(runs: readonly OutputsOf[]): OutputPlan {
   let totalBytes = 0;
-  const offsets = programs.map(({ program }) =>
-    program.outputs.map((tensor) => {
+  const offsets = runs.map(({ program: { program }, tensors }) =>
+    program.outputs.map((tensor, i) => {
       const sizeBytes = tensorBytes(tensor.dataType, tensor.shape);
-      const copyBytes = alignTo4(sizeBytes);
+      const copyBytes = tensors?.keeps(i) ? 0 : alignTo4(sizeBytes);
       const range = { offset: totalBytes, sizeBytes, copyBytes };
       // 8-byte alignment lets readers view 64-bit elements in place.
       totalBytes += Math.ceil(copyBytes / 8) * 8;
@@ -51,6 +61,18 @@ export function planOutputs(programs: readonly LoadedProgram[]): OutputPlan {
     }),
   );
   return { offsets, totalBytes };
+}
+
+/** What a run that succeeded gives its caller. @param staged the bytes of its round's staging buffer. */
+export function outputsOf(
+  { tensors }: OutputsOf,
+  ranges: readonly OutputRange[],
+  staged: ArrayBuffer,
+): RunOutput[] {
+  return ranges.map(
+    ({ offset, sizeBytes }, i) =>
+      tensors?.give(i) ?? new Uint8Array(staged.slice(offset, offset + sizeBytes)),
+  );
 }
 
 /** `writeBuffer` takes whole words; the last bytes of an odd tensor are padded with zeros. */
@@ -68,7 +90,7 @@ function writeWords(queue: GPUQueue, target: GPUBuffer, bytes: Uint8Array): void
 }
 
 /** @throws DawnletError INVALID_ARGUMENT where there are not the inputs that the Program takes, each of its size. */
-export function checkInputs({ program }: LoadedProgram, inputs: readonly Uint8Array[]): void {
+export function checkInputs({ program }: LoadedProgram, inputs: readonly TensorInput[]): void {
   if (inputs.length !== program.inputs.length)
     throw new DawnletError(
       "INVALID_ARGUMENT",
@@ -76,7 +98,8 @@ export function checkInputs({ program }: LoadedProgram, inputs: readonly Uint8Ar
     );
   for (const [i, tensor] of program.inputs.entries()) {
     const expected = tensorBytes(tensor.dataType, tensor.shape);
-    const actual = inputs[i]!.byteLength;
+    const input = inputs[i]!;
+    const actual = input instanceof Uint8Array ? input.byteLength : input.sizeBytes;
     if (actual !== expected)
       throw new DawnletError(
         "INVALID_ARGUMENT",

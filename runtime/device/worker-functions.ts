@@ -14,6 +14,8 @@ import type {
   DeviceMemory,
   LoadOptions,
   LoadTiming,
+  PlainRunRequest,
+  RunOutput,
   RunRequest,
   RunResult,
   ShaderError,
@@ -57,7 +59,11 @@ const openParams = v.strictObject({
 const text = v.string();
 const bytes = v.instance(Uint8Array);
 const loadOptions = v.strictObject({ writesBeforeReads: v.boolean(), timeLimitMs: v.optional(v.number()) });
-const runRequest = v.strictObject({ program: text, inputs: v.array(bytes) });
+const runRequest = v.strictObject({
+  program: text,
+  inputs: v.array(v.union([bytes, v.strictObject({ tensor: text })])),
+  keep: v.optional(v.array(v.boolean())),
+});
 
 type DeviceFunctions = ReturnType<typeof deviceFunctions>;
 type OpenDevice = (params: WorkerOpenParams, given: GivenWeights) => Promise<ServedDevice>;
@@ -97,7 +103,9 @@ function deviceFunctions(open: OpenDevice) {
       opened().load(check(text, id), parseProgram(program), check(loadOptions, options)),
     evict: (id: unknown) => opened().evict(check(text, id)),
     unload: (id: unknown) => opened().unload(check(text, id)),
-    run: (request: unknown) => opened().run(check(runRequest, request)),
+    run: (request: unknown): Promise<RunResult<RunOutput>> => opened().run(check(runRequest, request)),
+    readTensor: (id: unknown) => opened().readTensor(check(text, id)),
+    releaseTensors: (ids: unknown) => opened().releaseTensors(check(v.array(text), ids)),
     measureUpload: () => opened().measureUpload(),
     memory: () => opened().memory(),
     close: (): void => opened().destroy(),
@@ -150,9 +158,20 @@ export class WorkerDevice implements DeviceApi {
     return this.#remote.unload(id);
   }
 
-  run({ program, inputs }: RunRequest): Promise<RunResult> {
+  run(request: PlainRunRequest): Promise<RunResult>;
+  run(request: RunRequest): Promise<RunResult<RunOutput>>;
+  run({ inputs, ...request }: RunRequest): Promise<RunResult<RunOutput>> {
     // Copied once here: a view would take all of the memory that it is a part of along.
-    return this.#remote.run(give({ program, inputs: inputs.map((input) => new Uint8Array(input)) }));
+    const copied = inputs.map((input) => (input instanceof Uint8Array ? new Uint8Array(input) : input));
+    return this.#remote.run(give({ ...request, inputs: copied }));
+  }
+
+  readTensor(id: string): Promise<Uint8Array> {
+    return this.#remote.readTensor(id);
+  }
+
+  releaseTensors(ids: readonly string[]): Promise<void> {
+    return this.#remote.releaseTensors(ids);
   }
 
   measureUpload(): Promise<UploadChoice> {

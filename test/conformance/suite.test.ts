@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { platform } from "#platform";
 import { DawnletError } from "../../kernels/errors.ts";
 import { findAdapter } from "../../runtime/adapter/find-adapter.ts";
-import type { DeviceApi } from "../../runtime/device/api.ts";
+import type { DeviceApi, PlainRunRequest, RunResult } from "../../runtime/device/api.ts";
 import { type StartedDevice, startProcess } from "./carriers/process.ts";
 import type { ConformanceCase, Suite } from "./case.ts";
 import { openParams } from "./cases.ts";
@@ -38,7 +38,9 @@ async function failures(change: (right: DeviceApi) => Partial<DeviceApi>): Promi
     evict: (id) => api.evict(id),
     measureUpload: () => api.measureUpload(),
     unload: (id) => api.unload(id),
-    run: (request) => api.run(request),
+    run: (request: PlainRunRequest) => api.run(request),
+    readTensor: (id) => api.readTensor(id),
+    releaseTensors: (ids) => api.releaseTensors(ids),
     memory: () => api.memory(),
   };
   const faulty = { ...right, ...change(right) };
@@ -64,7 +66,7 @@ it("a device that does not clear what was there before is found", async () => {
 
 it("a device that is off by one bit is found", async () => {
   const failed = await failures((right) => ({
-    async run(request) {
+    async run(request: PlainRunRequest) {
       const { outputs, timing } = await right.run(request);
       for (const output of outputs) if (output.byteLength > 0) output[output.byteLength - 1]! ^= 1;
       return { outputs, timing };
@@ -75,9 +77,9 @@ it("a device that is off by one bit is found", async () => {
 });
 
 it("a device that mixes up runs at the same time is found", async () => {
-  let previous: ReturnType<DeviceApi["run"]> | undefined;
+  let previous: Promise<RunResult> | undefined;
   const failed = await failures((right) => ({
-    async run(request) {
+    async run(request: PlainRunRequest) {
       const own = right.run(request);
       const other = previous;
       previous = own;
@@ -102,7 +104,7 @@ it("a device that keeps memory, or errors without their codes, is found", async 
   }));
   expect(leaking).toContain("a Program is loaded, unloaded and loaded again, and leaves nothing behind");
   const codeless = await failures((right) => ({
-    run: (request) =>
+    run: (request: PlainRunRequest) =>
       right.run(request).catch((error: Error) => {
         throw new DawnletError("INTERNAL", error.message);
       }),

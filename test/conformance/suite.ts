@@ -4,7 +4,7 @@
  */
 import { planSlots } from "../../kernels/program/analyze.ts";
 import { poisonProgram } from "../../kernels/program/poison.ts";
-import type { DeviceApi, DeviceDescription } from "../../runtime/device/api.ts";
+import type { DeviceApi, DeviceDescription, PlainRunRequest } from "../../runtime/device/api.ts";
 import { type ConformanceCase, disagreement, floatsOf, type Suite } from "./case.ts";
 import { type Check, ensureEmpty } from "./checks/check.ts";
 import { loadingChecks } from "./checks/loading.ts";
@@ -79,7 +79,9 @@ function remembering(device: DeviceApi, loaded: Set<string>): DeviceApi {
     evict: (id) => device.evict(id),
     measureUpload: () => device.measureUpload(),
     unload: (id) => device.unload(id),
-    run: (request) => device.run(request),
+    run: (request: PlainRunRequest) => device.run(request),
+    readTensor: (id) => device.readTensor(id),
+    releaseTensors: (ids) => device.releaseTensors(ids),
     memory: () => device.memory(),
   };
 }

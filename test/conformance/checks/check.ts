@@ -60,6 +60,7 @@ const nothing = {
   activationBytes: 0,
   constantBytes: 0,
   stagingBytes: 0,
+  tensorBytes: 0,
   loadedPrograms: 0,
   pipelines: 0,
   hostBytes: 0,
@@ -67,10 +68,10 @@ const nothing = {
 
 function held(memory: DeviceMemory): typeof nothing {
   const { weightBytes, placedBytes, activationBytes, constantBytes, stagingBytes } = memory;
-  const { loadedPrograms, pipelines, hostBytes } = memory;
+  const { tensorBytes, loadedPrograms, pipelines, hostBytes } = memory;
   return {
     ...{ weightBytes, placedBytes, activationBytes, constantBytes, stagingBytes },
-    ...{ loadedPrograms, pipelines, hostBytes },
+    ...{ tensorBytes, loadedPrograms, pipelines, hostBytes },
   };
 }
 

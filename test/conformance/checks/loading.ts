@@ -50,6 +50,7 @@ export const loadingChecks: readonly Check[] = [
         );
         const { weightBytes, activationBytes, constantBytes, stagingBytes, totalBytes } = memory;
         ensureEqual("total", totalBytes, weightBytes + activationBytes + constantBytes + stagingBytes);
+        ensureEqual("tensors", memory.tensorBytes, 0);
         await device.unload("sum");
         await ensureFails("a run after unload", outputOf(device, "sum"), "NOT_FOUND", /'sum'/);
         await ensureEmpty(device);

@@ -47,6 +47,7 @@ export class FakeDevice implements DeviceLink {
         activationBytes: 0,
         constantBytes: 0,
         stagingBytes: 0,
+        tensorBytes: 0,
         totalBytes: 0,
       },
       ...{ loadedPrograms: 0, residentPrograms: [], loadingPrograms: [], placedBytes: 0, lanes: 0 },

@@ -2,8 +2,9 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Program, programFormat } from "../../../kernels/program/program.ts";
 import type { VerificationCase } from "../../../runtime/compiler/cases.ts";
 import { verifyProgram } from "../../../runtime/compiler/verify.ts";
-import type { DeviceApi, LoadOptions } from "../../../runtime/device/api.ts";
+import type { DeviceApi, LoadOptions, PlainRunRequest, RunRequest } from "../../../runtime/device/api.ts";
 import { floats, floatsIn } from "../../e2e/tensors.ts";
+import { bytesOf } from "../device/bytes.ts";
 
 /** `y` of one float; what it computes is the fake device's matter. */
 const program: Program = {
@@ -53,13 +54,15 @@ function device(compute: (x: number, memory: number) => number): FakeDevice {
     evict: async () => {},
     measureUpload: () => Promise.reject(new Error("not asked")),
     unload: async (id) => void loaded.delete(id),
-    run: async ({ program: id, inputs }) => {
+    readTensor: unused,
+    releaseTensors: unused,
+    run: async ({ program: id, inputs }: RunRequest) => {
       const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0 };
       if (id.startsWith("poison")) {
         memory = Number(id.split("-")[1]);
         return { outputs: [], timing };
       }
-      const [x] = new Float32Array(inputs[0]!.slice().buffer);
+      const [x] = new Float32Array(bytesOf(inputs[0]).slice().buffer);
       const seen = loaded.get(id)!.writesBeforeReads ? memory : 0;
       replays.push({ x: x!, memory: seen });
       return { outputs: [floats([1], [compute(x!, seen)]).data], timing };
@@ -80,9 +83,9 @@ const cases = doubled(1, -3, 100);
 test("the longest run is measured", async () => {
   const slow = device((x) => 2 * x);
   const { run } = slow;
-  slow.run = async (request) => {
+  slow.run = async (request: PlainRunRequest) => {
     // Only of the third case.
-    const [x] = new Float32Array(request.inputs[0]?.slice().buffer ?? new ArrayBuffer(4));
+    const [x] = new Float32Array(bytesOf(request.inputs[0] ?? new Uint8Array(4)).slice().buffer);
     if (x === 100) await new Promise((resolve) => setTimeout(resolve, 50));
     return run(request);
   };

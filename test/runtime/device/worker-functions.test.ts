@@ -12,6 +12,7 @@ import {
   WorkerDevice,
   type WorkerOpenParams,
 } from "../../../runtime/device/worker-functions.ts";
+import { bytesOf } from "./bytes.ts";
 
 const program: Program = {
   format: programFormat,
@@ -34,7 +35,7 @@ const uploadChoice: UploadChoice = {
 const loadTiming = { pipelinesMs: 1, uploadMs: 2, totalMs: 3, uploadedBytes: 4 };
 const memory = {
   ...{ budgetBytes: 9, weightBytes: 0, activationBytes: 0, constantBytes: 0, stagingBytes: 0 },
-  ...{ totalBytes: 0, loadedPrograms: 0, pipelines: 0, placedBytes: 0, lanes: 1 },
+  ...{ tensorBytes: 0, totalBytes: 0, loadedPrograms: 0, pipelines: 0, placedBytes: 0, lanes: 1 },
   ...{ residentPrograms: ["p"], loadingPrograms: [], hostBytes: 0, hostBudgetBytes: 0 },
 };
 const description = {
@@ -70,7 +71,11 @@ beforeEach(() => {
     },
     async run({ program: id, inputs }: RunRequest) {
       if (id === "none") throw new DawnletError("NOT_FOUND", "No Program 'none' is loaded on this device");
-      return { outputs: inputs.map((input) => input.map((byte) => byte + 1)), timing };
+      return { outputs: inputs.map((input) => bytesOf(input).map((byte) => byte + 1)), timing };
+    },
+    readTensor: async (id) => Uint8Array.of(Number(id.slice(1))),
+    async releaseTensors(ids) {
+      calls.push(["release", ...ids]);
     },
     memory: async () => memory,
     destroy: () => void calls.push("destroy"),
@@ -95,8 +100,16 @@ test("every method of DeviceApi reaches the device and brings its answer back", 
   expect(await device.measureUpload()).toEqual(uploadChoice);
   await device.evict("p");
   await device.unload("p");
+  expect(await device.readTensor("t7")).toEqual(Uint8Array.of(7));
+  await device.releaseTensors(["t7", "t8"]);
   await device.close();
-  expect(calls).toEqual([["p", program, { writesBeforeReads: true }], ["evict", "p"], "p", "destroy"]);
+  expect(calls).toEqual([
+    ["p", program, { writesBeforeReads: true }],
+    ["evict", "p"],
+    "p",
+    ["release", "t7", "t8"],
+    "destroy",
+  ]);
 });
 
 test("inputs stay with the caller, also where they are parts of larger memory", async () => {
