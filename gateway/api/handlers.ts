@@ -68,7 +68,15 @@ export async function forwardTo(
 }
 
 /** Between two parties of one connection: none of the other's. */
-const hopHeaders = ["connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"];
+const hopHeaders = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
 
 function handlersOwn(request: Request, name: string, takesTokens: boolean): Request {
   const prefix = `/function/${name}`;

@@ -5,7 +5,7 @@ import type { HandlerBundle } from "../bundle/read-bundle.ts";
 import { bundleHandler } from "../handlers/bundle-handler.ts";
 import { HandlerFunction } from "../handlers/handler-function.ts";
 import { resolveLimits } from "../handlers/limits.ts";
-import type { Deployed, DeployContext, RecordBase } from "./deploy.ts";
+import type { DeployContext, Deployed, RecordBase } from "./deploy.ts";
 import type { HandlerSource, VersionRecord } from "./record.ts";
 
 /** @throws DawnletError INVALID_BUNDLE naming file, line and column; FUNCTION_FAILED where the module throws. */

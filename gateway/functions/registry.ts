@@ -33,8 +33,8 @@ import type {
 } from "./functions.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import { takenName, unknownFunction } from "./name-errors.ts";
-import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.ts";
 import { openServable } from "./open-servable.ts";
+import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.ts";
 import type { SharedBackends } from "./servable.ts";
 import { Troubles } from "./troubles.ts";
 import { Turns } from "./turns.ts";

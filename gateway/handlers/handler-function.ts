@@ -126,7 +126,8 @@ export class HandlerFunction implements Servable {
         onBusy: (instance) => this.#pool.noteBusy(instance),
         onEnd: (instance, error) => {
           this.#pool.ended(instance);
-          if (error !== undefined) log.warn("an instance of {function} ended: {reason}", { function: name, reason: error.message });
+          if (error !== undefined)
+            log.warn("an instance of {function} ended: {reason}", { function: name, reason: error.message });
         },
       });
     } catch (error) {

@@ -189,7 +189,10 @@ export class HandlerInstance implements PooledInstance, Watched {
       const begun = this.#background;
       const timer = setTimeout(() => {
         if (this.#background !== begun) return;
-        log.warn("work of {name} for waitUntil took more than {timeoutMs} ms", { name: this.#name, timeoutMs });
+        log.warn("work of {name} for waitUntil took more than {timeoutMs} ms", {
+          name: this.#name,
+          timeoutMs,
+        });
         this.#settleBackground(false);
       }, timeoutMs);
       timer.unref();

@@ -9,7 +9,13 @@ import type { ModelReply, RunReply } from "../../runtime/isolate/protocol.ts";
 import { useHeader } from "../../runtime/isolate/protocol.ts";
 import type { Message } from "../../runtime/port/port.ts";
 import type { CallContext, HandlerResult, RpcHandlers } from "../../runtime/port/rpc-server.ts";
-import { fileName, heldId, heldIds, modelName, runParams } from "../../runtime/supervisor/isolate-messages.ts";
+import {
+  fileName,
+  heldId,
+  heldIds,
+  modelName,
+  runParams,
+} from "../../runtime/supervisor/isolate-messages.ts";
 import type { StartedHandler } from "../../runtime/supervisor/isolate-process.ts";
 import type { HeldTensors } from "../devices/held-tensors.ts";
 import type { CallTensor, FunctionKind, FunctionSignature, Functions } from "../functions/functions.ts";
@@ -103,7 +109,8 @@ export class HandlerServices implements InstanceServices {
     let next = 0;
     const tensors: Record<string, CallTensor> = Object.create(null);
     for (const { name, dataType, shape, held: id } of inputs) {
-      if (id === undefined) tensors[name] = checkedTensor(name, { dataType, shape, data: attachments[next++] });
+      if (id === undefined)
+        tensors[name] = checkedTensor(name, { dataType, shape, data: attachments[next++] });
       else tensors[name] = held.get(id);
     }
     const { outputs } = await functions.invoke({
@@ -129,7 +136,8 @@ export class HandlerServices implements InstanceServices {
   async #model(params: unknown, [bytes]: readonly Uint8Array[]): Promise<HandlerResult> {
     const name = parse(modelName, params);
     const { functions, models } = this.#options;
-    const used = name === null ? await models.deployed(bytes ?? new Uint8Array(), functions) : this.#used(name);
+    const used =
+      name === null ? await models.deployed(bytes ?? new Uint8Array(), functions) : this.#used(name);
     const version = functions.version(used.name, used.version);
     if (version.kind === "handler")
       throw new DawnletError("INVALID_ARGUMENT", `Cannot open a session of '${name}' as it is a handler`);
@@ -151,7 +159,10 @@ export class HandlerServices implements InstanceServices {
       name,
       async (params, attachments, context) => {
         if (this.#calls >= maxCalls) {
-          const error = new DawnletError("FUNCTION_LIMIT", `An instance asked for more than ${maxCalls} things at a time`);
+          const error = new DawnletError(
+            "FUNCTION_LIMIT",
+            `An instance asked for more than ${maxCalls} things at a time`,
+          );
           this.#options.end(error);
           throw error;
         }

@@ -58,10 +58,15 @@ export async function prepareInstance(
         readFile: async (path) => {
           const digest = Object.hasOwn(source.files, path) ? source.files[path] : undefined;
           if (digest !== undefined) return store.blobs.read(digest);
-          throw new DawnletError("NOT_FOUND", `There is no file '${path}' in the bundle of function '${name}'`);
+          throw new DawnletError(
+            "NOT_FOUND",
+            `There is no file '${path}' in the bundle of function '${name}'`,
+          );
         },
         readAsset: async (asset) => {
-          const folder = assetName.test(asset) ? handlers.platform.files.packageFolder("onnxruntime-web") : undefined;
+          const folder = assetName.test(asset)
+            ? handlers.platform.files.packageFolder("onnxruntime-web")
+            : undefined;
           const bytes = folder && (await handlers.platform.files.read(`${folder}/dist/${asset}`));
           if (bytes) return bytes;
           throw new DawnletError("NOT_FOUND", `There is no asset '${asset}'`);

@@ -21,6 +21,8 @@ export class ProcessorAccount<T extends Charged> {
   }
 
   begin(call: T): void {
+    // What the process has done for nobody is not this request's.
+    if (this.isEmpty) this.#lastCpuMs = undefined;
     this.#running.add(call);
   }
 

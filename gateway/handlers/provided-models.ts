@@ -17,12 +17,19 @@ export class ProvidedModels {
     const name = `onnx-${sha256(`${tenant}/${digest}`).slice(0, 16)}`;
     const running = this.#deploying.get(name);
     if (running !== undefined) return running;
-    const deploying = this.#deploy(name, digest, bytes, functions).finally(() => this.#deploying.delete(name));
+    const deploying = this.#deploy(name, digest, bytes, functions).finally(() =>
+      this.#deploying.delete(name),
+    );
     this.#deploying.set(name, deploying);
     return deploying;
   }
 
-  async #deploy(name: string, digest: string, bytes: Uint8Array, functions: Functions): Promise<UsedFunction> {
+  async #deploy(
+    name: string,
+    digest: string,
+    bytes: Uint8Array,
+    functions: Functions,
+  ): Promise<UsedFunction> {
     try {
       functions.version(name, digest);
       return { name, version: digest };

@@ -58,7 +58,10 @@ export class SpareIsolates {
   }
 
   #keep(spare: IsolateProcess): void {
-    if (this.#isStopped) return spare.kill();
+    if (this.#isStopped) {
+      spare.kill();
+      return;
+    }
     this.#waiting.push(spare);
     void spare.closed.then(() => {
       const index = this.#waiting.indexOf(spare);

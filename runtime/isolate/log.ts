@@ -34,7 +34,16 @@ export function logConsole(log: Log): Console {
     if (!holds) log("error", ["Assertion failed", ...values.map(show)].join(" "));
   };
   const nothing = (): void => {};
-  for (const name of ["time", "timeEnd", "timeLog", "count", "countReset", "group", "groupCollapsed", "groupEnd"])
+  for (const name of [
+    "time",
+    "timeEnd",
+    "timeLog",
+    "count",
+    "countReset",
+    "group",
+    "groupCollapsed",
+    "groupEnd",
+  ])
     methods[name] = nothing;
   return methods as unknown as Console;
 }

@@ -98,7 +98,8 @@ class InferenceSession {
     const results: Record<string, Tensor> = {};
     for (const name of wantedNames(fetches) ?? this.outputNames) {
       const output = outputs[name];
-      if (output === undefined) throw new DawnletError("INVALID_ARGUMENT", `The model has no output '${name}'`);
+      if (output === undefined)
+        throw new DawnletError("INVALID_ARGUMENT", `The model has no output '${name}'`);
       const tensor = new Tensor(output);
       // Code that reads `data` at once finds it, as with outputs on the CPU.
       await tensor.getData();

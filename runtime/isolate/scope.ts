@@ -9,7 +9,17 @@ const hostNames = [
   ...["process", "Buffer", "global", "require", "module", "exports", "__filename", "__dirname"],
   ...["setImmediate", "clearImmediate", "Deno", "Worker", "SharedWorker"],
   ...["WebSocket", "WebSocketStream", "EventSource", "WebTransport"],
-  ...["localStorage", "sessionStorage", "caches", "Storage", "CacheStorage", "alert", "confirm", "prompt", "close"],
+  ...[
+    "localStorage",
+    "sessionStorage",
+    "caches",
+    "Storage",
+    "CacheStorage",
+    "alert",
+    "confirm",
+    "prompt",
+    "close",
+  ],
 ];
 
 export function hideHost(scope: object): void {

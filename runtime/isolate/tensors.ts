@@ -1,7 +1,6 @@
 /** Tensors as a handler sees them: typed arrays with shapes, whose bytes may be elsewhere until they are read. */
 import { DawnletError } from "../../kernels/errors.ts";
 import { type DataType, elementCount } from "../../kernels/tensor.ts";
-import type { DeviceTensor } from "../library/types.ts";
 import {
   arrayTypes,
   canHold,
@@ -11,6 +10,7 @@ import {
   toBytes,
   toTypedArray,
 } from "../library/typed-arrays.ts";
+import type { DeviceTensor } from "../library/types.ts";
 import type { HeldTensors } from "./held-tensors.ts";
 
 export class IsolateTensor implements DeviceTensor {
@@ -104,7 +104,8 @@ export function plainTensor(
     return { dataType, bytes: toBytes(fromNumbers(data, dataType)), elements: data.length };
   }
   const natural = dataTypeOf(data);
-  if (natural === undefined) throw new TypeError("The data of a tensor is a typed array or a list of numbers");
+  if (natural === undefined)
+    throw new TypeError("The data of a tensor is a typed array or a list of numbers");
   const array = data as TypedArray;
   const dataType = stated ?? (canHold(natural, wanted) ? wanted : natural);
   if (!canHold(natural, dataType)) throw new TypeError(`An array of ${natural} holds no ${dataType}`);
@@ -112,8 +113,9 @@ export function plainTensor(
 }
 
 function fromNumbers(values: readonly (number | bigint | boolean)[], dataType: NumericType): TypedArray {
-  if (dataType === "int64" || dataType === "uint64") return arrayTypes[dataType].from(values, BigInt);
-  return arrayTypes[dataType].from(values, Number);
+  if (dataType === "int64" || dataType === "uint64")
+    return arrayTypes[dataType].from(values.map((value) => BigInt(value)));
+  return arrayTypes[dataType].from(values.map(Number));
 }
 
 function numeric(dataType: DataType): NumericType {

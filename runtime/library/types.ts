@@ -49,6 +49,8 @@ export interface HandlerContext {
    * @throws DawnletError NOT_FOUND where the bundle has no such file.
    */
   file(path: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Does nothing: frameworks that run elsewhere too call it. */
+  passThroughOnException(): void;
   /** The handler itself. */
   readonly function: { readonly name: string; readonly version: number };
 }
@@ -82,8 +84,11 @@ export interface DawnletFunction<Outputs extends string = string> {
     inputs: Readonly<Record<string, TensorLike>>,
     options?: RunOptions,
   ): Promise<Record<Outputs, DeviceTensor>>;
-  /** Calls the function over HTTP as a client would; the only way to call another handler. */
-  fetch(request: Request): Promise<Response>;
+  /**
+   * Sends a request, where the function is a handler.
+   * @param input a path such as `/image.png?zoom=2`, or a request, of whose URL the path and the query count.
+   */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
 }
 
 export interface RunOptions {
@@ -93,8 +98,11 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What may be an input: numbers with a shape, numbers in one dimension, or what another function gave. */
-export type TensorLike = TensorData | TypedArray | DeviceTensor;
+/**
+ * What may be an input: numbers with a shape, numbers in a row, one number, or what another function gave. Numbers without
+ * a shape take that of the function's signature, where it has no free dimensions and as many elements.
+ */
+export type TensorLike = TensorData | TypedArray | readonly number[] | number | DeviceTensor;
 
 /** Numbers with a shape. `tensor()` makes one that is checked. */
 export interface TensorData {
@@ -106,7 +114,7 @@ export interface TensorData {
 
 /**
  * An output of a function: it stays on the device until it is read. Its memory is the handler's to give back, by
- * `dispose()` or `using`; what is left when the request has ended is given back then.
+ * `dispose()` or `using`; of what nobody can name any more it is given back in time.
  */
 export interface DeviceTensor extends Disposable {
   readonly shape: readonly number[];

@@ -131,5 +131,8 @@ export class IsolateProcess {
 
 /** Of a process whose Port closed by itself. */
 export function endedError(name: string): DawnletError {
-  return new DawnletError("UNAVAILABLE", `The process of function '${name}' ended while it worked: call again`);
+  return new DawnletError(
+    "UNAVAILABLE",
+    `The process of function '${name}' ended while it worked: call again`,
+  );
 }
