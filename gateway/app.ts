@@ -14,11 +14,13 @@ import { addMemoryMetrics } from "./api/memory-metrics.ts";
 import { addMetrics, Metrics } from "./api/metrics.ts";
 import { addOpenInference } from "./api/open-inference.ts";
 import { addRepository } from "./api/repository.ts";
+import { addSecrets } from "./api/secrets.ts";
 import { addShortForm } from "./api/short-form.ts";
 import { Statistics } from "./api/statistics.ts";
 import type { ManagedDevice } from "./devices/managed-device.ts";
 import { reportDevice } from "./devices/report.ts";
 import type { Functions } from "./functions/functions.ts";
+import type { Secrets } from "./functions/secrets.ts";
 import { type AccessOptions, createAccessCheck } from "./http/access.ts";
 import { type BodyLimits, defaultBodyLimits } from "./http/body.ts";
 import { createEndpoint } from "./http/endpoint.ts";
@@ -33,10 +35,12 @@ export interface AppOptions extends AccessOptions {
   readonly memory?: () => Promise<DeviceMemory>;
   /** For `/v1/devices` and for metrics of who is on it. */
   readonly device?: ManagedDevice;
+  /** Left out: functions have none. */
+  readonly secrets?: Secrets;
 }
 
 export function createApp(options: AppOptions): Hono {
-  const { functions, memory, device } = options;
+  const { functions, memory, device, secrets } = options;
   const { callBytes, deployBytes } = { ...defaultBodyLimits, ...options.limits };
   const statistics = new Statistics();
   const metrics = new Metrics({ functions, statistics, memory });
@@ -56,6 +60,7 @@ export function createApp(options: AppOptions): Hono {
   addShortForm(app, endpoint, { functionsOf, callBytes, takesTokens });
   addHandlers(app, endpoint, { functionsOf, takesTokens });
   addFunctionsApi(app, endpoint, { functionsOf, deployBytes });
+  if (secrets !== undefined) addSecrets(app, endpoint, { functionsOf, secrets });
   if (device !== undefined) {
     addDevices(app, endpoint, () => reportDevice(device));
     addMemoryMetrics(metrics.registry, device);

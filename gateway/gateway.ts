@@ -114,6 +114,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 
   const app = createApp({
     functions,
+    secrets: functions.secrets,
     memory: () => backends.device.memory(),
     device: backends.device,
     ...(token === undefined ? {} : { token }),

@@ -11,6 +11,7 @@ import { addInspect } from "./inspect.ts";
 import { addInvoke } from "./invoke.ts";
 import { addList } from "./list.ts";
 import { addRemove } from "./remove.ts";
+import { addSecret } from "./secret.ts";
 import { addServe } from "./serve.ts";
 import type { CliContext, Terminal } from "./terminal.ts";
 
@@ -19,6 +20,7 @@ const context: CliContext = {
   terminal: processTerminal(),
   platform,
   versions: { dawnlet: packageManifest.version, runtime: deno ? `Deno ${deno}` : `Node ${node}` },
+  input: () => process.stdin,
   fail: () => {
     process.exitCode = 1;
   },
@@ -29,7 +31,7 @@ const program = new Command("dawnlet")
   .version(packageManifest.version)
   .enablePositionalOptions()
   .showHelpAfterError("(add --help for what there is)");
-for (const add of [addServe, addDeploy, addInvoke, addList, addInspect, addRemove, addDoctor])
+for (const add of [addServe, addDeploy, addInvoke, addList, addInspect, addRemove, addSecret, addDoctor])
   add(program, context);
 
 // Whoever read the output has seen enough: `dawnlet list | head`.

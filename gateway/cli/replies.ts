@@ -34,6 +34,9 @@ export type VersionReply = v.InferOutput<typeof version>;
 export type StatusReply = v.InferOutput<typeof status>;
 export type DeployReply = v.InferOutput<typeof deployResult>;
 
+const secretList = v.object({ secrets: v.array(v.object({ name: v.string(), setAt: v.string() })) });
+
+export const parseSecrets = (value: unknown) => parse(secretList, value).secrets;
 export const parseStatus = (value: unknown): StatusReply => parse(status, value);
 export const parseVersion = (value: unknown): VersionReply => parse(version, value);
 export const parseList = (value: unknown): readonly StatusReply[] => parse(list, value).functions;

@@ -20,6 +20,8 @@ export interface CliContext {
   readonly platform: Platform;
   /** Of Dawnlet, and of what runs it: "node 26.10.0". */
   readonly versions: { readonly dawnlet: string; readonly runtime: string };
+  /** What is piped or typed into the command. */
+  input(): AsyncIterable<Uint8Array>;
   /** The command has done its work, and its answer is no: the process is to end with 1. */
   fail(): void;
 }

@@ -35,6 +35,7 @@ import { MemoryRecords } from "./memory-records.ts";
 import { takenName, unknownFunction } from "./name-errors.ts";
 import { openServable } from "./open-servable.ts";
 import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.ts";
+import { Secrets } from "./secrets.ts";
 import type { SharedBackends } from "./servable.ts";
 import { Troubles } from "./troubles.ts";
 import { Turns } from "./turns.ts";
@@ -57,6 +58,7 @@ export interface RegistryOptions {
 }
 
 export class Registry implements Functions {
+  readonly secrets: Secrets;
   readonly #backends: SharedBackends;
   readonly #limits: BundleLimits;
   readonly #now: () => Date;
@@ -72,6 +74,12 @@ export class Registry implements Functions {
     this.#memory = new MemoryRecords(backends.store.records);
     this.#limits = limits;
     this.#now = now;
+    this.secrets = new Secrets({
+      records: backends.store.records,
+      tenantOf: (name) => this.#tenantOf(name),
+      change: (name, work) => this.#change(name, work),
+      now,
+    });
     this.#troubles = new Troubles({
       versions: () => this.#versions(),
       keep: (version) => this.#keep(version),
@@ -276,6 +284,7 @@ export class Registry implements Functions {
     await this.#change(name, async () => {
       const { versions } = this.#entry(name);
       await this.#memory.remove(name);
+      await this.secrets.forget(name);
       await this.#backends.store.functions.remove(name);
       this.#entries.delete(name);
       await Promise.all(versions.map(retire));

@@ -4,6 +4,7 @@
  *   blobs/      weights and uploads by SHA-256        functions/  records of what is deployed
  *   programs/   Programs as JSON, by SHA-256          damaged/    what could not be read, moved aside
  *   settings/   what clients set of functions         estimates/  measured times by adapter
+ *   secrets/    secrets of functions, as they are
  *   tmp/        what is being written, emptied at opening
  *
  * It keeps bytes and JSON; what they mean, and what is still needed, the registry knows.

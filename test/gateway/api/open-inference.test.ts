@@ -82,7 +82,10 @@ describe("models", () => {
       const name = rest.startsWith("/versions") ? "add" : "nothing";
       const { status, body } = await get(`/v2/models/${name}${rest}`);
       expect(status).toBe(404);
-      expect(body).toEqual({ error: expect.stringMatching(/^(There is no function|Cannot find version)/), code: "NOT_FOUND" });
+      expect(body).toEqual({
+        error: expect.stringMatching(/^(There is no function|Cannot find version)/),
+        code: "NOT_FOUND",
+      });
     },
   );
 });
