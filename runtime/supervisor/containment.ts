@@ -125,6 +125,12 @@ export class Containment<J extends Job> {
     return false;
   }
 
+  /** Takes all that wait and are meant out of the queues. @returns them. */
+  withdrawAll(isMeant: (job: J) => boolean): readonly J[] {
+    const meant = [...this.#innocent, ...this.#suspects, ...this.#arrived].filter(isMeant);
+    return meant.filter((job) => this.withdraw(job));
+  }
+
   /** Empties the queues and forgets what is at the device. @returns all jobs. */
   clear(): readonly J[] {
     this.down();

@@ -14,10 +14,18 @@ import type { Loss } from "./blame.ts";
 import { Child, type ChildEnd } from "./child.ts";
 import { Containment, type Job } from "./containment.ts";
 import { DeviceStart, type LostDevice } from "./device-start.ts";
+import {
+  type DeviceTensor,
+  type DeviceValue,
+  deviceValue,
+  isDeviceTensor,
+  runInput,
+  tensorGone,
+} from "./device-tensor.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type DeviceHealth, HealthRecord, type Incident, type LossCause } from "./incident.ts";
 import { endingOf, isDeviceLoss, lossError, wasEndedFromOutside } from "./loss-words.ts";
-import { type DeviceRun, OpenedDevice, type StoredProgram } from "./opened-device.ts";
+import { type DeviceRun, isUnknownProgram, OpenedDevice, type StoredProgram } from "./opened-device.ts";
 import { defaultTimeLimitMs } from "./time-limit.ts";
 
 export type { DeviceRun, StoredProgram } from "./opened-device.ts";
@@ -38,12 +46,21 @@ export interface DeviceProcessOptions {
 
 export interface DeviceRunOptions {
   /** Aborting gives up a run that waits for the device; one that has been sent runs to its end. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+  /** By position in `Program.outputs`: which of them stay on the device. Left out: none. */
+  readonly keep?: readonly boolean[] | undefined;
+}
+
+/** A run whose outputs all come back. */
+export interface PlainRunOptions extends DeviceRunOptions {
+  readonly keep?: undefined;
 }
 
 interface DeviceJob extends Job {
   readonly timeLimitMs: number;
   readonly signal: AbortSignal | undefined;
+  /** It reads tensors of the device, and cannot run on another. */
+  readonly isBound: boolean;
   /** Where it was sent; undefined while it waits. Answers of another device are not its own any more. */
   device: OpenedDevice | undefined;
   /** Its Program was forgotten under it, which happens once at most. */
@@ -143,16 +160,50 @@ export class DeviceProcess {
 
   /**
    * Runs a Program, loading it first where needed; again, where the device was lost under it and it is not to blame.
+   * One that reads tensors of the device does not run again: they are lost with it.
    * @throws DawnletError as DeviceApi.load and run; TIME_LIMIT_EXCEEDED and DEVICE_LOST with the detail `isBlamed`
-   *   where this run lost the device.
+   *   where this run lost the device, DEVICE_LOST without it where that has taken its inputs.
    */
+  run(program: StoredProgram, inputs: readonly DeviceValue[], options?: PlainRunOptions): Promise<DeviceRun>;
   run(
     program: StoredProgram,
-    inputs: readonly Uint8Array[],
-    { signal }: DeviceRunOptions = {},
-  ): Promise<DeviceRun> {
+    inputs: readonly DeviceValue[],
+    options?: DeviceRunOptions,
+  ): Promise<DeviceRun<DeviceValue>>;
+  run(
+    program: StoredProgram,
+    inputs: readonly DeviceValue[],
+    { signal, keep }: DeviceRunOptions = {},
+  ): Promise<DeviceRun<DeviceValue>> {
     const { id, timeLimitMs = defaultTimeLimitMs } = program;
-    return this.#do(id, timeLimitMs, (device) => device.run(program, inputs), signal);
+    const tensors = inputs.filter(isDeviceTensor);
+    if (!tensors.every((tensor) => this.#isThere(tensor))) return Promise.reject(tensorGone());
+    const request = { inputs: inputs.map(runInput), ...(keep && { keep }) };
+    const send = async (device: OpenedDevice) => {
+      const { generation } = this;
+      const { outputs, ...run } = await device.run(program, request);
+      return { ...run, outputs: outputs.map((output) => deviceValue(output, generation)) };
+    };
+    return this.#do(id, timeLimitMs, send, signal, tensors.length > 0);
+  }
+
+  /** The bytes of a tensor. @throws DawnletError NOT_FOUND, OUT_OF_MEMORY, DEVICE_LOST where it is gone. */
+  async readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
+    if (!this.#isThere(tensor)) throw tensorGone();
+    const read = (device: OpenedDevice) => device.client.readTensor(tensor.id);
+    return this.#do("readTensor", defaultTimeLimitMs, read, undefined, true).catch((error: unknown) => {
+      throw isDeviceLoss(error) ? tensorGone() : error;
+    });
+  }
+
+  /** No run that reads them may be under way. Those that are gone already are ignored. */
+  async releaseTensors(tensors: readonly DeviceTensor[]): Promise<void> {
+    const ids = tensors.filter((tensor) => this.#isThere(tensor)).map(({ id }) => id);
+    if (ids.length > 0) await unlessLost(this.#current!.client.releaseTensors(ids));
+  }
+
+  #isThere({ generation }: DeviceTensor): boolean {
+    return this.#current !== undefined && generation === this.generation;
   }
 
   /** Loads a Program, if it is not loaded. @throws DawnletError as DeviceApi.load. */
@@ -182,12 +233,14 @@ export class DeviceProcess {
     timeLimitMs: number,
     send: (device: OpenedDevice) => Promise<T>,
     signal?: AbortSignal,
+    isBound = false,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       const job: DeviceJob = {
         subject,
         timeLimitMs,
         signal,
+        isBound,
         losses: 0,
         isAlone: false,
         wasForgotten: false,
@@ -254,7 +307,7 @@ export class DeviceProcess {
     } else if (code === "DEVICE_LOST") {
       // It ends by itself now. Who is to blame is judged when it has.
       this.#condemn("crash", "the device was lost", lostGraceMs);
-    } else if (code === "NOT_FOUND" && !job.wasForgotten && device.forget(job.subject)) {
+    } else if (isUnknownProgram(error) && !job.wasForgotten && device.forget(job.subject)) {
       // A function with the same Program was removed between load and run.
       job.wasForgotten = true;
       job.send(device);
@@ -299,6 +352,8 @@ export class DeviceProcess {
     for (const job of jobs) job.device = undefined;
     const failed = this.#containment.lose(loss, performance.now());
     const blamed = failed.filter(({ verdict }) => verdict === "blamed").map(({ job }) => job.subject);
+    const bound = this.#containment.withdrawAll(({ isBound }) => isBound);
+    const wasAtDevice = new Set(jobs);
     this.#report({
       type: "lost",
       cause: loss.type,
@@ -306,9 +361,10 @@ export class DeviceProcess {
       atDevice: jobs.length,
       blamed,
       givenUp: failed.length - blamed.length,
-      rerun: jobs.length - failed.length,
+      rerun: jobs.length - failed.length - bound.filter((job) => wasAtDevice.has(job)).length,
     });
     for (const one of failed) one.job.reject(lossError(one, loss.type));
+    for (const job of bound) job.reject(tensorGone());
     for (const job of jobs) this.#giveUpOnAbort(job);
     void this.#start.run({ cause: loss.type, at: condemned.at });
   }

@@ -3,8 +3,17 @@
  * It knows nothing of other processes, before or after.
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import type { DeviceDescription, LoadOptions, LoadTiming, RunResult } from "../device/api.ts";
+import type {
+  DeviceDescription,
+  LoadOptions,
+  LoadTiming,
+  RunOutput,
+  RunRequest,
+  RunResult,
+  RunTiming,
+} from "../device/api.ts";
 import type { DeviceClient } from "../device/protocol.ts";
+import type { DeviceValue } from "./device-tensor.ts";
 import { defaultTimeLimitMs } from "./time-limit.ts";
 
 /** A Program as the store keeps it. */
@@ -18,8 +27,16 @@ export interface StoredProgram {
   readJson(): Promise<Uint8Array>;
 }
 
-export interface DeviceRun extends RunResult {
+export interface DeviceRun<Output extends DeviceValue = Uint8Array> {
+  /** By position in `Program.outputs`. */
+  readonly outputs: readonly Output[];
+  readonly timing: RunTiming;
   /** Time that this run waited for its Program and its weights; 0 where they were there. */
+  readonly loadMs: number;
+}
+
+/** The same as one device process says it. */
+interface SentRun extends RunResult<RunOutput> {
   readonly loadMs: number;
 }
 
@@ -72,7 +89,7 @@ export class OpenedDevice {
     return this.#loads.delete(id);
   }
 
-  async run(program: StoredProgram, inputs: readonly Uint8Array[]): Promise<DeviceRun> {
+  async run(program: StoredProgram, request: Omit<RunRequest, "program">): Promise<SentRun> {
     const { id } = program;
     let waitedMs = 0;
     let load = this.#loads.get(id);
@@ -83,11 +100,11 @@ export class OpenedDevice {
     }
     try {
       // Right behind the load, for whose end it waits over there.
-      const result = await this.client.run({ program: id, inputs });
+      const result = await this.client.run({ ...request, program: id });
       return { ...result, loadMs: waitedMs + result.timing.loadMs };
     } catch (error) {
       // A Program that was refused as it arrived is unknown there. Why, its load says.
-      if (error instanceof DawnletError && error.code === "NOT_FOUND") await load;
+      if (isUnknownProgram(error)) await load;
       throw error;
     }
   }
@@ -119,4 +136,9 @@ export class OpenedDevice {
     });
     return { load };
   }
+}
+
+/** And not a tensor. */
+export function isUnknownProgram(error: unknown): boolean {
+  return error instanceof DawnletError && error.code === "NOT_FOUND" && error.details?.tensor === undefined;
 }

@@ -37,6 +37,18 @@ describe("jobs", () => {
     expect(containment.waiting).toBe(2);
   });
 
+  test("that cannot run on another device are taken out of all queues", () => {
+    const containment = open();
+    const [a, b, c, d] = [new Call("a"), new Call("b"), new Call("c"), new Call("d")];
+    for (const job of [a, b]) containment.arrive(job);
+    containment.lose({ type: "crash" }, 0);
+    for (const job of [c, d]) containment.arrive(job);
+    expect(names(containment.withdrawAll((job) => job === a || job === d))).toEqual(["a", "d"]);
+    expect(containment.waiting).toBe(2);
+    expect(names(containment.up())).toEqual(["b"]);
+    expect(names(containment.finish(b))).toEqual(["c"]);
+  });
+
   test("of a lost device run alone one after another, before what has come meanwhile", () => {
     const containment = open();
     const [a, b, later] = [new Call("a"), new Call("b"), new Call("later")];
