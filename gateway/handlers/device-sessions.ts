@@ -5,19 +5,25 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Message } from "../../runtime/port/port.ts";
 import type { RemoteAdapterDescription } from "../../runtime/remote-gpu/protocol.ts";
-import type { GpuLink, OpenSession } from "../../runtime/supervisor/gpu-link.ts";
+import type { GpuLink, GpuSessionOptions, SessionEnd } from "../../runtime/supervisor/gpu-link.ts";
 import type { StartedHandler } from "../../runtime/supervisor/isolate-process.ts";
+import { shareExceeded } from "./exceeded.ts";
+import { GpuShare } from "./gpu-share.ts";
 
 export interface DeviceSessionsOptions {
-  /** For messages and incidents: "function 'x' version 2". */
+  /** Of the function, for messages. */
+  readonly name: string;
+  /** For incidents: "function 'x' version 2". */
   readonly subject: string;
   /** Of this instance alone. */
   readonly group: string;
   readonly budgetBytes: number;
-  readonly adapter: (budgetBytes: number) => Promise<RemoteAdapterDescription>;
-  readonly open: OpenSession;
-  /** A session has hung or crashed the device. */
-  readonly onBlamed: (error: DawnletError) => void;
+  /** Of the GPU's time, above 0, at most 1. */
+  readonly gpuShare: number;
+  readonly adapter: () => Promise<RemoteAdapterDescription>;
+  readonly open: (options: GpuSessionOptions) => Promise<GpuLink>;
+  /** Ends the instance. */
+  readonly end: (error: DawnletError) => void;
 }
 
 /** Devices that an instance may have at a time. */
@@ -25,6 +31,7 @@ const maxDevices = 8;
 
 export class DeviceSessions {
   readonly #options: DeviceSessionsOptions;
+  readonly #share: GpuShare;
   readonly #links = new Map<number, GpuLink>();
   readonly #opening = new Set<number>();
   #handler: StartedHandler | undefined;
@@ -32,6 +39,7 @@ export class DeviceSessions {
 
   constructor(options: DeviceSessionsOptions) {
     this.#options = options;
+    this.#share = new GpuShare(options.gpuShare);
   }
 
   started(handler: StartedHandler): void {
@@ -39,12 +47,12 @@ export class DeviceSessions {
   }
 
   adapter(): Promise<RemoteAdapterDescription> {
-    return this.#options.adapter(this.#options.budgetBytes);
+    return this.#options.adapter();
   }
 
   /** @throws DawnletError INVALID_ARGUMENT for a number that is taken; FUNCTION_LIMIT; as `DeviceProcess.openSession`. */
   async open(device: number): Promise<void> {
-    const { subject, group, budgetBytes, open, onBlamed } = this.#options;
+    const { subject, group, budgetBytes, open } = this.#options;
     if (this.#links.has(device) || this.#opening.has(device))
       throw new DawnletError("INVALID_ARGUMENT", `There is a device ${device} already`);
     if (this.#links.size + this.#opening.size >= maxDevices)
@@ -55,18 +63,16 @@ export class DeviceSessions {
         subject,
         group,
         budgetBytes,
-        onMessage: (message) => this.#handler?.sendGpu(device, message),
         queuedBytes: () => this.#handler?.queuedBytes ?? 0,
+        onUsage: ({ gpuMs }) => this.#used(gpuMs),
       });
       if (this.#isClosed) {
         link.close();
         return;
       }
       this.#links.set(device, link);
-      void link.ended.then(({ blame }) => {
-        if (this.#links.get(device) === link) this.#links.delete(device);
-        if (blame !== undefined) onBlamed(blame);
-      });
+      link.receive((message) => this.#handler?.sendGpu(device, message));
+      void link.ended.then((end) => this.#ended(device, link, end));
     } finally {
       this.#opening.delete(device);
     }
@@ -86,5 +92,17 @@ export class DeviceSessions {
     this.#isClosed = true;
     for (const link of this.#links.values()) link.close();
     this.#links.clear();
+  }
+
+  #used(gpuMs: number): void {
+    const { name, gpuShare, end } = this.#options;
+    if (!this.#share.isWithin(gpuMs, performance.now())) end(shareExceeded(name, gpuShare));
+  }
+
+  #ended(device: number, link: GpuLink, end: SessionEnd): void {
+    if (this.#links.get(device) === link) this.#links.delete(device);
+    if (end.type !== "lost" || !end.isBlamed) return;
+    const code = end.cause === "time-limit" ? "TIME_LIMIT_EXCEEDED" : "DEVICE_LOST";
+    this.#options.end(new DawnletError(code, end.message, { details: { isBlamed: true } }));
   }
 }

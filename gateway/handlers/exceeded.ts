@@ -18,3 +18,7 @@ export function cpuExceeded(name: string, cpuMs: number): DawnletError {
 export function memoryExceeded(name: string, memoryBytes: number): DawnletError {
   return exceeded(name, "memoryBytes", "memory", formatBytes(memoryBytes));
 }
+
+export function shareExceeded(name: string, gpuShare: number): DawnletError {
+  return exceeded(name, "gpuShare", "of the GPU's time", `${Math.round(gpuShare * 100)} %`);
+}

@@ -96,6 +96,7 @@ export class HandlerServices implements InstanceServices {
   [Symbol.dispose](): void {
     this.#ending.abort(new DawnletError("CANCELLED", "The handler's instance has ended"));
     this.#options.devices.close();
+    this.#options.outbound.close();
     this.#options.held.disposeAll();
   }
 

@@ -10,6 +10,7 @@ import type { InstanceOptions } from "./handler-instance.ts";
 import { HandlerServices, usable } from "./handler-services.ts";
 import { resolveLimits } from "./limits.ts";
 import { Outbound } from "./outbound.ts";
+import { remoteAdapter } from "./remote-adapter.ts";
 
 /** Files of ONNX Runtime that its module fetches. */
 const assetName = /^ort-wasm-[\w.-]+\.wasm$/;
@@ -26,7 +27,7 @@ export async function prepareInstance(
   isTrial: boolean,
 ): Promise<Pick<InstanceOptions, "params" | "limits" | "services">> {
   const { name, number, record, source } = version;
-  const { handlers, store, device } = backends;
+  const { handlers, store } = backends;
   const limits = resolveLimits(source.limits, handlers.maxima);
   const functions = handlers.lookup.functionsOf(record.tenant);
   const params = {
@@ -46,15 +47,17 @@ export async function prepareInstance(
         uses: source.uses,
         held: new HeldTensors(handlers.device, limits.gpuBytes),
         devices: new DeviceSessions({
-          subject,
-          group,
+          ...{ name, subject, group, end },
           budgetBytes: limits.gpuBytes,
-          adapter: (budgetBytes) => handlers.device.remoteAdapter(budgetBytes),
-          open: (options) => device.openSession(options),
-          onBlamed: end,
+          gpuShare: limits.gpuShare,
+          adapter: async () => remoteAdapter(await handlers.device.describe(), limits.gpuBytes),
+          open: (options) => handlers.device.openSession(options),
         }),
         models: handlers.models,
-        outbound: new Outbound({ hosts: source.hosts, allowPrivate: handlers.allowPrivateHosts }),
+        outbound: new Outbound(handlers.platform, {
+          hosts: source.hosts,
+          allowPrivate: handlers.allowPrivateHosts,
+        }),
         readFile: async (path) => {
           const digest = Object.hasOwn(source.files, path) ? source.files[path] : undefined;
           if (digest !== undefined) return store.blobs.read(digest);
