@@ -108,6 +108,8 @@ export interface DeviceMemory {
   readonly activationBytes: number;
   readonly constantBytes: number;
   readonly stagingBytes: number;
+  /** What GPU sessions hold, or have let go and the GPU still uses. */
+  readonly sessionBytes: number;
   readonly totalBytes: number;
   readonly loadedPrograms: number;
   /** Ids of those whose weights are on the device. */

@@ -4,6 +4,7 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Program } from "../../kernels/program/program.ts";
+import type { Message } from "../port/port.ts";
 import type {
   DeviceApi,
   DeviceDescription,
@@ -23,7 +24,9 @@ import { Ledger } from "./ledger.ts";
 import { plainLimits } from "./limits.ts";
 import { type LoadContext, LoadedProgram } from "./loaded-program.ts";
 import { Pipelines } from "./pipelines.ts";
+import { SessionHost } from "./session-host.ts";
 import { assumedChoice, type UploadChoice } from "./upload-path.ts";
+import { Watchdog } from "./watchdog.ts";
 import { Weights } from "./weights.ts";
 
 export interface DeviceServiceOptions {
@@ -37,7 +40,7 @@ export interface DeviceServiceOptions {
   readonly upload?: UploadChoice | undefined;
   /** Left out: its own. */
   readonly layouts?: Layouts;
-  /** Called when a round of runs was submitted; `isWaiting` then says how long there is nothing else to do. */
+  /** Called when work was submitted; `isWaiting` then says how long there is nothing else to do. */
   readonly onWait?: () => void;
 }
 
@@ -51,6 +54,9 @@ export class DeviceService implements DeviceApi {
   readonly #context: LoadContext;
   readonly #host: HostTier;
   readonly #executor: Executor;
+  readonly #watchdog = new Watchdog();
+  readonly #onWait: () => void;
+  #sessions: SessionHost | undefined;
   readonly #programs = new Map<string, LoadedProgram>();
   readonly #loading = new Set<string>();
   /** Evicted Programs that keep their pipelines, in the order of eviction. */
@@ -64,7 +70,7 @@ export class DeviceService implements DeviceApi {
     hostBudgetBytes = 0,
     upload = assumedChoice(adapter.isSoftware),
     layouts = new Layouts(device),
-    onWait,
+    onWait = () => {},
   }: DeviceServiceOptions) {
     this.#device = device;
     this.#adapter = adapter;
@@ -78,14 +84,24 @@ export class DeviceService implements DeviceApi {
       weights: new Weights(device, ledger, this.#host, upload),
       bindGroups: new BindGroupCache(maxBindGroups),
     };
-    this.#executor = new Executor(device, ledger, onWait);
+    this.#onWait = onWait;
+    this.#executor = new Executor({ device, ledger, watchdog: this.#watchdog, onWait });
     device.lost.then(({ message }) => {
       this.#executor.fail(new DawnletError("DEVICE_LOST", `The GPU device was lost: ${message}`));
     });
   }
 
   get isWaiting(): boolean {
-    return this.#executor.isWaiting;
+    if (!this.#executor.isIdle) return this.#executor.isWaiting;
+    return this.#sessions?.isWaiting === true;
+  }
+
+  /** Lets others use the device through messages, which go to what is returned. To be called once. @param send takes the answers. */
+  hostSessions(send: (message: Message) => void): SessionHost {
+    const { device, ledger } = this.#context;
+    const [watchdog, onWait] = [this.#watchdog, this.#onWait];
+    this.#sessions = new SessionHost({ device, ledger, watchdog, onWait, send });
+    return this.#sessions;
   }
 
   async describe(): Promise<DeviceDescription> {
@@ -154,6 +170,7 @@ export class DeviceService implements DeviceApi {
       activationBytes: ledger.bytes("activation"),
       constantBytes: ledger.bytes("constant"),
       stagingBytes: ledger.bytes("staging"),
+      sessionBytes: ledger.bytes("session"),
       totalBytes: ledger.totalBytes,
       placedBytes: weights.placedBytes,
       loadedPrograms: this.#programs.size,

@@ -60,16 +60,17 @@ const nothing = {
   activationBytes: 0,
   constantBytes: 0,
   stagingBytes: 0,
+  sessionBytes: 0,
   loadedPrograms: 0,
   pipelines: 0,
   hostBytes: 0,
 };
 
 function held(memory: DeviceMemory): typeof nothing {
-  const { weightBytes, placedBytes, activationBytes, constantBytes, stagingBytes } = memory;
+  const { weightBytes, placedBytes, activationBytes, constantBytes, stagingBytes, sessionBytes } = memory;
   const { loadedPrograms, pipelines, hostBytes } = memory;
   return {
-    ...{ weightBytes, placedBytes, activationBytes, constantBytes, stagingBytes },
+    ...{ weightBytes, placedBytes, activationBytes, constantBytes, stagingBytes, sessionBytes },
     ...{ loadedPrograms, pipelines, hostBytes },
   };
 }

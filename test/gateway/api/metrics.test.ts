@@ -13,6 +13,7 @@ const memory = {
   activationBytes: 0,
   constantBytes: 0,
   stagingBytes: 0,
+  sessionBytes: 0,
   totalBytes: 300,
   loadedPrograms: 1,
   pipelines: 1,

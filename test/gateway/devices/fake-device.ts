@@ -47,6 +47,7 @@ export class FakeDevice implements DeviceLink {
         activationBytes: 0,
         constantBytes: 0,
         stagingBytes: 0,
+        sessionBytes: 0,
         totalBytes: 0,
       },
       ...{ loadedPrograms: 0, residentPrograms: [], loadingPrograms: [], placedBytes: 0, lanes: 0 },
@@ -60,6 +61,10 @@ export class FakeDevice implements DeviceLink {
   }
 
   checkShader(): never {
+    throw new TypeError("not asked for here");
+  }
+
+  openSession(): never {
     throw new TypeError("not asked for here");
   }
 
