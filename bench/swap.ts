@@ -14,10 +14,11 @@ import { parseProgram } from "../kernels/program/parse.ts";
 import type { Program } from "../kernels/program/program.ts";
 import { sampleDomains, sampleTensor } from "../models/verify/samples.ts";
 import { type FoundAdapter, findAdapter } from "../runtime/adapter/find-adapter.ts";
-import { deviceEntry, deviceProcessOptions } from "../runtime/device/entry.ts";
+import { deviceEntry, deviceProcessOptions, deviceStreams } from "../runtime/device/entry.ts";
 import { DeviceClient } from "../runtime/device/protocol.ts";
 import type { ChildProcess } from "../runtime/platform/platform.ts";
 import { RpcClient } from "../runtime/port/rpc-client.ts";
+import { splitPort } from "../runtime/port/split-port.ts";
 import { writeResult } from "./harness/result.ts";
 import { median, percentile } from "./harness/statistics.ts";
 import { printTable } from "./harness/table.ts";
@@ -79,7 +80,7 @@ async function measureModel(name: string, setup: Setup): Promise<ModelResult> {
   const start = async (entry: URL, environment: Readonly<Record<string, string>>) => {
     const child = await platform.spawnProcess(entry, { ...deviceProcessOptions, name: name, environment });
     children.push(child);
-    return new RpcClient(child.port);
+    return new RpcClient(entry === deviceEntry ? splitPort(child.port, deviceStreams).calls : child.port);
   };
   const { found, backend, rounds, hasOrt } = setup;
   const environment = backend ? {} : found.environment;

@@ -183,6 +183,7 @@ function startBackends(
     onLine: lineLogger("device"),
     onIncident: logIncident,
     onExit: () => device.restarted(),
+    onUsage: (usage) => device.sessionsUse(usage),
     ...(silence && { silence }),
   });
   const device = new ManagedDevice({ device: process, deviceBytes, policy: evictionPolicies[eviction] });

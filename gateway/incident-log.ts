@@ -18,6 +18,9 @@ export function logIncident(incident: Incident): void {
       );
       for (const program of incident.blamed)
         log.error("Program {program} is to blame: it fails", { program, cause: incident.cause });
+      if (incident.sessions > 0) log.error("{sessions} GPU sessions ended with it", { ...incident });
+      if (incident.blamedSession !== undefined)
+        log.error("the GPU session of {blamedSession} is to blame", { ...incident });
       break;
     case "start-failed":
       log.error("the device process did not start, {failures} times in a row: {reason}", { ...incident });

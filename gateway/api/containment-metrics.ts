@@ -39,7 +39,7 @@ export function addContainmentMetrics(registry: Registry, health: () => DeviceHe
   });
   new Counter({
     name: "dawnlet_calls_blamed_total",
-    help: "Calls that failed because they lost the device",
+    help: "Calls and GPU sessions that failed because they lost the device",
     registers,
     collect() {
       this.reset();

@@ -2,7 +2,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { ManagedDevice } from "../devices/managed-device.ts";
 
-type Counted = Pick<ManagedDevice, "residency" | "evictions">;
+type Counted = Pick<ManagedDevice, "residency" | "evictions" | "sessionBytes">;
 
 interface Value {
   readonly name: string;
@@ -38,6 +38,11 @@ const gauges: readonly Value[] = [
     name: "dawnlet_weight_budget_bytes",
     help: "Bytes that weights may take on the device",
     read: ({ residency }) => residency.budgetBytes,
+  },
+  {
+    name: "dawnlet_gpu_session_bytes",
+    help: "Bytes of the buffers that GPU sessions hold on the device",
+    read: ({ sessionBytes }) => sessionBytes,
   },
   {
     name: "dawnlet_calls_waiting_for_memory",

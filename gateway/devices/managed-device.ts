@@ -6,8 +6,10 @@
 import { getLogger } from "@logtape/logtape";
 import type { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceDescription, DeviceMemory, ShaderError } from "../../runtime/device/api.ts";
+import type { GroupUsage } from "../../runtime/device/session-messages.ts";
 import { abortError } from "../../runtime/port/abort-error.ts";
 import type { DeviceProcess, DeviceRun } from "../../runtime/supervisor/device-process.ts";
+import type { GpuLink, GpuSessionOptions } from "../../runtime/supervisor/gpu-link.ts";
 import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";
 import type { EvictionPolicy } from "../scheduler/eviction/policy.ts";
 import type { Eviction } from "../scheduler/eviction/victims.ts";
@@ -16,13 +18,24 @@ import { EvictionLog } from "./eviction-log.ts";
 import type { OwnedProgram, ProgramOwner } from "./owner.ts";
 import { ProgramOwners } from "./program-owners.ts";
 import { Residency } from "./residency.ts";
+import { SessionBytes } from "./session-bytes.ts";
 import { bytesToEvict } from "./short-of-room.ts";
 import { firstReserve, weightBudget } from "./weight-budget.ts";
 
 /** The device process, as far as it is needed here. */
 export type DeviceLink = Pick<
   DeviceProcess,
-  "describe" | "memory" | "checkShader" | "run" | "load" | "unload" | "evict" | "stop" | "pid" | "health"
+  | "describe"
+  | "memory"
+  | "checkShader"
+  | "run"
+  | "load"
+  | "unload"
+  | "evict"
+  | "openSession"
+  | "stop"
+  | "pid"
+  | "health"
 >;
 
 export interface ManagedDeviceOptions {
@@ -62,6 +75,7 @@ export class ManagedDevice {
   readonly #device: DeviceLink;
   readonly #now: () => number;
   readonly #owners = new ProgramOwners();
+  readonly #sessionBytes = new SessionBytes();
   #observing: ReturnType<typeof setTimeout> | undefined;
   #expiring: ReturnType<typeof setTimeout> | undefined;
   #reloading: ReturnType<typeof setTimeout> | undefined;
@@ -171,6 +185,24 @@ export class ManagedDevice {
     this.#scheduleExpiry();
   }
 
+  /**
+   * As DeviceProcess.openSession. What sessions hold is not there for weights, which make room for them: a buffer for
+   * which there is none yet is an error of the client, and another try finds it.
+   */
+  openSession(options: GpuSessionOptions): Promise<GpuLink> {
+    return this.#device.openSession(options);
+  }
+
+  /** The device process has reported what GPU sessions use. */
+  sessionsUse(usage: GroupUsage): void {
+    if (this.#sessionBytes.note(usage)) this.#observeSoon();
+  }
+
+  /** Bytes of the buffers of all GPU sessions, a tenth of a second ago. */
+  get sessionBytes(): number {
+    return this.#sessionBytes.held;
+  }
+
   /** Registers that a Program is used by this owner too. Costs nothing where that is known. */
   own(owner: ProgramOwner, program: OwnedProgram): void {
     if (!this.#owners.add(owner, program)) return;
@@ -181,6 +213,7 @@ export class ManagedDevice {
   /** The device process ended: another one has nothing of what this one had. */
   restarted(): void {
     this.residency.restarted();
+    this.#sessionBytes.clear();
     this.#advance();
     const now = this.#now();
     this.#restarts = now - this.#restartedAtMs > calmMs ? 0 : this.#restarts + 1;
@@ -343,7 +376,8 @@ export class ManagedDevice {
     this.#observing = later(observeDelayMs, async () => {
       try {
         const memory = await this.#device.memory();
-        this.#evict(this.residency.setBudget(weightBudget(this.deviceBytes, memory), this.#now()));
+        const budgetBytes = weightBudget(this.deviceBytes, memory, this.#sessionBytes.takeMissing());
+        this.#evict(this.residency.setBudget(budgetBytes, this.#now()));
         this.#advance();
       } catch (error) {
         log.debug("the device did not say what memory it uses: {error}", { error });

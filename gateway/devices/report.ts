@@ -32,6 +32,8 @@ export interface DeviceReport {
     readonly activations: number;
     readonly constants: number;
     readonly staging: number;
+    /** Buffers that handlers made. */
+    readonly sessions: number;
     readonly total: number;
   };
   /** As the gateway counts them; `placedBytes` is the device's own count. */
@@ -88,6 +90,7 @@ function memoryReport(
       activations: memory.activationBytes,
       constants: memory.constantBytes,
       staging: memory.stagingBytes,
+      sessions: memory.sessionBytes,
       total: memory.totalBytes,
     },
     host: { budgetBytes: memory.hostBudgetBytes, bytes: memory.hostBytes },

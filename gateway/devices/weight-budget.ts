@@ -7,8 +7,9 @@ export function firstReserve(deviceBytes: number): number {
   return reservedBytes(deviceBytes, 0);
 }
 
-/** In bytes. */
-export function weightBudget(deviceBytes: number, memory: DeviceMemory): number {
-  const rest = memory.activationBytes + memory.constantBytes + memory.stagingBytes;
+/** In bytes. @param missingBytes that the rest needs beside what it has. */
+export function weightBudget(deviceBytes: number, memory: DeviceMemory, missingBytes = 0): number {
+  const { activationBytes, constantBytes, stagingBytes, sessionBytes } = memory;
+  const rest = activationBytes + constantBytes + stagingBytes + sessionBytes + missingBytes;
   return Math.max(0, deviceBytes - reservedBytes(deviceBytes, rest));
 }

@@ -129,6 +129,8 @@ export interface DeviceMemory {
   readonly stagingBytes: number;
   /** Of tensors that stay between runs. */
   readonly tensorBytes: number;
+  /** What GPU sessions hold, or have let go and the GPU still uses. */
+  readonly sessionBytes: number;
   readonly totalBytes: number;
   readonly loadedPrograms: number;
   /** Ids of those whose weights are on the device. */

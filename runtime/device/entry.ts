@@ -3,6 +3,9 @@ import type { ProcessOptions } from "../platform/platform.ts";
 
 export const deviceEntry = new URL("./main.ts", import.meta.url);
 
+/** Streams of messages on its Port; see split-port.ts: calls of DeviceApi, and what session-messages.ts says. */
+export const deviceStreams = ["calls", "sessions"] as const;
+
 export const deviceProcessOptions = {
   name: "the device process",
   hugePages: true,

@@ -29,7 +29,7 @@ import {
 } from "./tensor-io.ts";
 import { TensorReader } from "./tensor-reader.ts";
 import { failStuck, limitOf } from "./time-limit.ts";
-import { Watchdog } from "./watchdog.ts";
+import type { Watchdog } from "./watchdog.ts";
 
 /** Runs of a round at most: beyond this the shared costs are negligible. */
 const maxLanes = 64;
@@ -38,6 +38,16 @@ const maxRoundsInFlight = 2;
 /** Runs that go in parts at a time: each has a lane of its own from its first part to its last. */
 const maxStreams = 2;
 
+export interface ExecutorOptions {
+  readonly device: GPUDevice;
+  readonly ledger: Ledger;
+  readonly tensors: KeptTensors;
+  /** Of the device's queue. */
+  readonly watchdog: Watchdog;
+  /** Called when a round was submitted; see `Executor.isWaiting`. */
+  readonly onWait: () => void;
+}
+
 export class Executor {
   readonly #device: GPUDevice;
   readonly #ledger: Ledger;
@@ -45,7 +55,7 @@ export class Executor {
   readonly #tensors: KeptTensors;
   readonly #reader: TensorReader;
   readonly #prepared: PreparedRuns;
-  readonly #watchdog = new Watchdog();
+  readonly #watchdog: Watchdog;
   readonly #lanes: Lane[] = [];
   /** Lanes of runs that go in parts: those that are free. */
   readonly #streamLanes: Lane[] = [];
@@ -63,11 +73,11 @@ export class Executor {
   /** Programs that ran once without a validation error. */
   readonly #proven = new WeakSet<LoadedProgram>();
 
-  /** @param onWait called when a round was submitted; see `isWaiting`. */
-  constructor(device: GPUDevice, ledger: Ledger, tensors: KeptTensors, onWait: () => void = () => {}) {
+  constructor({ device, ledger, tensors, watchdog, onWait }: ExecutorOptions) {
     this.#onWait = onWait;
     this.#device = device;
     this.#ledger = ledger;
+    this.#watchdog = watchdog;
     this.#readback = new ReadbackPool(ledger);
     this.#tensors = tensors;
     this.#reader = new TensorReader(device, this.#readback);
@@ -121,6 +131,11 @@ export class Executor {
       this.#comingIn.size === 0 &&
       (this.#pending.length === 0 || this.#roundsInFlight >= maxRoundsInFlight)
     );
+  }
+
+  /** There is nothing to do, and nothing on the GPU. */
+  get isIdle(): boolean {
+    return !this.#isBusy;
   }
 
   /** Rejects everything that waits, now and later. */

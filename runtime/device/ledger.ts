@@ -4,7 +4,8 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 
-export type MemoryKind = "weight" | "activation" | "constant" | "staging" | "tensor";
+/** `session`: what clients of remote-gpu made, who see only that. */
+export type MemoryKind = "weight" | "activation" | "constant" | "staging" | "tensor" | "session";
 
 /** A buffer whose bytes are counted until `destroy`. */
 export interface CountedBuffer {
@@ -17,13 +18,8 @@ export interface CountedBuffer {
 export class Ledger {
   readonly budgetBytes: number;
   readonly #device: GPUDevice;
-  readonly #bytes: Record<MemoryKind, number> = {
-    weight: 0,
-    activation: 0,
-    constant: 0,
-    staging: 0,
-    tensor: 0,
-  };
+  readonly #bytes = { weight: 0, activation: 0, constant: 0, staging: 0, tensor: 0, session: 0 };
+  #totalBytes = 0;
 
   readonly #relievers: ((neededBytes: number) => void)[] = [];
 
@@ -37,8 +33,7 @@ export class Ledger {
   }
 
   get totalBytes(): number {
-    const { weight, activation, constant, staging, tensor } = this.#bytes;
-    return weight + activation + constant + staging + tensor;
+    return this.#totalBytes;
   }
 
   get freeBytes(): number {
@@ -74,6 +69,26 @@ export class Ledger {
         "LIMIT_EXCEEDED",
         `Cannot create a ${kind} buffer of ${sizeBytes} bytes: this device allows ${limit}`,
       );
+    this.take(kind, sizeBytes);
+    const gpu = this.#device.createBuffer(descriptor);
+    let isAlive = true;
+    return {
+      gpu,
+      sizeBytes,
+      destroy: () => {
+        if (!isAlive) return;
+        isAlive = false;
+        this.give(kind, sizeBytes);
+        gpu.destroy();
+      },
+    };
+  }
+
+  /**
+   * Counts bytes that somebody else is about to create.
+   * @throws DawnletError OUT_OF_MEMORY as `createBuffer`.
+   */
+  take(kind: MemoryKind, sizeBytes: number): void {
     this.checkBudget(kind, sizeBytes);
     for (const relieve of this.#relievers)
       if (sizeBytes > this.freeBytes) relieve(sizeBytes - this.freeBytes);
@@ -83,18 +98,16 @@ export class Ledger {
         `Cannot create a ${kind} buffer of ${sizeBytes} bytes: ${this.totalBytes} of the budget of ${this.budgetBytes} bytes are in use`,
         { details: { neededBytes: sizeBytes - this.freeBytes } },
       );
-    const gpu = this.#device.createBuffer(descriptor);
-    this.#bytes[kind] += sizeBytes;
-    let isAlive = true;
-    return {
-      gpu,
-      sizeBytes,
-      destroy: () => {
-        if (!isAlive) return;
-        isAlive = false;
-        this.#bytes[kind] -= sizeBytes;
-        gpu.destroy();
-      },
-    };
+    this.#count(kind, sizeBytes);
+  }
+
+  /** They are gone. */
+  give(kind: MemoryKind, sizeBytes: number): void {
+    this.#count(kind, -sizeBytes);
+  }
+
+  #count(kind: MemoryKind, bytes: number): void {
+    this.#bytes[kind] += bytes;
+    this.#totalBytes += bytes;
   }
 }

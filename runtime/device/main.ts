@@ -1,7 +1,9 @@
-/** The device process: opens one GPUDevice and serves DeviceApi to its parent until the parent goes. */
+/** The device process: opens one GPUDevice, serves DeviceApi and GPU sessions on it to its parent until the parent goes. */
 import { platform } from "#platform";
 import { serveRpc } from "../port/rpc-server.ts";
+import { splitPort } from "../port/split-port.ts";
 import { BlobSource } from "./blob-source.ts";
+import { deviceStreams } from "./entry.ts";
 import { gpuOptionsFor, openDevice } from "./open.ts";
 import { deviceHandlers, type OpenParams } from "./protocol.ts";
 import { DeviceService } from "./service.ts";
@@ -34,6 +36,10 @@ async function open({
     upload,
     onWait,
   });
+  const host = service.hostSessions((message) => sessions.send(message));
+  sessions.receive((message) => {
+    if (!host.receive(message)) sessions.close();
+  });
   return service;
 }
 
@@ -41,7 +47,8 @@ const lostExitCode = 70;
 /** A tiny run is back within the grace; the pause is long against a turn of the event loop, short against a round. */
 const pace = { graceMs: 0.25, pauseMs: 0.05 };
 const port = await platform.connectParent();
-serveRpc(port, deviceHandlers(open));
+const { calls, sessions } = splitPort(port, deviceStreams);
+serveRpc(calls, deviceHandlers(open));
 await port.closed;
 // Dawn may hang while it tears down: nothing here needs an orderly end.
 platform.exit(0);

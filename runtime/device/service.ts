@@ -4,6 +4,7 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Program } from "../../kernels/program/program.ts";
+import type { Message } from "../port/port.ts";
 import type {
   DeviceApi,
   DeviceDescription,
@@ -26,7 +27,9 @@ import { Ledger } from "./ledger.ts";
 import { plainLimits } from "./limits.ts";
 import { type LoadContext, LoadedProgram } from "./loaded-program.ts";
 import { Pipelines } from "./pipelines.ts";
+import { SessionHost } from "./session-host.ts";
 import { assumedChoice, type UploadChoice } from "./upload-path.ts";
+import { Watchdog } from "./watchdog.ts";
 import { Weights } from "./weights.ts";
 
 export interface DeviceServiceOptions {
@@ -40,7 +43,7 @@ export interface DeviceServiceOptions {
   readonly upload?: UploadChoice | undefined;
   /** Left out: its own. */
   readonly layouts?: Layouts;
-  /** Called when a round of runs was submitted; `isWaiting` then says how long there is nothing else to do. */
+  /** Called when work was submitted; `isWaiting` then says how long there is nothing else to do. */
   readonly onWait?: () => void;
 }
 
@@ -55,6 +58,9 @@ export class DeviceService implements DeviceApi {
   readonly #host: HostTier;
   readonly #executor: Executor;
   readonly #tensors: KeptTensors;
+  readonly #watchdog = new Watchdog();
+  readonly #onWait: () => void;
+  #sessions: SessionHost | undefined;
   readonly #programs = new Map<string, LoadedProgram>();
   readonly #loading = new Set<string>();
   /** Evicted Programs that keep their pipelines, in the order of eviction. */
@@ -68,7 +74,7 @@ export class DeviceService implements DeviceApi {
     hostBudgetBytes = 0,
     upload = assumedChoice(adapter.isSoftware),
     layouts = new Layouts(device),
-    onWait,
+    onWait = () => {},
   }: DeviceServiceOptions) {
     this.#device = device;
     this.#adapter = adapter;
@@ -83,14 +89,28 @@ export class DeviceService implements DeviceApi {
       bindGroups: new BindGroupCache(maxBindGroups),
     };
     this.#tensors = new KeptTensors(device, ledger);
-    this.#executor = new Executor(device, ledger, this.#tensors, onWait);
+    this.#onWait = onWait;
+    this.#executor = new Executor({
+      ...{ device, ledger, onWait },
+      tensors: this.#tensors,
+      watchdog: this.#watchdog,
+    });
     device.lost.then(({ message }) => {
       this.#executor.fail(new DawnletError("DEVICE_LOST", `The GPU device was lost: ${message}`));
     });
   }
 
   get isWaiting(): boolean {
-    return this.#executor.isWaiting;
+    if (!this.#executor.isIdle) return this.#executor.isWaiting;
+    return this.#sessions?.isWaiting === true;
+  }
+
+  /** Lets others use the device through messages, which go to what is returned. To be called once. @param send takes the answers. */
+  hostSessions(send: (message: Message) => void): SessionHost {
+    const { device, ledger } = this.#context;
+    const [watchdog, onWait] = [this.#watchdog, this.#onWait];
+    this.#sessions = new SessionHost({ device, ledger, watchdog, onWait, send });
+    return this.#sessions;
   }
 
   async describe(): Promise<DeviceDescription> {
@@ -171,6 +191,7 @@ export class DeviceService implements DeviceApi {
       constantBytes: ledger.bytes("constant"),
       stagingBytes: ledger.bytes("staging"),
       tensorBytes: ledger.bytes("tensor"),
+      sessionBytes: ledger.bytes("session"),
       totalBytes: ledger.totalBytes,
       placedBytes: weights.placedBytes,
       loadedPrograms: this.#programs.size,

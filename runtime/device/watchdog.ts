@@ -1,10 +1,10 @@
 /**
- * Notices work that the GPU does not finish. The queue works in the order of submission, so only the oldest entry is
- * timed, from the moment when it became the oldest.
+ * Notices work that the GPU does not finish, and how long it took. The queue works in the order of submission, so only
+ * the oldest entry is timed, from the moment when it became the oldest.
  */
 export interface Watched {
-  /** The GPU is done with it. */
-  end(): void;
+  /** The GPU is done with it. @returns milliseconds for which it was the oldest; 0 where that was said before. */
+  end(): number;
 }
 
 interface Entry {
@@ -17,6 +17,8 @@ const maxTimerMs = 2 ** 31 - 1;
 
 export class Watchdog {
   readonly #entries: Entry[] = [];
+  /** When the oldest became so. */
+  #since = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Work that was just submitted. @param onStuck called once, where it takes longer than the limit. */
@@ -27,15 +29,19 @@ export class Watchdog {
     return { end: () => this.#end(entry) };
   }
 
-  #end(entry: Entry): void {
+  #end(entry: Entry): number {
     const index = this.#entries.indexOf(entry);
-    if (index < 0) return;
+    if (index < 0) return 0;
     this.#entries.splice(index, 1);
-    if (index === 0) this.#arm();
+    if (index > 0) return 0;
+    const since = this.#since;
+    this.#arm();
+    return this.#since - since;
   }
 
   #arm(): void {
     clearTimeout(this.#timer);
+    this.#since = performance.now();
     const [oldest] = this.#entries;
     if (oldest === undefined || oldest.limitMs > maxTimerMs) return;
     this.#timer = setTimeout(oldest.onStuck, oldest.limitMs);

@@ -15,10 +15,13 @@ export interface Suspect {
 
 /** How a device was lost. */
 export type Loss<J> =
-  /** The device said that a round did not end in time; `overdue` were in it, `isAlone`: nothing else was. */
+  /**
+   * The device said that work did not end in time: a round, `overdue` were in it, `isAlone`: nothing else was; or,
+   * where none of them were, that of a GPU session.
+   */
   | { readonly type: "time-limit"; readonly overdue: ReadonlySet<J>; readonly isAlone: boolean }
-  /** The process did not answer any more and was killed. */
-  | { readonly type: "hang" }
+  /** The process did not answer any more and was killed. `hasSessions`: there were GPU sessions beside the jobs. */
+  | { readonly type: "hang"; readonly hasSessions?: boolean }
   /** The process ended by itself: `device.lost`, a fault of the driver. */
   | { readonly type: "crash" }
   /** Somebody else killed the process: a person, or the system for want of memory. */
@@ -62,7 +65,8 @@ function isProven<J extends Suspect>(loss: Loss<J>, job: J, jobs: readonly J[]):
     case "time-limit":
       return loss.overdue.has(job) && (loss.isAlone || isAlone);
     case "hang":
-      return isAlone;
+      // On purpose: without sessions too.
+      return job.isAlone || (isAlone && loss.hasSessions !== true);
     case "crash":
       // A process may also end for reasons of its own: alone by chance is no proof, alone on purpose is.
       return job.isAlone;
@@ -77,6 +81,6 @@ function isProven<J extends Suspect>(loss: Loss<J>, job: J, jobs: readonly J[]):
 function isSuspected<J extends Suspect>(loss: Loss<J>, job: J, blamed: ReadonlySet<J>): boolean {
   if (blamed.size > 0) return false;
   // Of a round that several were in, the device names each whose limit is over; a lone name says little of the others.
-  if (loss.type === "time-limit" && loss.overdue.size > 1) return loss.overdue.has(job);
+  if (loss.type === "time-limit" && loss.overdue.size !== 1) return loss.overdue.has(job);
   return true;
 }

@@ -5,7 +5,9 @@
 
 import type { ErrorCode } from "../../kernels/errors.ts";
 import type { ChildProcess, ExitStatus, Platform } from "../platform/platform.ts";
+import type { Port } from "../port/port.ts";
 import { RpcClient } from "../port/rpc-client.ts";
+import { splitPort } from "../port/split-port.ts";
 
 /** How a process came to its end. */
 export interface ChildEnd {
@@ -28,7 +30,9 @@ export interface ChildOptions<T> {
   readonly closedCode: ErrorCode;
   readonly onLine: (line: string) => void;
   /** Makes the process ready and gives what its users hold. */
-  readonly prepare: (rpc: RpcClient) => Promise<T>;
+  readonly prepare: (rpc: RpcClient, streams: Readonly<Record<string, Port>>) => Promise<T>;
+  /** Names of the streams on its Port, where there are others beside that of `calls`; see split-port.ts. */
+  readonly streams?: readonly string[];
   /** The process let go of its Port; the next `get` starts another. @param value undefined where it never was ready. */
   readonly onClosed?: (value: T | undefined) => void;
   /** The process is gone. */
@@ -91,13 +95,15 @@ export class Child<T> {
 
   /** @param forget called when what was started is gone, or was never there. */
   async #start(forget: () => void): Promise<Running<T>> {
-    const { platform, entry, name, environment, hugePages, onLine, prepare, closedCode } = this.#options;
+    const { platform, entry, name, environment, hugePages, onLine, prepare, closedCode, streams } =
+      this.#options;
     let child: ChildProcess | undefined;
     try {
       child = await platform.spawnProcess(entry, { name, environment, hugePages, onLine });
       let value: T | undefined;
       void this.#watch(child, forget, () => value);
-      value = await prepare(new RpcClient(child.port, { peer: name, closedCode }));
+      const ports = streams === undefined ? {} : splitPort(child.port, streams);
+      value = await prepare(new RpcClient(ports.calls ?? child.port, { peer: name, closedCode }), ports);
       return { child, value };
     } catch (error) {
       if (child !== undefined) this.#kill(child);

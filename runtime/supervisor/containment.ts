@@ -44,6 +44,11 @@ export class Containment<J extends Job> {
     return this.#atDevice;
   }
 
+  /** Nothing has to run alone, or again: what comes goes to the device at once. */
+  get isCalm(): boolean {
+    return this.#isCalm;
+  }
+
   /** Jobs that wait for the device or their turn. */
   get waiting(): number {
     return this.#innocent.length + this.#suspects.length + this.#arrived.length;

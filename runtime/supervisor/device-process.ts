@@ -5,8 +5,9 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceDescription, DeviceMemory, LoadTiming, ShaderError } from "../device/api.ts";
-import { deviceEntry, deviceProcessOptions } from "../device/entry.ts";
+import { deviceEntry, deviceProcessOptions, deviceStreams } from "../device/entry.ts";
 import { DeviceClient, type OpenParams } from "../device/protocol.ts";
+import type { GroupUsage } from "../device/session-messages.ts";
 import type { UploadChoice } from "../device/upload-path.ts";
 import type { Platform } from "../platform/platform.ts";
 import { abortError } from "../port/abort-error.ts";
@@ -22,6 +23,8 @@ import {
   runInput,
   tensorGone,
 } from "./device-tensor.ts";
+import type { GpuLink, GpuSessionOptions, OpenLink } from "./gpu-link.ts";
+import { GpuSessions } from "./gpu-sessions.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type DeviceHealth, HealthRecord, type Incident, type LossCause } from "./incident.ts";
 import { endingOf, isDeviceLoss, lossError, wasEndedFromOutside } from "./loss-words.ts";
@@ -40,6 +43,8 @@ export interface DeviceProcessOptions {
   readonly onExit?: (wasWanted: boolean) => void;
   /** For the log. */
   readonly onIncident?: (incident: Incident) => void;
+  /** What a group of GPU sessions uses has changed; at most ten times a second, also when its last link has ended. */
+  readonly onUsage?: (usage: GroupUsage) => void;
   /** How long a process may be silent beyond the time limits of what it runs. Left out: 30 s, asked every 5 s. */
   readonly silence?: { readonly intervalMs: number; readonly limitMs: number };
 }
@@ -70,6 +75,8 @@ interface DeviceJob extends Job {
 }
 
 const defaultSilence = { intervalMs: 5_000, limitMs: 30_000 };
+/** Devices that may be lost while a session is opened. */
+const maxSessionTries = 3;
 /** A process whose device is lost ends by itself within this, or is killed. */
 const lostGraceMs = 2_000;
 
@@ -87,6 +94,10 @@ export class DeviceProcess {
   #condemned: LostDevice | undefined;
   /** How bytes reach this adapter fastest, once that was measured. */
   #upload: UploadChoice | undefined;
+  /** Work of this session did not end. */
+  #stuckSession: OpenLink | undefined;
+  /** Who wait to open a GPU session. */
+  readonly #opening = new Set<PromiseWithResolvers<OpenedDevice>>();
   /** Those whose limit was over, and whether nothing was beside them. */
   readonly #overdue = new Set<DeviceJob>();
   #wasOverdueAlone = false;
@@ -98,7 +109,7 @@ export class DeviceProcess {
     this.#heartbeat = new Heartbeat({
       intervalMs: silence.intervalMs,
       ask: () => this.#current?.client.describe() ?? Promise.resolve(),
-      isBusy: () => this.#containment.atDevice.size > 0,
+      isBusy: () => this.#containment.atDevice.size > 0 || (this.#current?.sessions.size ?? 0) > 0,
       limitMs: () => silence.limitMs + this.#longestLimitMs(),
       onSilence: () => this.#condemn("hang", "it did not answer for too long"),
     });
@@ -117,9 +128,15 @@ export class DeviceProcess {
       entry: deviceEntry,
       ...deviceProcessOptions,
       closedCode: "DEVICE_LOST",
-      prepare: async (rpc) => {
+      streams: deviceStreams,
+      prepare: async (rpc, streams) => {
         const client = new DeviceClient(rpc);
-        const device = new OpenedDevice(client, await client.open({ ...open, upload: this.#upload }));
+        const sessions = new GpuSessions(streams.sessions!, {
+          stuck: (link) => this.#stuck(sessions, link),
+          usage: (usage) => options.onUsage?.(usage),
+        });
+        const description = await client.open({ ...open, upload: this.#upload });
+        const device = new OpenedDevice(client, sessions, description);
         this.#measureUpload(device);
         void rpc.closed.then(() => device.close());
         return device;
@@ -211,6 +228,25 @@ export class DeviceProcess {
     return this.#do(program.id, defaultTimeLimitMs, (device) => device.load(program));
   }
 
+  /**
+   * Opens a GPU session for a client of remote-gpu, starting the process if none runs. Waits while calls that a device
+   * was lost under run again: those have it for themselves.
+   * @throws DawnletError NO_ADAPTER, UNAVAILABLE, DEVICE_LOST where that happens time and again.
+   */
+  async openSession(options: GpuSessionOptions): Promise<GpuLink> {
+    for (let tries = maxSessionTries; ; tries--) {
+      const device = await this.#whenCalm();
+      try {
+        this.#heartbeat.start();
+        const link = await device.sessions.open(options);
+        this.#start.worked();
+        return link;
+      } catch (error) {
+        if (!isDeviceLoss(error) || tries <= 1) throw error;
+      }
+    }
+  }
+
   /** As DeviceApi.evict. A device that is away holds nothing. */
   async evict(id: string): Promise<void> {
     const device = this.#current;
@@ -294,7 +330,35 @@ export class DeviceProcess {
   #finish(job: DeviceJob): void {
     job.device = undefined;
     this.#start.worked();
+    const { isCalm } = this.#containment;
     for (const next of this.#containment.finish(job)) this.#send(next);
+    if (!isCalm) this.#openSessions();
+  }
+
+  async #whenCalm(): Promise<OpenedDevice> {
+    if (this.#current !== undefined && this.#containment.isCalm) return this.#current;
+    const refusal = this.#current === undefined ? this.#start.refusal : undefined;
+    if (refusal !== undefined) throw refusal;
+    const opening = Promise.withResolvers<OpenedDevice>();
+    this.#opening.add(opening);
+    if (this.#current === undefined) void this.#start.run();
+    return opening.promise;
+  }
+
+  #openSessions(): void {
+    if (this.#current === undefined || !this.#containment.isCalm) return;
+    for (const { resolve } of this.#opening) resolve(this.#current);
+    this.#opening.clear();
+  }
+
+  #stuck(sessions: GpuSessions, link: OpenLink): void {
+    if (this.#current?.sessions !== sessions || this.#condemned !== undefined) return;
+    this.#stuckSession = link;
+    const { subject } = link.options;
+    this.#condemn(
+      "time-limit",
+      `work of a GPU session of ${subject} took longer than ${link.timeLimitMs} ms`,
+    );
   }
 
   #failed(job: DeviceJob, device: OpenedDevice, error: unknown): void {
@@ -341,14 +405,21 @@ export class DeviceProcess {
     const condemned = this.#condemned ?? { cause: "crash", at: performance.now() };
     this.#current = undefined;
     this.#condemned = undefined;
-    const loss = this.#lossOf(condemned.cause, end);
+    const { sessions } = device;
+    const loss = this.#lossOf(condemned.cause, end, sessions.size > 0);
+    const atDevice = this.#containment.atDevice.size;
+    const stuck =
+      this.#stuckSession ?? (loss.type === "hang" && atDevice === 0 ? sessions.suspect : undefined);
+    const lostSessions = sessions.size;
+    this.#stuckSession = undefined;
     this.#overdue.clear();
     this.#heartbeat.stop();
     device.end();
+    sessions.end({ cause: end.wasWanted ? undefined : loss.type, blamed: stuck });
     this.#onExit(end.wasWanted);
     if (end.wasWanted) return;
     const jobs = [...this.#containment.atDevice];
-    this.#start.ended(device, jobs.length === 0, endingOf(end));
+    this.#start.ended(device, jobs.length === 0 && lostSessions === 0, endingOf(end));
     for (const job of jobs) job.device = undefined;
     const failed = this.#containment.lose(loss, performance.now());
     const blamed = failed.filter(({ verdict }) => verdict === "blamed").map(({ job }) => job.subject);
@@ -362,6 +433,8 @@ export class DeviceProcess {
       blamed,
       givenUp: failed.length - blamed.length,
       rerun: jobs.length - failed.length - bound.filter((job) => wasAtDevice.has(job)).length,
+      sessions: lostSessions,
+      ...(stuck !== undefined && { blamedSession: stuck.options.subject }),
     });
     for (const one of failed) one.job.reject(lossError(one, loss.type));
     for (const job of bound) job.reject(tensorGone());
@@ -369,10 +442,10 @@ export class DeviceProcess {
     void this.#start.run({ cause: loss.type, at: condemned.at });
   }
 
-  #lossOf(cause: LossCause, end: ChildEnd): Loss<DeviceJob> {
+  #lossOf(cause: LossCause, end: ChildEnd, hasSessions: boolean): Loss<DeviceJob> {
     if (cause === "time-limit")
       return { type: cause, overdue: new Set(this.#overdue), isAlone: this.#wasOverdueAlone };
-    if (cause === "hang") return { type: cause };
+    if (cause === "hang") return { type: cause, hasSessions };
     return { type: wasEndedFromOutside(end) ? "killed" : "crash" };
   }
 
@@ -399,9 +472,12 @@ export class DeviceProcess {
     this.#current = device;
     this.#health.started();
     for (const job of this.#containment.up()) this.#send(job);
+    this.#openSessions();
   }
 
   #rejectAll(error: unknown): void {
+    for (const { reject } of this.#opening) reject(error);
+    this.#opening.clear();
     for (const job of this.#containment.clear()) {
       job.device = undefined;
       job.reject(error);
@@ -414,7 +490,7 @@ export class DeviceProcess {
   }
 
   #longestLimitMs(): number {
-    let longest = 0;
+    let longest = this.#current?.sessions.longestLimitMs ?? 0;
     for (const { timeLimitMs } of this.#containment.atDevice) longest = Math.max(longest, timeLimitMs);
     return longest;
   }

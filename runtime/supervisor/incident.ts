@@ -15,6 +15,9 @@ export type Incident =
       readonly blamed: readonly string[];
       readonly givenUp: number;
       readonly rerun: number;
+      /** GPU sessions that ended with it, and the subject of the one that is to blame. */
+      readonly sessions: number;
+      readonly blamedSession?: string;
     }
   | { readonly type: "start-failed"; readonly failures: number; readonly reason: string }
   /** Another process is ready. `recoveryMs` counts from when the loss was noticed. */
@@ -25,6 +28,7 @@ export interface DeviceHealth {
   /** Processes that were ready so far. */
   readonly generation: number;
   readonly losses: Readonly<Record<LossCause, number>>;
+  /** Jobs and GPU sessions. */
   readonly blamed: number;
   /** Jobs that were run again. */
   readonly rerun: number;
@@ -64,7 +68,7 @@ export class HealthRecord {
     switch (incident.type) {
       case "lost":
         this.#losses[incident.cause]++;
-        this.#blamed += incident.blamed.length;
+        this.#blamed += incident.blamed.length + (incident.blamedSession === undefined ? 0 : 1);
         this.#rerun += incident.rerun;
         break;
       case "recovered":

@@ -14,6 +14,7 @@ import type {
 } from "../device/api.ts";
 import type { DeviceClient } from "../device/protocol.ts";
 import type { DeviceValue } from "./device-tensor.ts";
+import type { GpuSessions } from "./gpu-sessions.ts";
 import { defaultTimeLimitMs } from "./time-limit.ts";
 
 /** A Program as the store keeps it. */
@@ -47,6 +48,7 @@ interface Sent {
 
 export class OpenedDevice {
   readonly client: DeviceClient;
+  readonly sessions: GpuSessions;
   readonly description: DeviceDescription;
   /** By `performance.now()`. */
   readonly openedAt = performance.now();
@@ -57,8 +59,9 @@ export class OpenedDevice {
   readonly #gone = Promise.withResolvers<void>();
   #isClosed = false;
 
-  constructor(client: DeviceClient, description: DeviceDescription) {
+  constructor(client: DeviceClient, sessions: GpuSessions, description: DeviceDescription) {
     this.client = client;
+    this.sessions = sessions;
     this.description = description;
   }
 

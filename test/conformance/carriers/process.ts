@@ -3,11 +3,12 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { DeviceApi, DeviceDescription } from "../../../runtime/device/api.ts";
-import { deviceEntry, deviceProcessOptions } from "../../../runtime/device/entry.ts";
+import { deviceEntry, deviceProcessOptions, deviceStreams } from "../../../runtime/device/entry.ts";
 import type { AdapterChoice } from "../../../runtime/device/open.ts";
 import { blobPath, DeviceClient } from "../../../runtime/device/protocol.ts";
 import type { Platform } from "../../../runtime/platform/platform.ts";
 import { RpcClient } from "../../../runtime/port/rpc-client.ts";
+import { splitPort } from "../../../runtime/port/split-port.ts";
 import { budgetBytes } from "../checks/check.ts";
 
 export interface StartedDevice {
@@ -37,7 +38,10 @@ export async function startProcess(
     return lines.filter((line) => line.startsWith("uncaptured"));
   };
   const api = new DeviceClient(
-    new RpcClient(child.port, { peer: "the device process", closedCode: "DEVICE_LOST" }),
+    new RpcClient(splitPort(child.port, deviceStreams).calls, {
+      peer: "the device process",
+      closedCode: "DEVICE_LOST",
+    }),
   );
   try {
     return { api, close, description: await api.open({ ...choice, budgetBytes, blobFolder }) };

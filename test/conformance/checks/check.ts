@@ -61,6 +61,7 @@ const nothing = {
   constantBytes: 0,
   stagingBytes: 0,
   tensorBytes: 0,
+  sessionBytes: 0,
   loadedPrograms: 0,
   pipelines: 0,
   hostBytes: 0,
@@ -68,10 +69,10 @@ const nothing = {
 
 function held(memory: DeviceMemory): typeof nothing {
   const { weightBytes, placedBytes, activationBytes, constantBytes, stagingBytes } = memory;
-  const { tensorBytes, loadedPrograms, pipelines, hostBytes } = memory;
+  const { tensorBytes, sessionBytes, loadedPrograms, pipelines, hostBytes } = memory;
   return {
     ...{ weightBytes, placedBytes, activationBytes, constantBytes, stagingBytes },
-    ...{ tensorBytes, loadedPrograms, pipelines, hostBytes },
+    ...{ tensorBytes, sessionBytes, loadedPrograms, pipelines, hostBytes },
   };
 }
 

@@ -17,13 +17,15 @@ test("losses, reruns and the last recovery are counted as they are reported", as
     blamed: ["loop"],
     givenUp: 0,
     rerun: 3,
+    sessions: 2,
+    blamedSession: "function 'x' version 2",
   });
   for (const recoveryMs of [50, 250]) health.note({ type: "recovered", cause: "time-limit", recoveryMs });
   const text = await registry.metrics();
   for (const line of [
     'dawnlet_device_losses_total{cause="time-limit"} 1',
     'dawnlet_device_losses_total{cause="killed"} 0',
-    "dawnlet_calls_blamed_total 1",
+    "dawnlet_calls_blamed_total 2",
     "dawnlet_calls_rerun_total 3",
     "dawnlet_device_recovery_seconds 0.25",
   ])

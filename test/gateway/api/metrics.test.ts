@@ -14,6 +14,7 @@ const memory = {
   constantBytes: 0,
   stagingBytes: 0,
   tensorBytes: 0,
+  sessionBytes: 0,
   totalBytes: 300,
   loadedPrograms: 1,
   pipelines: 1,

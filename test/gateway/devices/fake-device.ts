@@ -48,6 +48,7 @@ export class FakeDevice implements DeviceLink {
         constantBytes: 0,
         stagingBytes: 0,
         tensorBytes: 0,
+        sessionBytes: 0,
         totalBytes: 0,
       },
       ...{ loadedPrograms: 0, residentPrograms: [], loadingPrograms: [], placedBytes: 0, lanes: 0 },
@@ -61,6 +62,10 @@ export class FakeDevice implements DeviceLink {
   }
 
   checkShader(): never {
+    throw new TypeError("not asked for here");
+  }
+
+  openSession(): never {
     throw new TypeError("not asked for here");
   }
 

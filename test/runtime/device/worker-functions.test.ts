@@ -35,7 +35,8 @@ const uploadChoice: UploadChoice = {
 const loadTiming = { pipelinesMs: 1, uploadMs: 2, totalMs: 3, uploadedBytes: 4 };
 const memory = {
   ...{ budgetBytes: 9, weightBytes: 0, activationBytes: 0, constantBytes: 0, stagingBytes: 0 },
-  ...{ tensorBytes: 0, totalBytes: 0, loadedPrograms: 0, pipelines: 0, placedBytes: 0, lanes: 1 },
+  ...{ tensorBytes: 0, sessionBytes: 0, totalBytes: 0, loadedPrograms: 0, pipelines: 0, placedBytes: 0 },
+  lanes: 1,
   ...{ residentPrograms: ["p"], loadingPrograms: [], hostBytes: 0, hostBudgetBytes: 0 },
 };
 const description = {
