@@ -32,6 +32,8 @@ export interface DeviceReport {
     readonly activations: number;
     readonly constants: number;
     readonly staging: number;
+    /** That stay between runs. */
+    readonly tensors: number;
     readonly total: number;
   };
   /** As the gateway counts them; `placedBytes` is the device's own count. */
@@ -88,6 +90,7 @@ function memoryReport(
       activations: memory.activationBytes,
       constants: memory.constantBytes,
       staging: memory.stagingBytes,
+      tensors: memory.tensorBytes,
       total: memory.totalBytes,
     },
     host: { budgetBytes: memory.hostBudgetBytes, bytes: memory.hostBytes },

@@ -9,6 +9,7 @@ export function firstReserve(deviceBytes: number): number {
 
 /** In bytes. */
 export function weightBudget(deviceBytes: number, memory: DeviceMemory): number {
-  const rest = memory.activationBytes + memory.constantBytes + memory.stagingBytes;
+  const { activationBytes, constantBytes, stagingBytes, tensorBytes } = memory;
+  const rest = activationBytes + constantBytes + stagingBytes + tensorBytes;
   return Math.max(0, deviceBytes - reservedBytes(deviceBytes, rest));
 }
