@@ -221,6 +221,12 @@ function addGauges(
   );
   addMemoryGauge(
     registry,
+    "dawnlet_tensor_bytes",
+    "Bytes of tensors that stay on the device between runs",
+    async () => (await memory()).tensorBytes,
+  );
+  addMemoryGauge(
+    registry,
     "nv_gpu_memory_total_bytes",
     "Budget of the device in bytes",
     async () => (await memory()).budgetBytes,

@@ -1,6 +1,7 @@
 /** A managed device as one version of a function sees it: what it runs there is its own, under its settings. */
 import type { MemorySettings } from "../../kernels/manifest/memory-settings.ts";
 import type { DeviceDescription, ShaderError } from "../../runtime/device/api.ts";
+import type { DeviceTensor, DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import type { ManagedDevice, ManagedRun } from "./managed-device.ts";
 import type { OwnedProgram, ProgramOwner } from "./owner.ts";
 
@@ -24,9 +25,19 @@ export class FunctionDevice {
   }
 
   /** @throws DawnletError as ManagedDevice.run. */
-  run(program: OwnedProgram, inputs: readonly Uint8Array[], signal?: AbortSignal): Promise<ManagedRun> {
+  run(
+    program: OwnedProgram,
+    inputs: readonly DeviceValue[],
+    signal?: AbortSignal,
+    keep?: readonly boolean[],
+  ): Promise<ManagedRun> {
     this.#own(program);
-    return this.#device.run(this.owner, program, inputs, signal);
+    return this.#device.run(this.owner, program, inputs, { signal, keep });
+  }
+
+  /** @throws DawnletError as ManagedDevice.readTensor. */
+  readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
+    return this.#device.readTensor(tensor);
   }
 
   /** @throws DawnletError as ManagedDevice.load. */

@@ -8,7 +8,8 @@ import type { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceDescription, DeviceMemory, ShaderError } from "../../runtime/device/api.ts";
 import type { GroupUsage } from "../../runtime/device/session-messages.ts";
 import { abortError } from "../../runtime/port/abort-error.ts";
-import type { DeviceProcess, DeviceRun } from "../../runtime/supervisor/device-process.ts";
+import type { DeviceProcess, DeviceRun, DeviceRunOptions } from "../../runtime/supervisor/device-process.ts";
+import type { DeviceTensor, DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import type { GpuLink, GpuSessionOptions } from "../../runtime/supervisor/gpu-link.ts";
 import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";
 import type { EvictionPolicy } from "../scheduler/eviction/policy.ts";
@@ -32,6 +33,8 @@ export type DeviceLink = Pick<
   | "load"
   | "unload"
   | "evict"
+  | "readTensor"
+  | "releaseTensors"
   | "openSession"
   | "stop"
   | "pid"
@@ -48,7 +51,7 @@ export interface ManagedDeviceOptions {
 }
 
 /** A run, and the time that it waited here for room on the device. */
-export interface ManagedRun extends DeviceRun {
+export interface ManagedRun extends DeviceRun<DeviceValue> {
   readonly waitMs?: number;
 }
 
@@ -129,20 +132,30 @@ export class ManagedDevice {
     return this.#owners.of(id);
   }
 
+  /** @throws DawnletError as DeviceProcess.readTensor. */
+  readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
+    return this.#device.readTensor(tensor);
+  }
+
+  /** No run that reads them may be under way. */
+  releaseTensors(tensors: readonly DeviceTensor[]): Promise<void> {
+    return this.#device.releaseTensors(tensors);
+  }
+
   /**
    * Runs a Program, whose weights come in where they are not there.
-   * @param signal ends the wait for room; a run that has begun goes on.
+   * @param options its signal ends the wait for room; a run that has begun goes on.
    * @throws DawnletError as DeviceProcess.run; OUT_OF_MEMORY where there can be no room; QUEUE_FULL; what the signal says.
    */
   run(
     owner: ProgramOwner,
     program: OwnedProgram,
-    inputs: readonly Uint8Array[],
-    signal?: AbortSignal,
+    inputs: readonly DeviceValue[],
+    options: DeviceRunOptions = {},
   ): Promise<ManagedRun> {
     if (this.residency.lease(program.id, this.#now()))
-      return this.#runLeased(owner, program, inputs, signal, 1);
-    return this.#runCold(owner, program, inputs, signal, 1, 0);
+      return this.#runLeased(owner, program, inputs, options, 1);
+    return this.#runCold(owner, program, inputs, options, 1, 0);
   }
 
   /** Brings a Program in, if it is not there. @throws DawnletError as `run`. */
@@ -230,42 +243,42 @@ export class ManagedDevice {
   #runCold(
     owner: ProgramOwner,
     program: OwnedProgram,
-    inputs: readonly Uint8Array[],
-    signal: AbortSignal | undefined,
+    inputs: readonly DeviceValue[],
+    options: DeviceRunOptions,
     attempt: number,
     extraBytes: number,
   ): Promise<ManagedRun> {
     let admitted: Promise<void> | undefined;
     try {
-      admitted = this.#admit(owner, program, signal, extraBytes);
+      admitted = this.#admit(owner, program, options.signal, extraBytes);
     } catch (error) {
       return Promise.reject(error);
     }
     this.#observeSoon();
-    if (admitted === undefined) return this.#runLeased(owner, program, inputs, signal, attempt);
+    if (admitted === undefined) return this.#runLeased(owner, program, inputs, options, attempt);
     const waitedFrom = this.#now();
     return admitted.then(async () => {
       const waitMs = this.#now() - waitedFrom;
-      return { ...(await this.#runLeased(owner, program, inputs, signal, attempt)), waitMs };
+      return { ...(await this.#runLeased(owner, program, inputs, options, attempt)), waitMs };
     });
   }
 
   #runLeased(
     owner: ProgramOwner,
     program: OwnedProgram,
-    inputs: readonly Uint8Array[],
-    signal: AbortSignal | undefined,
+    inputs: readonly DeviceValue[],
+    options: DeviceRunOptions,
     attempt: number,
   ): Promise<ManagedRun> {
     const { id } = program;
-    return this.#device.run(program, inputs, signal && { signal }).then(
+    return this.#device.run(program, inputs, options).then(
       (run) => {
         this.#ended(id, run.timing.loadMs, run.timing.executeMs);
         return run;
       },
       (error: unknown) => {
         this.#failed(id);
-        const bytes = signal?.aborted ? undefined : bytesToEvict(error, program, attempt);
+        const bytes = options.signal?.aborted ? undefined : bytesToEvict(error, program, attempt);
         if (bytes === undefined) throw error;
         const { name } = owner;
         log.debug("{name} found no room on the device: {bytes} bytes more are to go", {
@@ -273,7 +286,7 @@ export class ManagedDevice {
           attempt,
           bytes,
         });
-        return this.#runCold(owner, program, inputs, signal, attempt + 1, bytes);
+        return this.#runCold(owner, program, inputs, options, attempt + 1, bytes);
       },
     );
   }

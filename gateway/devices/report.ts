@@ -32,6 +32,8 @@ export interface DeviceReport {
     readonly activations: number;
     readonly constants: number;
     readonly staging: number;
+    /** That stay between runs. */
+    readonly tensors: number;
     /** Buffers that handlers made. */
     readonly sessions: number;
     readonly total: number;
@@ -90,6 +92,7 @@ function memoryReport(
       activations: memory.activationBytes,
       constants: memory.constantBytes,
       staging: memory.stagingBytes,
+      tensors: memory.tensorBytes,
       sessions: memory.sessionBytes,
       total: memory.totalBytes,
     },

@@ -9,7 +9,7 @@ export function firstReserve(deviceBytes: number): number {
 
 /** In bytes. @param missingBytes that the rest needs beside what it has. */
 export function weightBudget(deviceBytes: number, memory: DeviceMemory, missingBytes = 0): number {
-  const { activationBytes, constantBytes, stagingBytes, sessionBytes } = memory;
-  const rest = activationBytes + constantBytes + stagingBytes + sessionBytes + missingBytes;
+  const { activationBytes, constantBytes, stagingBytes, tensorBytes, sessionBytes } = memory;
+  const rest = activationBytes + constantBytes + stagingBytes + tensorBytes + sessionBytes + missingBytes;
   return Math.max(0, deviceBytes - reservedBytes(deviceBytes, rest));
 }

@@ -3,17 +3,21 @@
  * requires that one name means one size everywhere.
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import { type Tensor, type TensorSignature, type Tensors, tensorBytes } from "../../kernels/tensor.ts";
+import { type Tensor, type TensorSignature, tensorBytes } from "../../kernels/tensor.ts";
+import { type CallTensor, sizeBytesOf } from "../devices/call-tensor.ts";
 
-export interface BoundInputs {
+export interface BoundInputs<T extends CallTensor = Tensor> {
   /** By position in the signature. */
-  readonly tensors: readonly Tensor[];
+  readonly tensors: readonly T[];
   /** Sizes of the free dimensions that the inputs show. */
   readonly dimensions: Readonly<Record<string, number>>;
 }
 
 /** @throws DawnletError INVALID_ARGUMENT naming the input. */
-export function bindInputs(signature: readonly TensorSignature[], inputs: Tensors): BoundInputs {
+export function bindInputs<T extends CallTensor>(
+  signature: readonly TensorSignature[],
+  inputs: Readonly<Record<string, T>>,
+): BoundInputs<T> {
   for (const name of Object.keys(inputs)) {
     if (!signature.some((input) => input.name === name))
       throw invalid(`there is no input '${name}': it takes ${namesOf(signature)}`);
@@ -45,9 +49,9 @@ export function bindInputs(signature: readonly TensorSignature[], inputs: Tensor
       dimensions[expected] = actual;
       givenBy.set(expected, name);
     }
-    if (dataType !== "string" && tensor.data.byteLength !== tensorBytes(dataType, tensor.shape))
+    if (dataType !== "string" && sizeBytesOf(tensor) !== tensorBytes(dataType, tensor.shape))
       throw invalid(
-        `input '${name}' has ${tensor.data.byteLength} bytes: expected ${tensorBytes(dataType, tensor.shape)} for ${dataType}[${tensor.shape}]`,
+        `input '${name}' has ${sizeBytesOf(tensor)} bytes: expected ${tensorBytes(dataType, tensor.shape)} for ${dataType}[${tensor.shape}]`,
       );
     return tensor;
   });

@@ -5,6 +5,7 @@
 import type { MemorySettings, MemorySettingsPatch } from "../../kernels/manifest/memory-settings.ts";
 import type { ParameterSignature } from "../../kernels/manifest/signature.ts";
 import type { Tensor, TensorSignature, Tensors } from "../../kernels/tensor.ts";
+import type { CallTensor, CallTensors } from "../devices/call-tensor.ts";
 
 export interface FunctionSignature {
   readonly inputs: readonly TensorSignature[];
@@ -109,6 +110,21 @@ export interface InvocationResult {
   readonly version: FunctionVersion;
   readonly outputs: ReadonlyArray<{ readonly name: string; readonly tensor: Tensor }>;
   readonly timings: HopTimings;
+}
+
+/** A call from inside the gateway: its tensors may stay on the device. */
+export interface HeldInvocation extends Omit<Invocation, "inputs"> {
+  /** Those on the device must not be released before the call has ended. */
+  readonly inputs: CallTensors;
+  /**
+   * Outputs of more than `inlineBytes` stay on the device where the function runs there; who calls releases them.
+   * Left out: all come back as bytes.
+   */
+  readonly keep?: "all";
+}
+
+export interface HeldResult extends Omit<InvocationResult, "outputs"> {
+  readonly outputs: ReadonlyArray<{ readonly name: string; readonly tensor: CallTensor }>;
 }
 
 /** What is deployed: bytes of unknown type, as they arrive. */

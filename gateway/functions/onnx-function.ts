@@ -7,17 +7,25 @@ import { DawnletError } from "../../kernels/errors.ts";
 import { describeProgram } from "../../kernels/program/describe.ts";
 import { parseProgram } from "../../kernels/program/parse.ts";
 import type { Program } from "../../kernels/program/program.ts";
-import { elementCount, narrowTensor, type Tensor } from "../../kernels/tensor.ts";
+import { elementCount, narrowTensor } from "../../kernels/tensor.ts";
 import type { ModelSource } from "../../runtime/compiler/protocol.ts";
+import type { DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import { timeLimitFor } from "../../runtime/supervisor/time-limit.ts";
+import { allAsBytes, asBytes, asDeviceValue, type CallTensor, isHeld } from "../devices/call-tensor.ts";
 import { type OwnedProgram, weightsOf } from "../devices/owner.ts";
 import { bindInputs } from "./bind-inputs.ts";
 import { compileVariant } from "./compile-variant.ts";
-import type { DeployProgress, Engine, FunctionSignature, Invocation } from "./functions.ts";
+import type { DeployProgress, Engine, FunctionSignature } from "./functions.ts";
 import type { ModelVariant, OnnxSource, VersionRecord } from "./record.ts";
-import { type Backends, deviceTimings, nameOutputs, type Servable, type ServedCall } from "./servable.ts";
-
-type Call = Pick<Invocation, "inputs" | "parameters" | "outputs" | "signal">;
+import {
+  type Backends,
+  deviceTimings,
+  keptOutputs,
+  nameOutputs,
+  type Servable,
+  type ServableCall,
+  type ServedCall,
+} from "./servable.ts";
 
 interface OpenVariant {
   readonly record: ModelVariant;
@@ -65,7 +73,8 @@ export class OnnxFunction implements Servable {
     return this.#engine;
   }
 
-  async run({ inputs, parameters, outputs, signal }: Call): Promise<ServedCall> {
+  async run(call: ServableCall): Promise<ServedCall> {
+    const { inputs, parameters, outputs, signal } = call;
     const [parameter] = Object.keys(parameters);
     if (parameter !== undefined)
       throw new DawnletError(
@@ -80,9 +89,13 @@ export class OnnxFunction implements Servable {
     const variant = this.#ready.get(key) ?? (await this.#variant(key, dimensions));
     const { program } = variant;
     if (program === undefined) return this.#runSession(inputs, outputs, signal);
-    const bytes = programInputs(program.inputs, tensors);
-    if (bytes === undefined) return this.#runSession(inputs, outputs, signal);
-    const run = await this.#backends.device.run(program.stored, bytes, signal);
+    const known = needsBytes(program.inputs, tensors)
+      ? await this.#readOthers(program.inputs, tensors)
+      : tensors;
+    const values = programInputs(program.inputs, known);
+    if (values === undefined) return this.#runSession(inputs, outputs, signal);
+    const kept = keptOutputs(program, call);
+    const run = await this.#backends.device.run(program.stored, values, signal, kept);
     return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run) };
   }
 
@@ -204,12 +217,21 @@ export class OnnxFunction implements Servable {
     return compileVariant(this.#backends, request, progress);
   }
 
+  /** Those on the device that are of another type than the Program takes. */
+  #readOthers(specs: Program["inputs"], tensors: readonly CallTensor[]): Promise<readonly CallTensor[]> {
+    const { device } = this.#backends;
+    return Promise.all(
+      tensors.map((tensor, i) => (tensor.dataType === specs[i]!.dataType ? tensor : asBytes(tensor, device))),
+    );
+  }
+
   async #runSession(
-    inputs: Call["inputs"],
-    wanted: Call["outputs"],
+    given: ServableCall["inputs"],
+    wanted: ServableCall["outputs"],
     signal: AbortSignal,
   ): Promise<ServedCall> {
-    const { sessions } = this.#backends;
+    const { sessions, device } = this.#backends;
+    const inputs = await allAsBytes(given, device);
     const names = wanted ?? this.#signature.outputs.map(({ name }) => name);
     const open = () => this.#modelSource();
     const run = await sessions.run(this.#record.digest, open, inputs, names, signal);
@@ -240,18 +262,27 @@ export class OnnxFunction implements Servable {
   }
 }
 
+/** Whether any is to be converted whose bytes are on the device. */
+function needsBytes(specs: Program["inputs"], tensors: readonly CallTensor[]): boolean {
+  return tensors.some((tensor, i) => isHeld(tensor) && tensor.dataType !== specs[i]!.dataType);
+}
+
 /**
- * The inputs' bytes as the Program takes them: some int64 inputs as int32.
+ * The inputs as the Program takes them: some int64 inputs as int32, for which their bytes must be here.
  * @returns undefined where a value does not fit, so that only the session can take it.
  */
-function programInputs(specs: Program["inputs"], tensors: readonly Tensor[]): Uint8Array[] | undefined {
-  const bytes: Uint8Array[] = [];
+function programInputs(
+  specs: Program["inputs"],
+  tensors: readonly CallTensor[],
+): readonly DeviceValue[] | undefined {
+  const values: DeviceValue[] = [];
   for (const [i, tensor] of tensors.entries()) {
-    const fitting = tensor.dataType === specs[i]!.dataType ? tensor : narrowTensor(tensor);
+    const isFitting = isHeld(tensor) || tensor.dataType === specs[i]!.dataType;
+    const fitting = isFitting ? tensor : narrowTensor(tensor);
     if (fitting === undefined) return undefined;
-    bytes.push(fitting.data);
+    values.push(asDeviceValue(fitting));
   }
-  return bytes;
+  return values;
 }
 
 /** What holds for a model's variants together: the fallback's reason where one has it, the largest error otherwise. */

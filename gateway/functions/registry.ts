@@ -27,6 +27,8 @@ import type {
   FunctionStatus,
   Functions,
   FunctionVersion,
+  HeldInvocation,
+  HeldResult,
   Invocation,
   InvocationResult,
   Upload,
@@ -299,7 +301,9 @@ export class Registry implements Functions {
     for (const version of barred) await this.#troubles.lift(version);
   }
 
-  async invoke({ name, version: wanted, outputs, ...call }: Invocation): Promise<InvocationResult> {
+  invoke(invocation: Invocation): Promise<InvocationResult>;
+  invoke(invocation: HeldInvocation): Promise<HeldResult>;
+  async invoke({ name, version: wanted, outputs, ...call }: HeldInvocation): Promise<HeldResult> {
     const version = this.#find(name, wanted);
     refuseQuarantined(version);
     if (outputs !== undefined) checkOutputs(version, outputs);

@@ -3,14 +3,14 @@
  */
 
 import type { Program } from "../../kernels/program/program.ts";
-import type { Tensor } from "../../kernels/tensor.ts";
 import type { CompilerProcess } from "../../runtime/supervisor/compiler-process.ts";
 import type { SessionProcesses } from "../../runtime/supervisor/session-processes.ts";
+import { type CallTensor, callTensor, largeOutputs } from "../devices/call-tensor.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
 import type { ManagedDevice, ManagedRun } from "../devices/managed-device.ts";
 import type { HandlerHost } from "../handlers/handler-host.ts";
 import type { Store } from "../store/store.ts";
-import type { Engine, HopTimings, Invocation } from "./functions.ts";
+import type { Engine, HeldInvocation, HopTimings } from "./functions.ts";
 
 /** Where a version of a function runs, and where its bytes are. */
 export interface Backends {
@@ -26,15 +26,18 @@ export interface SharedBackends extends Omit<Backends, "device"> {
   readonly device: ManagedDevice;
 }
 
+export type ServableCall = Pick<HeldInvocation, "inputs" | "parameters" | "outputs" | "signal" | "keep">;
+
 export interface ServedCall {
-  readonly outputs: ReadonlyArray<{ readonly name: string; readonly tensor: Tensor }>;
+  /** Bytes, unless the call keeps its outputs. */
+  readonly outputs: ReadonlyArray<{ readonly name: string; readonly tensor: CallTensor }>;
   readonly timings: HopTimings;
 }
 
 export interface Servable {
   readonly engine: Engine;
   /** @throws DawnletError */
-  run(call: Pick<Invocation, "inputs" | "parameters" | "outputs" | "signal">): Promise<ServedCall>;
+  run(call: ServableCall): Promise<ServedCall>;
   /**
    * Of handlers. @param onEnd called once, when the answer has gone through whole, or has failed.
    * @throws DawnletError
@@ -48,15 +51,23 @@ export interface Servable {
   dispose(): Promise<void>;
 }
 
+/** By position in `Program.outputs`, as a device takes it. */
+export function keptOutputs(
+  { outputs }: Pick<Program, "outputs">,
+  call: ServableCall,
+): readonly boolean[] | undefined {
+  return call.keep === undefined ? undefined : largeOutputs(outputs, call.outputs);
+}
+
 /** The tensors of a run by name, in the Program's order or in the order that the caller asked for. */
 export function nameOutputs(
   program: Pick<Program, "outputs">,
   run: ManagedRun,
   wanted: readonly string[] | undefined,
 ): ServedCall["outputs"] {
-  const all = program.outputs.map(({ name, dataType, shape }, i) => ({
-    name,
-    tensor: { dataType, shape, data: run.outputs[i]! },
+  const all = program.outputs.map((output, i) => ({
+    name: output.name,
+    tensor: callTensor(output, run.outputs[i]!),
   }));
   return wanted === undefined ? all : wanted.map((name) => all.find((output) => output.name === name)!);
 }

@@ -91,6 +91,12 @@ export function refuseQuarantined({ name, number, record: { quarantine } }: Vers
 
 export function checkOutputs({ name, status }: Version, outputs: readonly string[]): void {
   const known = status.signature.outputs.map((output) => output.name);
+  const twice = outputs.find((output, i) => outputs.indexOf(output) !== i);
+  if (twice !== undefined)
+    throw new DawnletError(
+      "INVALID_ARGUMENT",
+      `Cannot answer with output '${twice}' as it is asked for twice`,
+    );
   const unknown = outputs.find((output) => !known.includes(output));
   if (unknown !== undefined)
     throw new DawnletError(

@@ -6,12 +6,21 @@ import { loadWgslBundle, type Resolved, type WgslBundle } from "../../kernels/ma
 import { describeProgram } from "../../kernels/program/describe.ts";
 import type { Program } from "../../kernels/program/program.ts";
 import { timeLimitFor } from "../../runtime/supervisor/time-limit.ts";
+import { asDeviceValue } from "../devices/call-tensor.ts";
 import { type OwnedProgram, weightsOf } from "../devices/owner.ts";
 import { bindInputs } from "./bind-inputs.ts";
 import { trialCall } from "./check-shaders.ts";
-import type { FunctionSignature, Invocation } from "./functions.ts";
+import type { FunctionSignature } from "./functions.ts";
 import type { VersionRecord, WgslSource } from "./record.ts";
-import { type Backends, deviceTimings, nameOutputs, type Servable, type ServedCall } from "./servable.ts";
+import {
+  type Backends,
+  deviceTimings,
+  keptOutputs,
+  nameOutputs,
+  type Servable,
+  type ServableCall,
+  type ServedCall,
+} from "./servable.ts";
 
 interface Variant {
   readonly program: Program;
@@ -41,20 +50,16 @@ export class WgslFunction implements Servable {
     if (bundle !== undefined) this.#bundle = Promise.resolve(bundle);
   }
 
-  async run({
-    inputs,
-    parameters,
-    outputs,
-    signal,
-  }: Pick<Invocation, "inputs" | "parameters" | "outputs" | "signal">): Promise<ServedCall> {
+  async run(call: ServableCall): Promise<ServedCall> {
+    const { inputs, parameters, outputs, signal } = call;
     const { tensors } = bindInputs(this.#signature.inputs, inputs);
     const bundle = await this.#load();
     const shapes: Record<string, readonly number[]> = {};
     for (const [i, { name }] of this.#signature.inputs.entries()) shapes[name] = tensors[i]!.shape;
     const resolved = bundle.resolve(shapes, parameters);
     const { program, stored } = this.#variant(bundle, resolved);
-    const bytes = [...tensors.map((tensor) => tensor.data), ...resolved.uniforms];
-    const run = await this.#backends.device.run(stored, bytes, signal);
+    const values = [...tensors.map(asDeviceValue), ...resolved.uniforms];
+    const run = await this.#backends.device.run(stored, values, signal, keptOutputs(program, call));
     return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run) };
   }
 

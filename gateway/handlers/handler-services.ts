@@ -17,8 +17,9 @@ import {
   runParams,
 } from "../../runtime/supervisor/isolate-messages.ts";
 import type { StartedHandler } from "../../runtime/supervisor/isolate-process.ts";
+import { type CallTensor, isHeld } from "../devices/call-tensor.ts";
 import type { HeldTensors } from "../devices/held-tensors.ts";
-import type { CallTensor, FunctionKind, FunctionSignature, Functions } from "../functions/functions.ts";
+import type { FunctionKind, FunctionSignature, Functions } from "../functions/functions.ts";
 import type { DeviceSessions } from "./device-sessions.ts";
 import type { InstanceServices } from "./handler-instance.ts";
 import type { Outbound } from "./outbound.ts";
@@ -59,7 +60,7 @@ export class HandlerServices implements InstanceServices {
     this.#options = options;
     this.host = this.#counted({
       run: (params, attachments, context) => this.#run(params, attachments, context),
-      read: async (params) => ({ attachments: [await options.held.read(parse(heldId, params))] }),
+      read: async (params) => ({ attachments: [(await options.held.read(parse(heldId, params))).data] }),
       release: async (params) => {
         for (const id of parse(heldIds, params)) options.held.release(id);
         return {};
@@ -107,31 +108,29 @@ export class HandlerServices implements InstanceServices {
   ): Promise<HandlerResult> {
     const { use, inputs, parameters } = parse(runParams, params);
     const { functions, held } = this.#options;
-    let next = 0;
+    using kept = held.use(inputs.flatMap(({ held: id }) => (id === undefined ? [] : [id])));
+    const taken = kept.tensors.values();
+    const bytes = attachments.values();
     const tensors: Record<string, CallTensor> = Object.create(null);
-    for (const { name, dataType, shape, held: id } of inputs) {
-      if (id === undefined)
-        tensors[name] = checkedTensor(name, { dataType, shape, data: attachments[next++] });
-      else tensors[name] = held.get(id);
-    }
+    for (const { name, dataType, shape, held: id } of inputs)
+      tensors[name] =
+        id === undefined
+          ? checkedTensor(name, { dataType, shape, data: bytes.next().value })
+          : taken.next().value!;
     const { outputs } = await functions.invoke({
       ...this.#used(use),
       inputs: tensors,
       parameters,
-      keep: "large",
+      keep: "all",
       signal: AbortSignal.any([signal, this.#ending.signal]),
     });
-    const bytes: Uint8Array[] = [];
-    const described: RunReply["outputs"][number][] = [];
-    for (const { name, tensor } of outputs) {
+    const ids = held.addAll(outputs.flatMap(({ tensor }) => (isHeld(tensor) ? [tensor] : []))).values();
+    const described = outputs.map(({ name, tensor }): RunReply["outputs"][number] => {
       const { dataType, shape } = tensor;
-      if ("held" in tensor) described.push({ name, dataType, shape, held: held.add(tensor) });
-      else {
-        described.push({ name, dataType, shape });
-        bytes.push(tensor.data);
-      }
-    }
-    return { result: { outputs: described } satisfies RunReply, attachments: bytes };
+      return isHeld(tensor) ? { name, dataType, shape, held: ids.next().value! } : { name, dataType, shape };
+    });
+    const result: RunReply = { outputs: described };
+    return { result, attachments: outputs.flatMap(({ tensor }) => (isHeld(tensor) ? [] : [tensor.data])) };
   }
 
   async #model(params: unknown, [bytes]: readonly Uint8Array[]): Promise<HandlerResult> {

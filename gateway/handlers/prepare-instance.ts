@@ -45,7 +45,7 @@ export async function prepareInstance(
       new HandlerServices({
         functions,
         uses: source.uses,
-        held: new HeldTensors(handlers.device, limits.gpuBytes),
+        held: new HeldTensors({ device: handlers.device, budgetBytes: limits.gpuBytes }),
         devices: new DeviceSessions({
           ...{ name, subject, group, end },
           budgetBytes: limits.gpuBytes,

@@ -57,6 +57,17 @@ export class FakeDevice implements DeviceLink {
     };
   }
 
+  readonly tensors = new Map<string, Uint8Array>();
+
+  async readTensor({ id }: { readonly id: string }): Promise<Uint8Array> {
+    this.told.push(`read ${id}`);
+    return this.tensors.get(id)!;
+  }
+
+  async releaseTensors(tensors: readonly { readonly id: string }[]): Promise<void> {
+    this.told.push(`release ${tensors.map(({ id }) => id).join()}`);
+  }
+
   describe(): never {
     throw new TypeError("not asked for here");
   }
