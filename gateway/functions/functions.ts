@@ -172,6 +172,8 @@ export interface Functions {
   /** Lets the versions of a function be called again. @throws NOT_FOUND where none is in quarantine. */
   liftQuarantine(name: string): Promise<void>;
   invoke(invocation: Invocation): Promise<InvocationResult>;
+  /** As `invoke`, for calls whose tensors may stay on the device. */
+  invokeHeld(invocation: HeldInvocation): Promise<HeldResult>;
   /** Asks a handler. @throws UNSUPPORTED where the function is none. */
   fetch(invocation: FetchInvocation): Promise<FetchResult>;
   /** A Program's steps, bytes and memory, as plain data for `dawnlet inspect`. */

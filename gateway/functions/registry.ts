@@ -318,6 +318,10 @@ export class Registry implements Functions {
     }
   }
 
+  invokeHeld(invocation: HeldInvocation): Promise<HeldResult> {
+    return this.invoke(invocation);
+  }
+
   async fetch({ name, version: wanted, request }: FetchInvocation): Promise<FetchResult> {
     const version = this.#find(name, wanted);
     refuseQuarantined(version);

@@ -12,6 +12,8 @@ import type {
   FunctionStatus,
   Functions,
   FunctionVersion,
+  HeldInvocation,
+  HeldResult,
   Invocation,
   InvocationResult,
   Upload,
@@ -88,6 +90,11 @@ class TenantFunctions implements Functions {
   async invoke(invocation: Invocation): Promise<InvocationResult> {
     this.#checkOwn(invocation.name);
     return this.#all.invoke(invocation);
+  }
+
+  async invokeHeld(invocation: HeldInvocation): Promise<HeldResult> {
+    this.#checkOwn(invocation.name);
+    return this.#all.invokeHeld(invocation);
   }
 
   async fetch(invocation: FetchInvocation): Promise<FetchResult> {

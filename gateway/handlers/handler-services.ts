@@ -117,7 +117,7 @@ export class HandlerServices implements InstanceServices {
         id === undefined
           ? checkedTensor(name, { dataType, shape, data: bytes.next().value })
           : taken.next().value!;
-    const { outputs } = await functions.invoke({
+    const { outputs } = await functions.invokeHeld({
       ...this.#used(use),
       inputs: tensors,
       parameters,

@@ -184,6 +184,10 @@ export class FakeFunctions implements Functions {
     };
   }
 
+  invokeHeld(): never {
+    throw new DawnletError("UNSUPPORTED", "These functions hold nothing on a device");
+  }
+
   fetch(): never {
     throw new DawnletError("UNSUPPORTED", "These functions are no handlers");
   }
