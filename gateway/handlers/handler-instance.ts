@@ -151,6 +151,7 @@ export class HandlerInstance implements PooledInstance, Watched {
 
   async #start(): Promise<void> {
     const { process, params, code, watch } = this.#options;
+    const services = this.#services;
     const controller = new AbortController();
     const call: Call = { cpuMs: 0, fail: (error) => controller.abort(error) };
     this.#account.begin(call);
@@ -160,10 +161,15 @@ export class HandlerInstance implements PooledInstance, Watched {
       this.#handler = await process.start(
         params,
         code,
-        { ...this.#services, noted: (note) => this.#noted(note) },
+        {
+          host: services.host,
+          fetch: (request) => services.fetch(request),
+          gpu: (device, message) => services.gpu(device, message),
+          noted: (note) => this.#noted(note),
+        },
         controller.signal,
       );
-      this.#services.started(this.#handler);
+      services.started(this.#handler);
     } catch (error) {
       const reason: unknown = controller.signal.aborted ? controller.signal.reason : error;
       this.end(reason instanceof DawnletError ? reason : undefined);

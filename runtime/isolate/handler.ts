@@ -1,12 +1,20 @@
 /** The code of a handler: loaded as one module, asked for each request. */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { HandlerContext } from "../library/types.ts";
+import { show } from "./log.ts";
 
 /** What a bundle exports by default: an object with `fetch`, a Hono app for one. */
 export type HandlerFetch = (request: Request, env: object, context: HandlerContext) => Promise<Response>;
 
-/** Frames of stacks name the module so; the gateway puts the bundle's own files in its place (source-positions.ts). */
+/** What stands for the module in stacks: the gateway puts the bundle's own files in its place (source-positions.ts). */
 const moduleName = "handler.js";
+/** Node and Deno name modules of a data URL by all of it. */
+const moduleUrl = /data:text\/javascript;base64,[A-Za-z0-9+/=]*/g;
+
+/** An error for the log, with a stack whose frames name the module shortly. */
+export function showFailure(error: unknown): string {
+  return show(error).replace(moduleUrl, moduleName);
+}
 
 /**
  * Evaluates the module.
@@ -14,9 +22,7 @@ const moduleName = "handler.js";
  * @throws DawnletError INVALID_BUNDLE where it has no handler; whatever the module itself throws.
  */
 export async function loadHandler(code: Uint8Array, entry: string): Promise<HandlerFetch> {
-  const text = new TextDecoder().decode(code);
-  const source = encodeURIComponent(`${text}\n//# sourceURL=${moduleName}\n`);
-  const module: { default?: unknown } = await import(`data:text/javascript;charset=utf-8,${source}`);
+  const module: { default?: unknown } = await import(`data:text/javascript;base64,${code.toBase64()}`);
   const handler = module.default;
   const fetch = isObject(handler) && "fetch" in handler ? handler.fetch : undefined;
   if (typeof fetch !== "function")

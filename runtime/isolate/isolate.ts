@@ -3,7 +3,8 @@
  * GPUs, other hosts) goes out, all over one Port.
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import { FetchPeer, type ServeContext } from "../port/fetch/fetch-peer.ts";
+import { FetchPeer } from "../port/fetch/fetch-peer.ts";
+import type { ServeContext } from "../port/fetch/served-request.ts";
 import type { Port } from "../port/port.ts";
 import { RpcClient } from "../port/rpc-client.ts";
 import { installGpu } from "../remote-gpu/client/globals.ts";
@@ -11,9 +12,9 @@ import { Background, handlerContext } from "./context.ts";
 import { outwardFetch } from "./fetch.ts";
 import { usableFunction } from "./functions.ts";
 import { remoteGpu } from "./gpu.ts";
-import { type HandlerFetch, loadHandler } from "./handler.ts";
+import { type HandlerFetch, loadHandler, showFailure } from "./handler.ts";
 import { HeldTensors } from "./held-tensors.ts";
-import { type Log, logConsole, noteLog, show } from "./log.ts";
+import { type Log, logConsole, noteLog } from "./log.ts";
 import { onnxRuntime, onnxRuntimeSymbol } from "./onnx-runtime.ts";
 import { type channels, type Note, type StartParams, useHeader } from "./protocol.ts";
 import { define, hideHost } from "./scope.ts";
@@ -57,7 +58,7 @@ export class Isolate {
     this.#handler = await loadHandler(code, params.entry).catch((error: unknown) => {
       if (error instanceof DawnletError) throw error;
       // With its stack: the gateway knows which of the bundle's lines these are.
-      throw new DawnletError("FUNCTION_FAILED", show(error));
+      throw new DawnletError("FUNCTION_FAILED", showFailure(error));
     });
   }
 
@@ -73,7 +74,7 @@ export class Isolate {
     try {
       return await handler(request, this.#env, context);
     } catch (error) {
-      this.#log("error", show(error));
+      this.#log("error", showFailure(error));
       if (error instanceof DawnletError) throw error;
       const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       throw new DawnletError("FUNCTION_FAILED", message);

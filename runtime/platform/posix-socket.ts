@@ -6,6 +6,7 @@
  * bring pieces of 64 KiB.
  */
 import { connect, type Socket } from "node:net";
+import { setImmediate } from "node:timers";
 import type { ByteSink, ByteStream } from "../port/socket-port.ts";
 
 /** How long a closed stream may take to write out what was sent. */
