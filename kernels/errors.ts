@@ -42,6 +42,8 @@ export const errorCodes = {
   DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
   /** The caller gave up. */
   CANCELLED: "CANCELLED",
+  /** A handler asked for a host that its manifest does not name, or for a private network. Name the host, or ask the operator. */
+  HOST_NOT_ALLOWED: "HOST_NOT_ALLOWED",
   /** No WebGPU adapter was found. The message says what to install. */
   NO_ADAPTER: "NO_ADAPTER",
   /** Stored bytes do not match their digest. Deploy the function again. */
