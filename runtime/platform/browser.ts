@@ -71,6 +71,8 @@ export const platform: Platform = {
   },
 
   serveHttp: () => Promise.reject(unsupported("serve HTTP")),
+  openHttpClient: () => Promise.reject(unsupported("choose the addresses that requests go to")),
+  processUsage: async () => undefined,
 
   pace: () => () => undefined,
   files: {

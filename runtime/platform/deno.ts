@@ -10,6 +10,7 @@ import { openDawn } from "./posix-gpu.ts";
 import { ownModules } from "./posix-modules.ts";
 import { paceEventLoop } from "./posix-pace.ts";
 import { connectToParent, inheritedVariable, pathVariable, tokenVariable } from "./posix-parent.ts";
+import { processUsage } from "./posix-usage.ts";
 import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
 
 /** What is used of Deno's own. */
@@ -49,6 +50,14 @@ export const platform: Platform = {
   connectParent: async () => threadPort() ?? connectToParent(),
   parentMessagePort,
   readBlob,
+
+  async openHttpClient(options) {
+    // Lazy: only a gateway asks other servers.
+    const { openHttpClient } = await import("./posix-http-client.ts");
+    return openHttpClient(options);
+  },
+
+  processUsage,
   pace: paceEventLoop,
   serveHttp: serveDenoHttp,
   files: posixFiles,

@@ -13,6 +13,7 @@ import { openDawn } from "./posix-gpu.ts";
 import { ownModules } from "./posix-modules.ts";
 import { paceEventLoop } from "./posix-pace.ts";
 import { connectToParent } from "./posix-parent.ts";
+import { processUsage } from "./posix-usage.ts";
 import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
 
 /** Keeps stripped and compiled sources: a child is up in 56 ms instead of 150. */
@@ -88,6 +89,14 @@ export const platform: Platform = {
 
   parentMessagePort,
   readBlob,
+
+  async openHttpClient(options) {
+    // Lazy: only a gateway asks other servers.
+    const { openHttpClient } = await import("./posix-http-client.ts");
+    return openHttpClient(options);
+  },
+
+  processUsage,
   pace: paceEventLoop,
   serveHttp: serveNodeHttp,
   files: posixFiles,

@@ -53,6 +53,12 @@ export interface Platform {
    */
   serveHttp(fetch: FetchHandler, options: HttpOptions): Promise<HttpServer>;
 
+  /** Asks servers over HTTP and HTTPS, with a say in which addresses are connected to. Close it. */
+  openHttpClient(options: HttpClientOptions): Promise<HttpClient>;
+
+  /** @returns undefined where the process is gone, or the system does not say. */
+  processUsage(pid: number): Promise<ProcessUsage | undefined>;
+
   /**
    * For a thread that waits for a GPU and does nothing else: calling the result pauses the event loop in each turn, as
    * long as `isWaiting`. Does nothing where waiting costs nothing.
@@ -197,6 +203,42 @@ export interface HttpServer {
   readonly port: number;
   /** Takes no new requests, lets running ones finish, and cuts those that take longer than `graceMs`. */
   close(graceMs?: number): Promise<void>;
+}
+
+/** A part of `Request`, so that one is such. A fragment of the URL is ignored. */
+export type HttpClientRequest = Pick<Request, "url" | "method" | "headers" | "body" | "signal">;
+
+export interface HttpClientOptions {
+  /**
+   * Called with each address that a name stands for, or that a URL names itself, before anything connects to one of
+   * them. Its error is the request's. Connections that are kept for a next request were checked when they were made.
+   */
+  checkAddress(address: string, url: URL): void;
+  /** From a request to the connection that carries it: name, TCP and TLS. */
+  readonly connectTimeoutMs: number;
+  /** Certificates (PEM) that are trusted beside those that the runtime trusts. */
+  readonly certificates?: readonly string[] | undefined;
+}
+
+export interface HttpClient {
+  /**
+   * Resolves with the head of the answer; both bodies stream. What concerns the connection alone (RFC 9110, 7.6.1) is
+   * left out of the headers both ways, `host` is the URL's, and a `content-length` is held to. Redirects are not
+   * followed, no cookies are kept, no proxy is asked, and `content-encoding` is left as it is.
+   * @throws DawnletError what `checkAddress` threw; UNAVAILABLE where the server cannot be reached or speaks no HTTP;
+   *   DEADLINE_EXCEEDED where connecting takes too long; INVALID_ARGUMENT for a header or a body that cannot be sent;
+   *   where the signal aborts, its reason if it is a DawnletError, else CANCELLED. The body ends with the same errors.
+   */
+  fetch(request: HttpClientRequest): Promise<Response>;
+  /** Ends all that runs with UNAVAILABLE, and every connection. */
+  close(): void;
+}
+
+export interface ProcessUsage {
+  /** Time that all its threads spent on processors since it started, ended threads included; in steps of 10 ms. */
+  readonly cpuMs: number;
+  /** All pages that it has in memory (RSS), those shared with other processes too. */
+  readonly residentBytes: number;
 }
 
 /** The few things done with files outside the gateway: caches and installed drivers. */

@@ -2,7 +2,6 @@
  * How the memory of processes grows while a test repeats itself: samples, and the slope of a line through them. What a
  * process keeps for later is there after the first cycles; what it loses grows with each.
  */
-import { readFileSync } from "node:fs";
 import process from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -11,16 +10,6 @@ export interface MemorySample {
   readonly cycle: number;
   /** By what was measured, in bytes. Left out where this machine does not say. */
   readonly bytes: Readonly<Record<string, number | undefined>>;
-}
-
-/** Bytes of a process that are in memory; undefined where there is no `/proc`. */
-export function residentBytes(pid: number): number | undefined {
-  try {
-    const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))!;
-    return Number(kibibytes) * 1024;
-  } catch {
-    return undefined;
-  }
 }
 
 /** What JavaScript in this process still reaches, buffers outside the heap included; undefined without a collector to call. */

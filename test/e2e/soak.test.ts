@@ -7,12 +7,13 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { platform } from "#platform";
 import type { DeviceMemory } from "../../runtime/device/api.ts";
 import type { ProcessOptions } from "../../runtime/platform/platform.ts";
 import { buildZip } from "../gateway/bundle/zip-builder.ts";
 import { matrixBundle, matrixBytes, matrixInputs, matrixProduct } from "./function-crowd.ts";
 import { freePort, InspectedProcess, inspectArgs } from "./inspected-process.ts";
-import { bytesPerCycle, type MemorySample, reachableBytes, residentBytes } from "./memory-trend.ts";
+import { bytesPerCycle, type MemorySample, reachableBytes } from "./memory-trend.ts";
 import { gatewayFor } from "./running-gateway.ts";
 import { hungryBundle, modelRows, timesModel, timesShader } from "./small-functions.ts";
 import { floats, floatsIn } from "./tensors.ts";
@@ -120,9 +121,9 @@ async function sample(cycle: number): Promise<MemorySample> {
   const pid = await server.gateway.backends.device.pid();
   const bytes = {
     gatewayReachable: await reachableBytes(),
-    gatewayResident: residentBytes(process.pid),
+    gatewayResident: (await platform.processUsage(process.pid))?.residentBytes,
     deviceReachable: await device.reachableBytes(),
-    deviceResident: residentBytes(pid!),
+    deviceResident: (await platform.processUsage(pid!))?.residentBytes,
   };
   return { cycle, bytes };
 }
