@@ -2,6 +2,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { Registry } from "../../gateway/functions/registry.ts";
 import { functionsFor } from "../../gateway/functions/tenant-functions.ts";
 import { comparable, routesByName } from "../gateway/api/routes-by-name.ts";
 import { gatewayFor } from "./running-gateway.ts";
@@ -27,6 +28,17 @@ const call = async (who: Who, name: string) => {
 };
 const namesOf = async (who: Who) =>
   (await json(who, "/v1/functions")).functions.map(({ name }: { name: string }) => name);
+
+/** An object of a class, with some of its methods and properties in place of its own. */
+function overridden<T extends object>(object: T, overrides: Partial<T>): T {
+  return new Proxy(object, {
+    get(target, key) {
+      if (Object.hasOwn(overrides, key)) return Reflect.get(overrides, key);
+      const value: unknown = Reflect.get(target, key);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
 
 describe("two tenants", () => {
   it("deploy, call and list their own; the operator sees all, also after a restart", async () => {
@@ -106,6 +118,48 @@ describe("two tenants", () => {
       { changed: true, function: { tenant: loser, current: { version: 1 } } },
     ]);
     expect([await call(winner, "thing"), await call(loser, "thing")]).toEqual([404, [7, 14]]);
+  });
+
+  it("do nothing to what another deploys under a name of theirs that is being removed", async () => {
+    const { backends } = running.gateway;
+    const { functions, blobs } = backends.store;
+    const removing = Promise.withResolvers<void>();
+    let received: Promise<unknown> = Promise.resolve();
+    const store = overridden(backends.store, {
+      // A removal stays in its turn until it is let go on.
+      functions: overridden(functions, {
+        remove: (name) => removing.promise.then(() => functions.remove(name)),
+      }),
+      blobs: overridden(blobs, {
+        putStream: (...upload) => {
+          const stored = blobs.putStream(...upload);
+          received = stored;
+          return stored;
+        },
+      }),
+    });
+    const registry = new Registry({ backends: { ...backends, store } });
+    const acme = functionsFor(registry, { type: "tenant", name: "acme" });
+    const bodyOf = (factor: number) => new Blob([timesShader(factor)]).stream();
+    await acme.deploy("thing", { body: bodyOf(3) });
+    const removed = acme.remove("thing");
+    // As beta's own functions hand it on, where they have looked before acme took the name.
+    const deployed = registry.deploy("thing", { body: bodyOf(5), tenant: "beta" });
+    await received;
+    // By then it waits for its turn.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const late = [
+      acme.remove("thing"),
+      acme.configure("thing", { priority: 5 }),
+      registry.secrets.set("thing", "KEY", "value"),
+    ].map((change) => expect(change).rejects.toThrow("There is no function 'thing'"));
+    removing.resolve();
+    await removed;
+    expect((await deployed).function).toMatchObject({ tenant: "beta", current: { version: 1 } });
+    await Promise.all(late);
+    expect(registry.get("thing")).toMatchObject({ tenant: "beta", memory: { priority: 0 } });
+    expect(await registry.secrets.names("thing")).toEqual([]);
+    await registry.remove("thing");
   });
 
   it("have a facade of the registry that functions of theirs call others by", async () => {
