@@ -21,7 +21,7 @@ export interface RunningGateway extends AsyncDisposable {
 }
 
 export interface RunningGatewayOptions
-  extends Partial<Pick<GatewayOptions, "limits" | "deviceBytes" | "silence" | "token">> {
+  extends Partial<Pick<GatewayOptions, "limits" | "deviceBytes" | "silence" | "token" | "tenants">> {
   /** Changes what a child process is started with. @param kind as in `RunningGateway.started`. */
   readonly spawning?: (kind: string, options: ProcessOptions) => ProcessOptions;
 }

@@ -5,6 +5,7 @@ import { decode } from "fast-png";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { readNpy, writeNpy } from "../../../kernels/npy.ts";
 import { buildBert } from "../../../models/zoo/bert.ts";
+import { timesShader } from "../../e2e/small-functions.ts";
 import { runCli, type ServeProcess, startServe, temporaryFolder } from "./run-cli.ts";
 
 const folder = await temporaryFolder();
@@ -83,6 +84,47 @@ it("a model is compiled, verified, and called; one output of two goes to a file"
   expect(rows[0]).toHaveLength(16);
   expect(rows[0]!.every((value) => Math.abs(value) <= 1)).toBe(true);
   expect((await cli("inspect", "text")).stdout).toMatch(/variant +the only one\nerror +\d/);
+});
+
+it("secrets are set from stdin and files, listed without their values, and removed", async () => {
+  await writeFile(join(folder.path, "times.wgsl"), timesShader(2));
+  expect((await cli("deploy", "times.wgsl")).code).toBe(0);
+  const environment = { DAWNLET_URL: served.url };
+  const set = (key: string, input: string) =>
+    runCli(["secret", "set", "times", key], { cwd: folder.path, environment, input });
+  const stored = async () => {
+    const text = await readFile(join(folder.path, "data", "secrets", "times.json"), "utf8");
+    const { secrets }: { secrets: Array<{ name: string; value: string }> } = JSON.parse(text);
+    return Object.fromEntries(secrets.map(({ name, value }) => [name, value]));
+  };
+  expect(await set("PIPED", "one\ntwo\n")).toEqual({
+    code: 0,
+    stdout: "",
+    stderr: "Set secret 'PIPED' of 'times'\n",
+  });
+  await set("WINDOWS", "three\r\n");
+  await writeFile(join(folder.path, "secret.txt"), "four\n");
+  expect((await cli("secret", "set", "times", "FILE", "--from-file", "secret.txt")).code).toBe(0);
+  expect(await stored()).toEqual({ PIPED: "one\ntwo", WINDOWS: "three", FILE: "four\n" });
+
+  const listed = await cli("secret", "list", "times");
+  expect(listed.stdout).toMatch(/^name +set at\nFILE +20.*\nPIPED +20.*\nWINDOWS +20.*\n$/);
+  const removed = await cli("secret", "remove", "times", "FILE");
+  expect(removed).toEqual({ code: 0, stdout: "", stderr: "Removed secret 'FILE' of 'times'\n" });
+  const left: Array<{ name: string }> = JSON.parse((await cli("secret", "list", "times", "--json")).stdout);
+  expect(left.map(({ name }) => name)).toEqual(["PIPED", "WINDOWS"]);
+
+  const refusals: ReadonlyArray<readonly [refused: ReturnType<typeof set>, message: RegExp]> = [
+    [set("EMPTY", "\n"), /its value is empty/],
+    [set("LARGE", "x".repeat(100_000)), /exceeds the maximum of 65536 bytes/],
+    [set("no-key", "x"), /as a secret's name/],
+    [cli("secret", "set", "times", "NONE", "--from-file", "nowhere"), /Cannot read the secret of 'nowhere'/],
+    [cli("secret", "remove", "times", "FILE"), /has no secret 'FILE'/],
+    [cli("secret", "list", "nothing"), /There is no function 'nothing'/],
+  ];
+  for (const [refused, message] of refusals)
+    expect(await refused).toMatchObject({ code: 1, stdout: "", stderr: expect.stringMatching(message) });
+  expect(Object.keys(await stored())).toEqual(["PIPED", "WINDOWS"]);
 });
 
 it("an image is written as PNG, and a large output is summed up", async () => {

@@ -28,11 +28,16 @@ export interface RunOptions {
   /** A program, with arguments, that makes itself the command that follows, such as `nice`. */
   readonly wrapper?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** What is piped into the command; left out: nothing. */
+  readonly input?: string;
 }
 
 export function runCli(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
   const [program, ...first] = cliCommand;
-  return finish(start([program!, ...first, ...args], options));
+  const child = start([program!, ...first, ...args], options);
+  // One that ends before it has read all is no failure of the test.
+  child.stdin?.on("error", () => {}).end(options.input);
+  return finish(child);
 }
 
 /** A line of a shell, such as one that `dawnlet serve` prints. */
@@ -40,9 +45,13 @@ export function runShell(script: string, options: RunOptions = {}): Promise<Fini
   return finish(start(["/bin/sh", "-e", "-c", script], options));
 }
 
-function start([program, ...args]: readonly string[], { cwd, environment }: RunOptions): ChildProcess {
+function start([program, ...args]: readonly string[], { cwd, environment, input }: RunOptions): ChildProcess {
   const env = { ...process.env, ...environment };
-  return spawn(program!, args, { cwd: cwd ?? process.cwd(), env, stdio: ["ignore", "pipe", "pipe"] });
+  return spawn(program!, args, {
+    cwd: cwd ?? process.cwd(),
+    env,
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+  });
 }
 
 function finish(child: ChildProcess): Promise<Finished> {

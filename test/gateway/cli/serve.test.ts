@@ -1,8 +1,9 @@
 /** `dawnlet serve` as a process: the examples and their calls, restarts, signals, refusals. */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { timesShader } from "../../e2e/small-functions.ts";
 import { projectFolder } from "../../source-imports.ts";
 import { runCli, runShell, type ServeProcess, startServe, temporaryFolder } from "./run-cli.ts";
 
@@ -84,4 +85,41 @@ it("listening beyond this machine is refused without a token and allowed with on
   expect(without).toMatchObject({ code: 1, stderr: expect.stringContaining("Give it with --token") });
   const allowed = await runCli(["list", "--url", url, "--token", "secret"]);
   expect(allowed).toMatchObject({ code: 0, stderr: expect.stringContaining("Nothing is deployed") });
+});
+
+it("tenants of a file share a gateway, each with functions of its own, and need no operator", async () => {
+  await using other = await temporaryFolder();
+  const file = join(other.path, "tenants.json");
+  const tenants = ["acme", "beta"].map((name) => ({ name, token: `token-of-${name}-0000` }));
+  await writeFile(file, JSON.stringify({ tenants }), { mode: 0o640 });
+  await writeFile(join(other.path, "times.wgsl"), timesShader(2));
+  const arguments_ = ["--host", "0.0.0.0", "--data", join(other.path, "data"), "--no-examples"];
+  const environment = { DAWNLET_TENANTS: file };
+  await using served = await startServe([...arguments_, "--log", "text"], { environment });
+  expect(await served.printed(/^ {2}tenants /)).toBe("  tenants  2");
+  expect(served.stderr()).toContain(
+    `${file} has the tenants' tokens and can be read by others: chmod 600 it`,
+  );
+  const url = served.url.replace("0.0.0.0", "127.0.0.1");
+  const as = (name: string, ...args: string[]) =>
+    runCli([...args, "--url", url, "--token", `token-of-${name}-0000`], { cwd: other.path });
+  expect((await as("acme", "deploy", "times.wgsl")).code).toBe(0);
+  expect((await as("acme", "list")).stdout).toMatch(/^name +tenant .*\ntimes +acme /);
+  expect((await as("acme", "inspect", "times")).stdout).toContain("\ntenant      acme\n");
+  expect((await as("acme", "invoke", "times", "x=[3]")).stdout).toContain("6");
+  expect((await as("beta", "list")).stderr).toContain("Nothing is deployed");
+  expect((await as("beta", "inspect", "times")).stderr).toBe("dawnlet: There is no function 'times'\n");
+  expect((await as("beta", "deploy", "times.wgsl")).stderr).toContain("as the name is taken");
+  expect((await as("nobody", "list")).stderr).toContain("the token is wrong");
+  expect((await runCli(["list", "--url", url])).code).toBe(1);
+  expect(served.stderr()).not.toContain("token-of");
+});
+
+it("a tenants' file that is wrong is refused", async () => {
+  await using other = await temporaryFolder();
+  const file = join(other.path, "tenants.json");
+  await writeFile(file, JSON.stringify({ tenants: [{ name: "acme", token: "short" }] }), { mode: 0o600 });
+  const refused = await runCli(["serve", "--port", "0", "--data", other.path, "--tenants", file]);
+  expect(refused).toMatchObject({ code: 1, stdout: "" });
+  expect(refused.stderr).toContain(`Cannot read the tenants of '${file}' as tenants.0.token is wrong`);
 });

@@ -1,0 +1,201 @@
+/** Two tenants and the operator on one gateway: each deploys, calls and lists, and sees nothing of the others. */
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { Registry } from "../../gateway/functions/registry.ts";
+import { functionsFor } from "../../gateway/functions/tenant-functions.ts";
+import { comparable, routesByName } from "../gateway/api/routes-by-name.ts";
+import { gatewayFor } from "./running-gateway.ts";
+import { timesShader } from "./small-functions.ts";
+
+const tokens = { acme: "token-of-acme-00", beta: "token-of-beta-00", operator: "token-of-operator" };
+type Who = keyof typeof tokens;
+
+const tenants = (["acme", "beta"] as const).map((name) => ({ name, token: tokens[name] }));
+const running = gatewayFor("each test", { tenants, token: tokens.operator });
+
+const as = (who: Who, path: string, init: RequestInit = {}) =>
+  fetch(running.gateway.url + path, {
+    ...init,
+    headers: { ...init.headers, authorization: `Bearer ${tokens[who]}` },
+  });
+const json = async (who: Who, path: string, init?: RequestInit) => (await as(who, path, init)).json();
+const put = (who: Who, name: string, factor: number) =>
+  as(who, `/v1/functions/${name}`, { method: "PUT", body: timesShader(factor) });
+const call = async (who: Who, name: string) => {
+  const response = await as(who, `/function/${name}`, { method: "POST", body: '{"x":[1,2]}' });
+  return response.ok ? (await response.json()).y : response.status;
+};
+const namesOf = async (who: Who) =>
+  (await json(who, "/v1/functions")).functions.map(({ name }: { name: string }) => name);
+
+/** An object of a class, with some of its methods and properties in place of its own. */
+function overridden<T extends object>(object: T, overrides: Partial<T>): T {
+  return new Proxy(object, {
+    get(target, key) {
+      if (Object.hasOwn(overrides, key)) return Reflect.get(overrides, key);
+      const value: unknown = Reflect.get(target, key);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+describe("two tenants", () => {
+  it("deploy, call and list their own; the operator sees all, also after a restart", async () => {
+    // The same bytes: what is stored and on the device is shared, and nobody is told.
+    for (const [who, name] of [
+      ["acme", "one"],
+      ["beta", "two"],
+    ] as const) {
+      const response = await put(who, name, 3);
+      expect(response.status).toBe(201);
+      expect(await response.json()).toMatchObject({
+        changed: true,
+        function: { tenant: who, current: { version: 1 } },
+      });
+    }
+    expect((await put("operator", "ours", 3)).status).toBe(201);
+    const check = async () => {
+      expect(await namesOf("acme")).toEqual(["one"]);
+      expect(await namesOf("beta")).toEqual(["two"]);
+      expect(await namesOf("operator")).toEqual(["one", "ours", "two"]);
+      expect([await call("acme", "one"), await call("beta", "two")]).toEqual([
+        [3, 6],
+        [3, 6],
+      ]);
+      for (const name of ["one", "two", "ours"]) expect(await call("operator", name)).toEqual([3, 6]);
+      for (const name of ["two", "ours"]) expect(await call("acme", name)).toBe(404);
+    };
+    await check();
+    await running.restart();
+    await check();
+    for (const path of ["/metrics", "/v1/devices"]) {
+      expect((await as("acme", path)).status).toBe(403);
+      expect((await as("operator", path)).status).toBe(200);
+    }
+  });
+
+  it("answer each other's names as names that there are not, on every route, byte for byte", async () => {
+    expect((await put("acme", "thing", 3)).status).toBe(201);
+    const secret = { method: "PUT", body: "value" };
+    expect((await as("acme", "/v1/functions/thing/secrets/KEY", secret)).status).toBe(204);
+    const unknown = routesByName("niece");
+    for (const [index, { path, ...init }] of routesByName("thing").entries()) {
+      const what = `${init.method} ${path} ${init.body ?? ""}`;
+      const expected = await comparable(await as("beta", unknown[index]!.path, init), "niece");
+      expect(expected.status, what).toBeGreaterThanOrEqual(400);
+      expect(await comparable(await as("beta", path, init), "thing"), what).toEqual(expected);
+    }
+    const { secrets } = await json("acme", "/v1/functions/thing/secrets");
+    expect(secrets).toMatchObject([{ name: "KEY" }]);
+    expect(await call("acme", "thing")).toEqual([3, 6]);
+    // Of the same requests those that are for what is there and right do something for its tenant.
+    const statuses = [];
+    for (const { path, ...init } of routesByName("thing")) {
+      const response = await as("acme", path, init);
+      await response.arrayBuffer();
+      statuses.push(response.status);
+    }
+    expect(statuses.filter((status) => status < 300).length).toBeGreaterThan(20);
+    expect(await namesOf("operator")).toEqual([]);
+  });
+
+  it("cannot take each other's names, at once neither, and can when they are free again", async () => {
+    const both = await Promise.all([put("acme", "thing", 3), put("beta", "thing", 5)]);
+    expect(both.map(({ status }) => status).sort()).toEqual([201, 409]);
+    const [winner, loser] =
+      both[0].status === 201 ? (["acme", "beta"] as const) : (["beta", "acme"] as const);
+    const answer = await call(winner, "thing");
+    expect(answer).toEqual(winner === "acme" ? [3, 6] : [5, 10]);
+    expect(await call(loser, "thing")).toBe(404);
+    // What the operator deploys stays who owned it's.
+    expect((await put("operator", "thing", 7)).status).toBe(200);
+    expect([await call(winner, "thing"), await call(loser, "thing")]).toEqual([[7, 14], 404]);
+    expect((await as(winner, "/v1/functions/thing", { method: "DELETE" })).status).toBe(204);
+    const again = await put(loser, "thing", 7);
+    expect([again.status, await again.json()]).toMatchObject([
+      201,
+      { changed: true, function: { tenant: loser, current: { version: 1 } } },
+    ]);
+    expect([await call(winner, "thing"), await call(loser, "thing")]).toEqual([404, [7, 14]]);
+  });
+
+  it("do nothing to what another deploys under a name of theirs that is being removed", async () => {
+    const { backends } = running.gateway;
+    const { functions, blobs } = backends.store;
+    const removing = Promise.withResolvers<void>();
+    let received: Promise<unknown> = Promise.resolve();
+    const store = overridden(backends.store, {
+      // A removal stays in its turn until it is let go on.
+      functions: overridden(functions, {
+        remove: (name) => removing.promise.then(() => functions.remove(name)),
+      }),
+      blobs: overridden(blobs, {
+        putStream: (...upload) => {
+          const stored = blobs.putStream(...upload);
+          received = stored;
+          return stored;
+        },
+      }),
+    });
+    const registry = new Registry({ backends: { ...backends, store } });
+    const acme = functionsFor(registry, { type: "tenant", name: "acme" });
+    const bodyOf = (factor: number) => new Blob([timesShader(factor)]).stream();
+    await acme.deploy("thing", { body: bodyOf(3) });
+    const removed = acme.remove("thing");
+    // As beta's own functions hand it on, where they have looked before acme took the name.
+    const deployed = registry.deploy("thing", { body: bodyOf(5), tenant: "beta" });
+    await received;
+    // By then it waits for its turn.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const late = [
+      acme.remove("thing"),
+      acme.configure("thing", { priority: 5 }),
+      registry.secrets.set("thing", "KEY", "value"),
+    ].map((change) => expect(change).rejects.toThrow("There is no function 'thing'"));
+    removing.resolve();
+    await removed;
+    expect((await deployed).function).toMatchObject({ tenant: "beta", current: { version: 1 } });
+    await Promise.all(late);
+    expect(registry.get("thing")).toMatchObject({ tenant: "beta", memory: { priority: 0 } });
+    expect(await registry.secrets.names("thing")).toEqual([]);
+    await registry.remove("thing");
+  });
+
+  it("have a facade of the registry that functions of theirs call others by", async () => {
+    await put("acme", "one", 3);
+    await put("beta", "two", 3);
+    const { functions } = running.gateway;
+    const acme = functionsFor(functions, { type: "tenant", name: "acme" });
+    expect(acme.version("one").tenant).toBe("acme");
+    expect(() => acme.version("two")).toThrow("There is no function 'two'");
+    expect(functionsFor(functions, { type: "operator" })).toBe(functions);
+  });
+});
+
+describe("secrets", () => {
+  const path = "/v1/functions/thing/secrets";
+  const secretFile = () => join(running.folder, "secrets", "thing.json");
+  const set = (who: Who, key: string, body: string) => as(who, `${path}/${key}`, { method: "PUT", body });
+
+  it("outlive deploys and restarts and go with their function", async () => {
+    expect((await set("acme", "KEY", "before")).status).toBe(404);
+    await put("acme", "thing", 3);
+    expect((await set("acme", "KEY", "s3cret")).status).toBe(204);
+    await put("acme", "thing", 5);
+    await running.restart();
+    const { secrets } = running.gateway.functions;
+    expect([...(await secrets.of("thing", "acme"))]).toEqual([["KEY", "s3cret"]]);
+    expect((await stat(secretFile())).mode & 0o777).toBe(0o600);
+    for (const shown of ["", "/program", "/secrets"]) {
+      const text = await (await as("operator", `/v1/functions/thing${shown}`)).text();
+      expect(text).toContain(shown === "/secrets" ? "KEY" : "thing");
+      expect(text).not.toContain("s3cret");
+    }
+    expect(await readFile(secretFile(), "utf8")).toContain("s3cret");
+    await as("acme", "/v1/functions/thing", { method: "DELETE" });
+    expect(await readdir(join(running.folder, "secrets"))).toEqual([]);
+    await put("beta", "thing", 5);
+    expect(await json("beta", path)).toEqual({ secrets: [] });
+  });
+});
