@@ -1,5 +1,5 @@
 /** The edges of a picture: plain WebGPU with a shader of the handler's own. */
-import { decodeImage, encodePng, type Handler } from "dawnlet";
+import { decodeImage, encodePng, type Handler, type Image } from "dawnlet";
 import shader from "./sobel.wgsl";
 
 const { COPY_DST, COPY_SRC, MAP_READ, STORAGE, UNIFORM } = GPUBufferUsage;
@@ -36,9 +36,7 @@ export default {
   },
 } satisfies Handler;
 
-type Pixels = Awaited<ReturnType<typeof decodeImage>>;
-
-async function findEdges(device: GPUDevice, pipeline: GPUComputePipeline, { width, height, data }: Pixels) {
+async function findEdges(device: GPUDevice, pipeline: GPUComputePipeline, { width, height, data }: Image) {
   const bytes = data.byteLength;
   const size = device.createBuffer({ size: 8, usage: UNIFORM | COPY_DST });
   const picture = device.createBuffer({ size: bytes, usage: STORAGE | COPY_DST });
