@@ -26,7 +26,7 @@ export type { ResizeFilter } from "./resample-rows.ts";
 export { type ResizeOptions, resize } from "./resize.ts";
 export { argmax, cosineSimilarity, type Numbers, softmax } from "./scores.ts";
 export { type HostTensor, tensor } from "./tensor.ts";
-export type { NumericType, TypedArray } from "./typed-arrays.ts";
+export type { ArrayTypes, NumericType, TypedArray } from "./typed-arrays.ts";
 export type {
   DawnletFunction,
   DeviceTensor,
@@ -34,6 +34,7 @@ export type {
   HandlerContext,
   HandlerLog,
   LogFields,
+  OutputTypes,
   RunOptions,
   TensorData,
   TensorLike,

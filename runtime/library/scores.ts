@@ -47,7 +47,7 @@ export function cosineSimilarity(a: Numbers, b: Numbers): number {
     squaredA += x * x;
     squaredB += y * y;
   }
-  const length = Math.sqrt(squaredA) * Math.sqrt(squaredB);
+  const length = Math.sqrt(squaredA * squaredB);
   // Rounding may leave the range by a last bit.
   return length === 0 ? 0 : Math.min(1, Math.max(-1, product / length));
 }

@@ -24,20 +24,24 @@ export const arrayTypes = {
 /** Data types whose elements have a fixed size. */
 export type NumericType = Exclude<DataType, "string">;
 
-/** An array of elements of one type, on memory of its own. */
-export type TypedArray =
-  | Float32Array<ArrayBuffer>
-  | Float16Array<ArrayBuffer>
-  | Float64Array<ArrayBuffer>
-  | Int8Array<ArrayBuffer>
-  | Int16Array<ArrayBuffer>
-  | Int32Array<ArrayBuffer>
-  | BigInt64Array<ArrayBuffer>
-  | Uint8Array<ArrayBuffer>
-  | Uint8ClampedArray<ArrayBuffer>
-  | Uint16Array<ArrayBuffer>
-  | Uint32Array<ArrayBuffer>
-  | BigUint64Array<ArrayBuffer>;
+/** The array of each data type, on memory of its own. */
+export interface ArrayTypes {
+  float32: Float32Array<ArrayBuffer>;
+  float16: Float16Array<ArrayBuffer>;
+  float64: Float64Array<ArrayBuffer>;
+  int8: Int8Array<ArrayBuffer>;
+  int16: Int16Array<ArrayBuffer>;
+  int32: Int32Array<ArrayBuffer>;
+  int64: BigInt64Array<ArrayBuffer>;
+  uint8: Uint8Array<ArrayBuffer>;
+  uint16: Uint16Array<ArrayBuffer>;
+  uint32: Uint32Array<ArrayBuffer>;
+  uint64: BigUint64Array<ArrayBuffer>;
+  bool: Uint8Array<ArrayBuffer>;
+}
+
+/** An array of elements of one type. */
+export type TypedArray = ArrayTypes[NumericType] | Uint8ClampedArray<ArrayBuffer>;
 
 const dataTypes: ReadonlyMap<string, NumericType> = new Map([
   ...Object.entries(arrayTypes).map(([dataType, type]) => [type.name, dataType as NumericType] as const),
@@ -67,7 +71,7 @@ export function canHold(natural: NumericType, dataType: DataType): dataType is N
  * Little-endian bytes as an array of their type, on memory of its own.
  * @throws DawnletError UNSUPPORTED for strings; INVALID_ARGUMENT for bytes that are no whole number of elements.
  */
-export function toTypedArray(dataType: DataType, bytes: Uint8Array): TypedArray {
+export function toTypedArray(dataType: DataType, bytes: Uint8Array): ArrayTypes[NumericType] {
   if (dataType === "string") {
     throw new DawnletError("UNSUPPORTED", "Cannot read the tensor as numbers as its elements are strings");
   }

@@ -2,9 +2,8 @@
  * What handlers meet at run time, as types: the handler itself, its context, the functions that it uses and the
  * tensors that they give. The process that runs handlers implements them; nothing here is left when it runs.
  */
-import type { DataType, TensorSignature } from "../../kernels/tensor.ts";
-import type { HostTensor } from "./tensor.ts";
-import type { TypedArray } from "./typed-arrays.ts";
+import type { TensorSignature } from "../../kernels/tensor.ts";
+import type { ArrayTypes, NumericType, TypedArray } from "./typed-arrays.ts";
 
 /**
  * What the main file of a handler exports by default:
@@ -13,7 +12,7 @@ import type { TypedArray } from "./typed-arrays.ts";
  * import type { DawnletFunction, Handler } from "dawnlet";
  *
  * interface Env {
- *   blur: DawnletFunction<"image">; // "uses": { "blur": "filter" } in function.json
+ *   blur: DawnletFunction<{ image: "uint8" }>; // "uses": { "blur": "filter" } in function.json
  *   GREETING: string; // "variables": { "GREETING": "Hello" }
  * }
  *
@@ -68,9 +67,10 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 /**
  * A deployed function that the manifest names under `uses`.
- * @typeParam Outputs the names of its outputs, so that `const { scores } = await env.classify.run(…)` has a type.
+ * @typeParam Outputs data types of its outputs by name, as in `DawnletFunction<{ scores: "float32" }>`: what is
+ * read has a type then.
  */
-export interface DawnletFunction<Outputs extends string = string> {
+export interface DawnletFunction<Outputs extends OutputTypes = OutputTypes> {
   /** What `run` takes, by name. Named dimensions are free. */
   readonly inputs: readonly TensorSignature[];
   /** What `run` gives. */
@@ -83,13 +83,15 @@ export interface DawnletFunction<Outputs extends string = string> {
   run(
     inputs: Readonly<Record<string, TensorLike>>,
     options?: RunOptions,
-  ): Promise<Record<Outputs, DeviceTensor>>;
+  ): Promise<{ readonly [Name in keyof Outputs]: DeviceTensor<Outputs[Name]> }>;
   /**
    * Sends a request, where the function is a handler.
    * @param input a path such as `/image.png?zoom=2`, or a request, of whose URL the path and the query count.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
 }
+
+export type OutputTypes = Readonly<Record<string, NumericType>>;
 
 export interface RunOptions {
   /** Values of the function's parameters, by name; those left out have their defaults. */
@@ -109,23 +111,23 @@ export interface TensorData {
   readonly data: TypedArray;
   readonly shape: readonly number[];
   /** Left out: what the array holds. To be stated where that is ambiguous, as for bool. */
-  readonly dataType?: DataType;
+  readonly dataType?: NumericType;
 }
 
 /**
  * An output of a function: it stays on the device until it is read. Its memory is the handler's to give back, by
  * `dispose()` or `using`; of what nobody can name any more it is given back in time.
  */
-export interface DeviceTensor extends Disposable {
+export interface DeviceTensor<Type extends NumericType = NumericType> extends Disposable {
   readonly shape: readonly number[];
-  readonly dataType: DataType;
+  readonly dataType: Type;
   /** Elements. */
   readonly size: number;
   /**
    * Reads the elements, in row-major order. The array is the caller's own.
    * @throws DawnletError DEVICE_LOST where the tensor has gone with its device: call again.
    */
-  data(): Promise<HostTensor["data"]>;
+  data(): Promise<ArrayTypes[Type]>;
   /** Gives the memory back. Using the tensor afterwards is a mistake. */
   dispose(): void;
 }

@@ -2,28 +2,47 @@
  * What a model computes according to ONNX Runtime's CPU provider: the reference of every rewrite.
  */
 import * as ort from "onnxruntime-web";
-import { type DataType, elementBytes, type Tensor, tensorBytes } from "../../../kernels/tensor.ts";
+import {
+  type DataType,
+  elementBytes,
+  type Tensor,
+  type Tensors,
+  tensorBytes,
+} from "../../../kernels/tensor.ts";
 
 ort.env.logLevel = "error";
 ort.env.wasm.numThreads = 1;
 
-/** Runs a model once, its graph as it stands: ONNX Runtime's own rewrites are off unless asked for. */
-export async function runReference(
-  model: Uint8Array,
-  inputs: Readonly<Record<string, Tensor>>,
-  optimize = false,
-): Promise<Readonly<Record<string, Tensor>>> {
+/** A model that is open for any number of runs. */
+export interface Reference {
+  run(inputs: Tensors): Promise<Tensors>;
+  close(): Promise<void>;
+}
+
+/** Opens a model, its graph as it stands: ONNX Runtime's own rewrites are off unless asked for. */
+export async function openReference(model: Uint8Array, optimize = false): Promise<Reference> {
   const session = await ort.InferenceSession.create(model, {
     executionProviders: ["wasm"],
     graphOptimizationLevel: optimize ? "all" : "disabled",
     logSeverityLevel: 3,
   });
+  return {
+    async run(inputs) {
+      const feeds = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, toOrt(tensor)]));
+      const outputs = await session.run(feeds);
+      return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, fromOrt(value)]));
+    },
+    close: () => session.release(),
+  };
+}
+
+/** Opens a model as `openReference` does and runs it once. */
+export async function runReference(model: Uint8Array, inputs: Tensors, optimize = false): Promise<Tensors> {
+  const reference = await openReference(model, optimize);
   try {
-    const feeds = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, toOrt(tensor)]));
-    const outputs = await session.run(feeds);
-    return Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, fromOrt(value)]));
+    return await reference.run(inputs);
   } finally {
-    await session.release();
+    await reference.close();
   }
 }
 
