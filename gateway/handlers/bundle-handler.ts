@@ -50,12 +50,13 @@ export async function bundleHandler(
     throw invalid(
       `${entry} has no default export: expected \`export default { fetch(request, env, ctx) { … } }\``,
     );
-  const output = (name: string) => outputFiles.find(({ path }) => path.endsWith(`/${name}`))?.text ?? "";
+  const output = (name: string) => outputFiles.find(({ path }) => path.endsWith(name))?.text ?? "";
   const code = output(bundleFileName) + (findings.computedImports.length > 0 ? computedImportFunctions : "");
-  if (code.length > largestCodeBytes)
+  const codeBytes = new TextEncoder().encode(code).byteLength;
+  if (codeBytes > largestCodeBytes)
     throw new DawnletError(
       "PAYLOAD_TOO_LARGE",
-      `Cannot deploy the bundle as its code has ${code.length} bytes with all that it imports: at most ${largestCodeBytes} are taken; read large files with ctx.file(path)`,
+      `Cannot deploy the bundle as its code has ${codeBytes} bytes with all that it imports: at most ${largestCodeBytes} are taken; read large files with ctx.file(path)`,
     );
   return {
     code,
