@@ -2,7 +2,7 @@
  * What esbuild says about a bundle, for the one who deploys it: `file:line:column: text`. Of messages about
  * files that are not the bundle's, only the text goes out, and none that names files of this machine.
  */
-import type { Message } from "esbuild";
+import type { Message, PartialMessage } from "esbuild";
 import { DawnletError } from "../../kernels/errors.ts";
 
 /** Namespaces of bundled files, as they stand in front of their paths. */
@@ -16,6 +16,18 @@ const longestText = 500;
 export function shownPath(path: string): string | undefined {
   const [, name] = /^(?:bundle|provided|runtime):(.*)$/s.exec(path) ?? [];
   return name;
+}
+
+/** True for what esbuild throws where code is wrong, and not where it broke itself. */
+export function hasMessages(error: unknown): error is { readonly errors: readonly Message[] } {
+  return error instanceof Error && "errors" in error && Array.isArray(error.errors);
+}
+
+/** A message about code that was parsed alone, as one about a file of the bundle. */
+export function messageIn(path: string, { text, location }: Message): PartialMessage {
+  if (location === null) return { text };
+  const { line, column, lineText } = location;
+  return { text, location: { file: path, namespace: bundleNamespace, line, column, lineText } };
 }
 
 export function describeMessage({ text, location }: Message): string {

@@ -2,9 +2,9 @@
  * From the files of a handler bundle to one ES module with a source map. The files are a stranger's: they are parsed
  * in esbuild's process, which sees them and the packages that Dawnlet provides. Nothing is run here.
  */
-import type { BuildOptions, BuildResult, Message } from "esbuild";
+import type { BuildOptions, BuildResult } from "esbuild";
 import { DawnletError } from "../../kernels/errors.ts";
-import { buildFailure, describeMessage, shownPath } from "./build-messages.ts";
+import { buildFailure, describeMessage, hasMessages, shownPath } from "./build-messages.ts";
 import { bundlePlugin, type Findings, isOfPackage, noFindings } from "./bundle-plugin.ts";
 import { type Bundler, withBundler } from "./bundler.ts";
 import { computedImportFunctions } from "./computed-imports.ts";
@@ -50,12 +50,13 @@ export async function bundleHandler(
     throw invalid(
       `${entry} has no default export: expected \`export default { fetch(request, env, ctx) { … } }\``,
     );
-  const output = (name: string) => outputFiles.find(({ path }) => path.endsWith(`/${name}`))?.text ?? "";
+  const output = (name: string) => outputFiles.find(({ path }) => path.endsWith(name))?.text ?? "";
   const code = output(bundleFileName) + (findings.computedImports.length > 0 ? computedImportFunctions : "");
-  if (code.length > largestCodeBytes)
+  const codeBytes = new TextEncoder().encode(code).byteLength;
+  if (codeBytes > largestCodeBytes)
     throw new DawnletError(
       "PAYLOAD_TOO_LARGE",
-      `Cannot deploy the bundle as its code has ${code.length} bytes with all that it imports: at most ${largestCodeBytes} are taken; read large files with ctx.file(path)`,
+      `Cannot deploy the bundle as its code has ${codeBytes} bytes with all that it imports: at most ${largestCodeBytes} are taken; read large files with ctx.file(path)`,
     );
   return {
     code,
@@ -112,10 +113,6 @@ async function build(
       "Cannot deploy the bundle as the bundler ended while it read the code: is it nested deeply?";
     throw new DawnletError("INVALID_BUNDLE", message, { cause: error });
   }
-}
-
-function hasMessages(error: unknown): error is { readonly errors: readonly Message[] } {
-  return error instanceof Error && "errors" in error && Array.isArray(error.errors);
 }
 
 /** For the handler's own code: packages have calls that are never reached. */

@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { OnLoadArgs, OnLoadResult, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from "esbuild";
-import { bundleNamespace, providedNamespace } from "./build-messages.ts";
+import { bundleNamespace, hasMessages, messageIn, providedNamespace } from "./build-messages.ts";
 import type { Bundler } from "./bundler.ts";
 import { withoutComputedImports } from "./computed-imports.ts";
 import { isCode, largestImportedBytes, loaderOf } from "./loaders.ts";
@@ -192,9 +192,14 @@ class BundleSource {
     } catch {
       return refuse(`Cannot import '${path}' as it is no UTF-8 text`);
     }
-    const plain = await withoutComputedImports(this.#bundler, withoutMapLinks(text), loader);
-    for (const position of plain.replaced) this.#findings.computedImports.push({ path, ...position });
-    return { contents: plain.code, loader };
+    try {
+      const plain = await withoutComputedImports(this.#bundler, withoutMapLinks(text), loader);
+      for (const position of plain.replaced) this.#findings.computedImports.push({ path, ...position });
+      return { contents: plain.code, loader };
+    } catch (error) {
+      if (hasMessages(error)) return { errors: error.errors.map((message) => messageIn(path, message)) };
+      throw error;
+    }
   }
 
   /** The module that stands for ONNX Runtime. */

@@ -6,7 +6,7 @@ import { realpathSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
-export const projectFolder = fileURLToPath(new URL("../..", import.meta.url)).replace(/[/\\]$/, "");
+export const projectFolder = realpathSync(fileURLToPath(new URL("../..", import.meta.url)));
 
 /** The library of handlers, by the name under which they import it. */
 export const libraryName = "dawnlet";
@@ -49,7 +49,7 @@ export class Disk {
 
   constructor() {
     const sources = ["kernels", "models", "runtime"].map(
-      (layer) => [join(realpathSync(projectFolder), layer), `${libraryName}/${layer}/`] as const,
+      (layer) => [join(projectFolder, layer), `${libraryName}/${layer}/`] as const,
     );
     this.#roots = [...sources, ...packageFolders().map((folder) => [folder, ""] as const)];
   }

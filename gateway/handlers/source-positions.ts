@@ -4,7 +4,10 @@
  */
 import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
 
-/** What the bundled module is called in stacks. */
+/**
+ * What the bundled module is called in stacks. Engines name a module by where it was imported from (a data: URL, for
+ * one), whatever its `sourceURL` says: who runs it puts this name there.
+ */
 export const bundleFileName = "handler.js";
 
 const longestStack = 64 * 1024;

@@ -25,6 +25,14 @@ describe("detectBundle()", () => {
       text(`${"// filler\n".repeat(20_000)}@compute fn f() {}`),
       "wgsl",
     ],
+    ["a handler", text("export default {\n  fetch() {}\n}"), "handler"],
+    ["a minified handler", text('import{a}from"hono";const b=1;export{b as c,a as default};'), "handler"],
+    [
+      "a handler with a shader in it",
+      text('const s = "@compute @workgroup_size(1) fn main() {}";\nexport default s;'),
+      "handler",
+    ],
+    ["WGSL that speaks of an export", text("// export default\nfn main() {}"), "wgsl"],
     // ir_version 8, producer "x", graph of 3 bytes.
     ["a model", Uint8Array.of(8, 8, 0x12, 1, 120, 0x3a, 3, 1, 2, 3), "onnx"],
     [
@@ -62,10 +70,17 @@ describe("detectBundle()", () => {
   });
 
   it("never fails in another way, whatever the bytes", async () => {
-    const start = fc.constantFrom([], [0x50, 0x4b], [0x08], [0x08, 0x07], [...text("fn ")]);
+    const start = fc.constantFrom(
+      [],
+      [0x50, 0x4b],
+      [0x08],
+      [0x08, 0x07],
+      [...text("fn ")],
+      [...text("export{")],
+    );
     const run = async (first: readonly number[], rest: Uint8Array) => {
       try {
-        expect(["zip", "onnx", "wgsl"]).toContain(await detect(Uint8Array.of(...first, ...rest)));
+        expect(["zip", "onnx", "wgsl", "handler"]).toContain(await detect(Uint8Array.of(...first, ...rest)));
       } catch (error) {
         expect(error).toBeInstanceOf(DawnletError);
         expect(error).toMatchObject({ code: "INVALID_BUNDLE" });

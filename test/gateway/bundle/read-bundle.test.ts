@@ -60,6 +60,43 @@ describe("readBundle()", () => {
     });
   });
 
+  const handler = "export default { fetch() {} }";
+
+  it("takes a bare handler, alone or beside shaders and models without a manifest", async () => {
+    await withBundle(text(handler), async (bundle) => {
+      expect(bundle).toMatchObject({ type: "handler", files: new Map([["handler.ts", text(handler)]]) });
+      expect("manifest" in bundle).toBe(false);
+    });
+    const zip = buildZip([
+      { name: "f/handler.mjs", content: handler },
+      { name: "f/a.wgsl", content: shader },
+      { name: "f/b.onnx", content: model },
+    ]);
+    await withBundle(zip, async (bundle) => {
+      if (bundle.type !== "handler") throw new Error(`it is taken for ${bundle.type}`);
+      expect([...bundle.files.keys()]).toEqual(["handler.mjs", "a.wgsl", "b.onnx"]);
+    });
+    // Control: further down it is a file like others.
+    const nested = buildZip([
+      { name: "f/lib/handler.ts", content: handler },
+      { name: "f/a.wgsl", content: shader },
+    ]);
+    await withBundle(nested, async (bundle) => {
+      expect(bundle.type).toBe("wgsl");
+    });
+  });
+
+  it("takes a handler by its manifest, whatever its files are called", async () => {
+    const manifest = { kind: "handler", entry: "src/main.ts" };
+    const zip = buildZip([
+      { name: "function.json", content: JSON.stringify(manifest) },
+      { name: "src/main.ts", content: handler },
+    ]);
+    await withBundle(zip, async (bundle) => {
+      expect(bundle).toMatchObject({ type: "handler", manifest });
+    });
+  });
+
   it("leaves a bare model where it lies", async () => {
     await withBundle(model, async (bundle, folder) => {
       expect(bundle).toMatchObject({
@@ -110,7 +147,11 @@ describe("readBundle()", () => {
     ["a manifest that is no JSON", [manifest("{")], /function\.json is no JSON/],
     ["a manifest without a kind", [manifest("{}")], /"kind" in its function\.json is missing/],
     ["a manifest that is no object", [manifest("null")], /"kind" in its function\.json is missing/],
-    ["a kind that is unknown", [manifest('{"kind":"wasm"}')], /is "wasm": expected "wgsl" or "onnx"/],
+    [
+      "a kind that is unknown",
+      [manifest('{"kind":"wasm"}')],
+      /is "wasm": expected "wgsl", "onnx" or "handler"/,
+    ],
     ["a model that is missing", [manifest('{"kind":"onnx"}')], /no \.onnx file/],
     [
       "a named model that is missing",
@@ -118,6 +159,11 @@ describe("readBundle()", () => {
       /names the model "\.\.\/x"/,
     ],
     ["two models", [{ name: "a.onnx" }, { name: "b.onnx" }], /2 models \('a\.onnx', 'b\.onnx'\)/],
+    [
+      "two handlers",
+      [{ name: "handler.ts" }, { name: "handler.js" }],
+      /handler\.ts and handler\.js and no function\.json that names one as "entry"/,
+    ],
     ["two shaders", [{ name: "a.wgsl" }, { name: "b.wgsl" }], /2 shaders and no function\.json/],
   ])("refuses a zip with %s", async (_, parts, message) => {
     await expect(read(parts)).rejects.toMatchObject({ code: "INVALID_BUNDLE", message });

@@ -52,12 +52,47 @@ describe("openBundleSource()", () => {
     expect(zips[0]).toEqual(zips[1]);
   });
 
-  it("sends models, shaders and zips as they are and refuses other files", async () => {
+  it("takes packages along, without what only editors use, as long as they fit", async () => {
+    await using folder = await temporaryFolder();
+    const bundle = join(folder.path, "shop");
+    const lib = join(bundle, "node_modules", "pkg", "lib");
+    await mkdir(lib, { recursive: true });
+    for (const name of ["handler.ts", "types.d.ts"]) await writeFile(join(bundle, name), "x");
+    for (const name of ["a.js", "a.d.ts", "a.js.map"]) await writeFile(join(lib, name), "x");
+    const path = join(folder.path, "out.zip");
+    await writeFile(path, await read((await openBundleSource(bundle)).open()));
+    await using archive = await openZip(path, defaultBundleLimits.zip);
+    expect(archive.entries.map((entry) => entry.path)).toEqual([
+      "handler.ts",
+      "node_modules/pkg/lib/a.js",
+      "types.d.ts",
+    ]);
+    for (let i = 0; i < defaultBundleLimits.zip.entries; i++) await writeFile(join(lib, `${i}.js`), "");
+    await expect(openBundleSource(bundle)).rejects.toMatchObject({
+      code: "PAYLOAD_TOO_LARGE",
+      message: /has 1003 files and a zip may have 1000; 1001 of them are in node_modules/,
+    });
+  });
+
+  it("says in a zip that a handler has JSX in it", async () => {
+    await using folder = await temporaryFolder();
+    await writeFile(join(folder.path, "page.tsx"), "export default 1");
+    const source = await openBundleSource(join(folder.path, "page.tsx"));
+    expect(source).toMatchObject({ contentType: "application/zip", defaultName: "page" });
+    const path = join(folder.path, "out.zip");
+    await writeFile(path, await read(source.open()));
+    await using archive = await openZip(path, defaultBundleLimits.zip);
+    expect(archive.entries.map((entry) => entry.path)).toEqual(["handler.tsx"]);
+  });
+
+  it("sends models, shaders, handlers and zips as they are and refuses other files", async () => {
     await using folder = await temporaryFolder();
     for (const [name, type] of [
       ["m.onnx", "application/octet-stream"],
       ["s.WGSL", "text/wgsl"],
       ["z.zip", "application/zip"],
+      ["h.ts", "text/typescript"],
+      ["j.mjs", "text/javascript"],
     ] as const) {
       const path = join(folder.path, name);
       await writeFile(path, name);
