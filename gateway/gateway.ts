@@ -95,7 +95,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const functions = new Registry({ backends });
   backends.handlers.connect({
     functionsOf: (tenant) => functionsFor(functions, ownerOf({ ...(tenant !== undefined && { tenant }) })),
-    secretsOf: (name) => functions.secrets.of(name),
+    secretsOf: (name, tenant) => functions.secrets.of(name, tenant),
   });
   cleanup.use(
     scrubRegularly({

@@ -22,8 +22,8 @@ export interface HandlerHostOptions {
 export interface FunctionLookup {
   /** @param tenant whose functions; undefined: the operator's. */
   functionsOf(tenant: string | undefined): Functions;
-  /** Of a function, by name. */
-  secretsOf(name: string): Promise<ReadonlyMap<string, string>>;
+  /** Of a function, by its name and whose it is. */
+  secretsOf(name: string, tenant: string | undefined): Promise<ReadonlyMap<string, string>>;
 }
 
 export class HandlerHost {

@@ -103,11 +103,11 @@ function usedFunctions(
 
 async function secrets(
   { handlers }: Backends,
-  { name, source }: HandlerVersion,
+  { name, record, source }: HandlerVersion,
   isTrial: boolean,
 ): Promise<Record<string, string>> {
   if (source.secrets.length === 0) return {};
-  const known = await handlers.lookup.secretsOf(name);
+  const known = await handlers.lookup.secretsOf(name, record.tenant);
   const given: Record<string, string> = {};
   for (const key of source.secrets) {
     const value = known.get(key);

@@ -4,7 +4,7 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import { type DataType, elementCount } from "../../kernels/tensor.ts";
-import { type TypedArray, toTypedArray } from "../library/typed-arrays.ts";
+import { type NumericType, type TypedArray, toTypedArray } from "../library/typed-arrays.ts";
 import type { DeviceTensor, TensorData } from "../library/types.ts";
 import type { RpcClient } from "../port/rpc-client.ts";
 import { usableFunction } from "./functions.ts";
@@ -21,7 +21,7 @@ interface Services {
 
 /** A tensor as ONNX Runtime has it; one that a session made is on the device until it is read. */
 class Tensor {
-  readonly type: DataType;
+  readonly type: NumericType;
   readonly dims: readonly number[];
   readonly size: number;
   #data: TypedArray | undefined;

@@ -2,6 +2,7 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import { type DataType, elementCount } from "../../kernels/tensor.ts";
 import {
+  type ArrayTypes,
   arrayTypes,
   canHold,
   dataTypeOf,
@@ -14,7 +15,7 @@ import type { DeviceTensor } from "../library/types.ts";
 import type { HeldTensors } from "./held-tensors.ts";
 
 export class IsolateTensor implements DeviceTensor {
-  readonly dataType: DataType;
+  readonly dataType: NumericType;
   readonly shape: readonly number[];
   readonly size: number;
   readonly #tensors: HeldTensors;
@@ -22,14 +23,14 @@ export class IsolateTensor implements DeviceTensor {
   #bytes: Promise<Uint8Array> | undefined;
   #isDisposed = false;
 
-  /** @param value its bytes, or what the gateway calls it. */
+  /** @param value its bytes, or what the gateway calls it. @throws DawnletError UNSUPPORTED for strings. */
   constructor(
     dataType: DataType,
     shape: readonly number[],
     value: Uint8Array | number,
     tensors: HeldTensors,
   ) {
-    this.dataType = dataType;
+    this.dataType = numeric(dataType);
     this.shape = Object.freeze([...shape]);
     this.size = elementCount(shape);
     this.#tensors = tensors;
@@ -52,8 +53,8 @@ export class IsolateTensor implements DeviceTensor {
     return this.#bytes;
   }
 
-  async data(): Promise<TypedArray> {
-    return toTypedArray(this.dataType, await this.bytes());
+  async data(): Promise<ArrayTypes[NumericType]> {
+    return toTypedArray(this.dataType, await this.bytes()) as ArrayTypes[NumericType];
   }
 
   dispose(): void {
@@ -84,7 +85,7 @@ export class IsolateTensor implements DeviceTensor {
 
 /** Plain data as a function takes it: elements in their order. */
 export interface PlainTensor {
-  readonly dataType: DataType;
+  readonly dataType: NumericType;
   readonly bytes: Uint8Array;
   readonly elements: number;
 }
@@ -120,5 +121,5 @@ function fromNumbers(values: readonly (number | bigint | boolean)[], dataType: N
 
 function numeric(dataType: DataType): NumericType {
   if (dataType !== "string") return dataType;
-  throw new DawnletError("UNSUPPORTED", "Tensors of strings cannot be given by handlers");
+  throw new DawnletError("UNSUPPORTED", "Tensors of strings are not for handlers");
 }

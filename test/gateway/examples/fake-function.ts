@@ -72,7 +72,7 @@ export function fakeFunction<Outputs extends OutputTypes>(
 }
 
 function toTensor(value: TensorLike): Tensor {
-  if (ArrayBuffer.isView(value) || !("shape" in value)) throw new TypeError("no shape");
+  if (typeof value === "number" || ArrayBuffer.isView(value) || !("shape" in value)) throw new TypeError("no shape");
   if (typeof value.data === "function") {
     const tensor = held.get(value as DeviceTensor);
     if (tensor === undefined) throw new TypeError("a tensor that was given back");
@@ -92,6 +92,7 @@ export function fakeContext(): HandlerContext {
   const silent = () => {};
   return {
     waitUntil: silent,
+    passThroughOnException: silent,
     log: { debug: silent, info: silent, warn: silent, error: silent },
     deadline: Date.now() + 60_000,
     signal: new AbortController().signal,
