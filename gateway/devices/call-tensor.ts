@@ -21,7 +21,7 @@ export type CallTensor = Tensor | HeldTensor;
 export type CallTensors = Readonly<Record<string, CallTensor>>;
 
 /** Who can read what stays on the device. */
-export interface TensorReader {
+export interface TensorSource {
   readTensor(tensor: DeviceTensor): Promise<Uint8Array>;
 }
 
@@ -47,7 +47,7 @@ export function callTensor(
 }
 
 /** The same as bytes. @throws DawnletError DEVICE_LOST, OUT_OF_MEMORY, NOT_FOUND where it was released. */
-export async function asBytes(tensor: CallTensor, device: TensorReader): Promise<Tensor> {
+export async function asBytes(tensor: CallTensor, device: TensorSource): Promise<Tensor> {
   if (!isHeld(tensor)) return tensor;
   const { dataType, shape, held } = tensor;
   return { dataType, shape, data: await device.readTensor(held) };
@@ -56,7 +56,7 @@ export async function asBytes(tensor: CallTensor, device: TensorReader): Promise
 /** @throws DawnletError as `asBytes`. */
 export async function allAsBytes(
   tensors: CallTensors,
-  device: TensorReader,
+  device: TensorSource,
 ): Promise<Readonly<Record<string, Tensor>>> {
   const entries = Object.entries(tensors).map(
     async ([name, tensor]) => [name, await asBytes(tensor, device)] as const,

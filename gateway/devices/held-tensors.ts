@@ -7,10 +7,10 @@ import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 import type { DeviceTensor } from "../../runtime/supervisor/device-tensor.ts";
-import { asBytes, type CallTensor, isHeld, sizeBytesOf, type TensorReader } from "./call-tensor.ts";
+import { asBytes, type CallTensor, isHeld, sizeBytesOf, type TensorSource } from "./call-tensor.ts";
 
 export interface HeldTensorsOptions {
-  readonly device: TensorReader & { releaseTensors(tensors: readonly DeviceTensor[]): Promise<void> };
+  readonly device: TensorSource & { releaseTensors(tensors: readonly DeviceTensor[]): Promise<void> };
   /** Of all tensors that are held at a time. */
   readonly budgetBytes: number;
 }

@@ -113,7 +113,8 @@ export class Executor {
     try {
       return await reading;
     } catch (error) {
-      throw this.#lost ?? error;
+      if (error instanceof DawnletError) throw error;
+      throw this.#lost ?? stoppedAnswering(error);
     } finally {
       this.#roundsInFlight--;
       this.#schedule();
@@ -434,11 +435,7 @@ export class Executor {
         "INVALID_PROGRAM",
         `The device refused the Program: ${validationOutcome.value.message}`,
       );
-    if (doneOutcome.status === "rejected")
-      throw (
-        this.#lost ??
-        new DawnletError("DEVICE_LOST", `The device stopped answering: ${String(doneOutcome.reason)}`)
-      );
+    if (doneOutcome.status === "rejected") throw this.#lost ?? stoppedAnswering(doneOutcome.reason);
   }
 
   #takePrepared([run, ...others]: readonly PendingRun[]): PreparedRun | undefined {
@@ -509,6 +506,10 @@ export class Executor {
       if (!(error instanceof DawnletError)) throw error;
     }
   }
+}
+
+function stoppedAnswering(reason: unknown): DawnletError {
+  return new DawnletError("DEVICE_LOST", `The device stopped answering: ${String(reason)}`);
 }
 
 function firstError(errors: readonly (GPUError | null | undefined)[]): GPUError | null {

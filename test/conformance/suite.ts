@@ -7,6 +7,7 @@ import { poisonProgram } from "../../kernels/program/poison.ts";
 import type { DeviceApi, DeviceDescription, PlainRunRequest } from "../../runtime/device/api.ts";
 import { type ConformanceCase, disagreement, floatsOf, type Suite } from "./case.ts";
 import { type Check, ensureEmpty } from "./checks/check.ts";
+import { keepingChecks } from "./checks/keeping.ts";
 import { loadingChecks } from "./checks/loading.ts";
 import { refusalChecks } from "./checks/refusals.ts";
 import { sharingChecks } from "./checks/sharing.ts";
@@ -26,6 +27,7 @@ export interface Report {
 export const checks: readonly Check[] = [
   ...loadingChecks,
   ...refusalChecks,
+  ...keepingChecks,
   ...sharingChecks,
   ...swappingChecks,
 ];

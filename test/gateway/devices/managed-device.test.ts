@@ -189,20 +189,23 @@ describe("over time", () => {
     expect(managed.evictions.last[0]).toMatchObject({ function: "f", version: 1, cause: "expired" });
   });
 
-  test("what activations take is not there for weights", async () => {
-    device.memoryInUse = { activationBytes: 4 * kib };
-    const f = owned("f");
-    await call(f, program("a", 3));
-    await call(f, program("b", 3));
-    await vi.advanceTimersByTimeAsync(1_000);
-    expect(managed.residency.budgetBytes).toBe(3 * kib);
-    expect(device.told.at(-1)).toBe("evict a");
-    // Without them there is more room than at first.
-    device.memoryInUse = {};
-    await call(f, program("c", 1));
-    await vi.advanceTimersByTimeAsync(1_000);
-    expect(managed.residency.budgetBytes).toBe(7 * kib);
-  });
+  test.each(["activationBytes", "tensorBytes"] as const)(
+    "what %s take is not there for weights",
+    async (what) => {
+      device.memoryInUse = { [what]: 4 * kib };
+      const f = owned("f");
+      await call(f, program("a", 3));
+      await call(f, program("b", 3));
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(managed.residency.budgetBytes).toBe(3 * kib);
+      expect(device.told.at(-1)).toBe("evict a");
+      // Without them there is more room than at first.
+      device.memoryInUse = {};
+      await call(f, program("c", 1));
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(managed.residency.budgetBytes).toBe(7 * kib);
+    },
+  );
 
   test("after a restart pinned Programs come in again by themselves", async () => {
     const pinned = owned("pinned", { ...defaultMemorySettings, pin: true });

@@ -1,0 +1,71 @@
+/** Runs over the protocol of a device process: what client and handlers make of tensors, with no GPU. */
+import { beforeEach, expect, test } from "vitest";
+import type { DeviceApi, RunRequest } from "../../../runtime/device/api.ts";
+import { DeviceClient, deviceHandlers } from "../../../runtime/device/protocol.ts";
+import type { RpcClient } from "../../../runtime/port/rpc-client.ts";
+
+const timing = { loadMs: 0, queueMs: 1, encodeMs: 2, executeMs: 3 };
+const plain = Uint8Array.of(1, 2);
+const stays = { tensor: "t3", sizeBytes: 9 };
+
+let requests: RunRequest[];
+let sent: unknown[];
+let handlers: ReturnType<typeof deviceHandlers>;
+let client: DeviceClient;
+
+beforeEach(async () => {
+  requests = [];
+  sent = [];
+  const device: Partial<DeviceApi> = {
+    describe: async () => undefined as never,
+    run: async (request: RunRequest) => {
+      requests.push(request);
+      return { outputs: [plain, ...(request.keep ? [stays, plain] : [])] as Uint8Array[], timing };
+    },
+    readTensor: async (id) => new TextEncoder().encode(id),
+  };
+  handlers = deviceHandlers(async () => device as DeviceApi);
+  await handlers.open!({ budgetBytes: 1, blobFolder: "" }, [], undefined as never);
+  // What a Port does to parameters and results.
+  const call: RpcClient["call"] = async (method, params, attachments = []) => {
+    sent.push(params);
+    const outcome = await handlers[method]!(
+      JSON.parse(JSON.stringify(params)),
+      attachments,
+      undefined as never,
+    );
+    const result: unknown = JSON.parse(JSON.stringify(outcome.result ?? null));
+    return { result, attachments: outcome.attachments ?? [] };
+  };
+  client = new DeviceClient({ call } as RpcClient);
+});
+
+test("a run of bytes says no more than its Program", async () => {
+  expect(await client.run({ program: "p", inputs: [plain] })).toEqual({ outputs: [plain], timing });
+  expect(sent).toEqual(["p"]);
+  expect(requests).toEqual([{ program: "p", inputs: [plain] }]);
+});
+
+test("tensors and bytes keep their places on the way there and back", async () => {
+  const request = { program: "p", inputs: [{ tensor: "t1" }, plain, { tensor: "t2" }], keep: [false, true] };
+  expect(await client.run(request)).toEqual({ outputs: [plain, stays, plain], timing });
+  expect(requests).toEqual([request]);
+  expect(await client.run({ program: "p", inputs: [{ tensor: "t1" }] })).toEqual({
+    outputs: [plain],
+    timing,
+  });
+  expect(await client.readTensor("t7")).toEqual(new TextEncoder().encode("t7"));
+});
+
+test("a run whose inputs and attachments disagree is refused", async () => {
+  const run = async (params: unknown, attachments: readonly Uint8Array[]) =>
+    handlers.run!(params, attachments, undefined as never);
+  const refused = { code: "INVALID_ARGUMENT" };
+  await expect(run({ program: "p", inputs: [null, "t1"] }, [])).rejects.toMatchObject(refused);
+  await expect(run({ program: "p", inputs: ["t1"] }, [plain])).rejects.toMatchObject(refused);
+  await expect(run({ program: "p", inputs: [1] }, [])).rejects.toMatchObject(refused);
+  await expect(run({ program: "p", inputs: [], keep: ["all"] }, [])).rejects.toMatchObject(refused);
+  await expect(run(null, [])).rejects.toMatchObject(refused);
+  expect(requests).toEqual([]);
+  expect(await run({ program: "p", inputs: [null, "t1"] }, [plain])).toMatchObject({ attachments: [plain] });
+});
