@@ -14,6 +14,7 @@ export class SessionGroup {
   readonly #name: string;
   readonly #onChange: (group: SessionGroup) => void;
   #gpuMs = 0;
+  #hostMs = 0;
   #bytes = 0;
   #missingBytes = 0;
 
@@ -45,15 +46,16 @@ export class SessionGroup {
     this.#onChange(this);
   }
 
+  handled(hostMs: number): void {
+    this.#hostMs += hostMs;
+    this.#onChange(this);
+  }
+
   report(): GroupUsage {
     const missingBytes = this.#missingBytes;
     this.#missingBytes = 0;
-    return {
-      group: this.#name,
-      gpuMs: Math.round(this.#gpuMs * 1_000) / 1_000,
-      bytes: this.#bytes,
-      missingBytes,
-    };
+    const [gpuMs, hostMs] = [wholeMicroseconds(this.#gpuMs), wholeMicroseconds(this.#hostMs)];
+    return { group: this.#name, gpuMs, hostMs, bytes: this.#bytes, missingBytes };
   }
 
   #take(ledger: Ledger, bytes: number): void {
@@ -70,4 +72,9 @@ export class SessionGroup {
       throw new OverBudget(`Cannot create a buffer of ${bytes} bytes: the device has no room for it now`);
     }
   }
+}
+
+/** In milliseconds: no more digits than mean something. */
+function wholeMicroseconds(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
 }

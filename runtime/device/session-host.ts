@@ -119,8 +119,10 @@ export class SessionHost {
     this.#tell({ type: "opened", session: number, adapter });
   }
 
-  #receive({ number, remote, taken }: Hosted, message: Message): void {
+  #receive({ number, group, remote, taken }: Hosted, message: Message): void {
+    const startedAt = performance.now();
     remote.receive(message);
+    group.handled(performance.now() - startedAt);
     if (taken.add(message)) this.#tell({ type: "taken", session: number, messages: taken.report() });
   }
 

@@ -34,6 +34,8 @@ const usage = v.object({
   group: v.string(),
   /** For which the GPU has worked for the group, since its first session that there still was something of. */
   gpuMs: amount,
+  /** For which the device process itself has, on what the group sent: compiling shaders, encoding commands. */
+  hostMs: amount,
   /** Of its buffers, and of those that the GPU is still to give back. */
   bytes: count,
   /** Bytes that the device lacked for a buffer of the group since the last report. */

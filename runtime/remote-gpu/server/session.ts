@@ -59,6 +59,8 @@ export class RemoteSession implements Losable {
   readonly #scopes: ErrorScopes;
   #pending = 0;
   #hasSubmitted = false;
+  /** Settles when the GPU has finished what was submitted until now; asked for once a message and submit. */
+  #workDone: Promise<unknown> | undefined;
   #isEnded = false;
 
   constructor(options: SessionOptions) {
@@ -90,6 +92,7 @@ export class RemoteSession implements Losable {
       this.lost(error instanceof Error ? error.message : String(error));
     } finally {
       this.#scopes.close();
+      this.#workDone = undefined;
     }
     if (!this.#hasSubmitted) return;
     this.#hasSubmitted = false;
@@ -111,6 +114,7 @@ export class RemoteSession implements Losable {
     if (this.#isEnded) return;
     this.#isEnded = true;
     sessionsOf(this.#device).delete(this);
+    this.#workDone = undefined;
     for (const object of this.#objects.all()) this.#destroy(object);
     this.#objects.clear();
     this.#options.onEnd?.(why);
@@ -156,6 +160,7 @@ export class RemoteSession implements Losable {
           const buffers = ids.map((id) => objects.get("commandBuffer", id));
           device.queue.submit(buffers);
           this.#hasSubmitted = true;
+          this.#workDone = undefined;
           for (const id of ids) objects.remove(id);
         });
         break;
@@ -264,7 +269,8 @@ export class RemoteSession implements Losable {
     if (object.kind !== "buffer" && object.kind !== "querySet") return;
     if (object.kind === "buffer") this.#mappings.forget(object.gpu);
     object.gpu.destroy();
-    this.#budget.remove(object.gpu, this.#device.queue.onSubmittedWorkDone());
+    this.#workDone ??= this.#device.queue.onSubmittedWorkDone();
+    this.#budget.remove(object.gpu, this.#workDone);
   }
 
   /** What the device or the schemas throw is a validation error, as WebGPU has it for what it cannot throw at once. */

@@ -207,6 +207,43 @@ describe("over time", () => {
     },
   );
 
+  describe("what GPU sessions", () => {
+    const usage = { group: "g", gpuMs: 0, hostMs: 0, bytes: 0, missingBytes: 0 };
+
+    test("hold is not there for weights, and is again when they have let it go", async () => {
+      await call(owned("f"), program("a", 3));
+      await call(owned("f"), program("b", 3));
+      await vi.advanceTimersByTimeAsync(1_000);
+      const before = managed.residency.budgetBytes;
+      device.memoryInUse = { sessionBytes: 4 * kib };
+      managed.sessionsUse({ ...usage, bytes: 4 * kib });
+      expect(managed.sessionBytes).toBe(4 * kib);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(managed.residency.budgetBytes).toBe(3 * kib);
+      expect(device.told.at(-1)).toBe("evict a");
+      device.memoryInUse = {};
+      managed.sessionsUse(usage);
+      expect(managed.sessionBytes).toBe(0);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(managed.residency.budgetBytes).toBe(before);
+    });
+
+    test("found no room for makes weights go, so that the next try finds it", async () => {
+      await call(owned("f"), program("a", 3));
+      await call(owned("f"), program("b", 3));
+      managed.sessionsUse({ ...usage, missingBytes: 4 * kib });
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(managed.residency.budgetBytes).toBe(3 * kib);
+      expect(device.told.at(-1)).toBe("evict a");
+    });
+
+    test("had is forgotten with the device process", async () => {
+      managed.sessionsUse({ ...usage, bytes: 4 * kib });
+      managed.restarted();
+      expect(managed.sessionBytes).toBe(0);
+    });
+  });
+
   test("after a restart pinned Programs come in again by themselves", async () => {
     const pinned = owned("pinned", { ...defaultMemorySettings, pin: true });
     await pinned.load(program("a", 2));
