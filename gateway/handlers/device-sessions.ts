@@ -6,7 +6,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import type { Message } from "../../runtime/port/port.ts";
 import type { RemoteAdapterDescription } from "../../runtime/remote-gpu/protocol.ts";
 import type { GpuLink, GpuSessionOptions, SessionEnd } from "../../runtime/supervisor/gpu-link.ts";
-import type { StartedHandler } from "../../runtime/supervisor/isolate-process.ts";
+import type { HandlerLink } from "../../runtime/supervisor/isolate-process.ts";
 import { shareExceeded } from "./exceeded.ts";
 import { GpuShare } from "./gpu-share.ts";
 
@@ -34,7 +34,7 @@ export class DeviceSessions {
   readonly #share: GpuShare;
   readonly #links = new Map<number, GpuLink>();
   readonly #opening = new Set<number>();
-  #handler: StartedHandler | undefined;
+  #handler: HandlerLink | undefined;
   #isClosed = false;
 
   constructor(options: DeviceSessionsOptions) {
@@ -42,7 +42,7 @@ export class DeviceSessions {
     this.#share = new GpuShare(options.gpuShare);
   }
 
-  started(handler: StartedHandler): void {
+  connected(handler: HandlerLink): void {
     this.#handler = handler;
   }
 

@@ -10,9 +10,9 @@ import { abortError } from "../../runtime/port/abort-error.ts";
 import type { ParsedNote } from "../../runtime/supervisor/isolate-messages.ts";
 import {
   endedError,
+  type HandlerLink,
   type IsolateProcess,
   type IsolateServices,
-  type StartedHandler,
 } from "../../runtime/supervisor/isolate-process.ts";
 import { cpuExceeded, memoryExceeded } from "./exceeded.ts";
 import type { PooledInstance } from "./instance-pool.ts";
@@ -22,8 +22,8 @@ import { ProcessorAccount } from "./processor-account.ts";
 
 /** What one instance is given, and gives back at its end. */
 export interface InstanceServices extends Pick<IsolateServices, "host" | "fetch" | "gpu">, Disposable {
-  /** The handler runs: from now on it can be sent messages. */
-  started(handler: StartedHandler): void;
+  /** From now on messages can be sent. */
+  connected(handler: HandlerLink): void;
 }
 
 export interface InstanceOptions {
@@ -53,8 +53,8 @@ const log = getLogger(["dawnlet", "handlers"]);
 export class HandlerInstance implements PooledInstance, Watched {
   readonly #options: InstanceOptions;
   readonly #services: InstanceServices;
+  readonly #handler: HandlerLink;
   readonly #account = new ProcessorAccount<Call>();
-  #handler: StartedHandler | undefined;
   #background: Call | undefined;
   #isEnded = false;
 
@@ -68,6 +68,13 @@ export class HandlerInstance implements PooledInstance, Watched {
   private constructor(options: InstanceOptions) {
     this.#options = options;
     this.#services = options.services((error) => this.end(error));
+    this.#handler = options.process.connect({
+      host: this.#services.host,
+      fetch: (request) => this.#services.fetch(request),
+      gpu: (device, message) => this.#services.gpu(device, message),
+      noted: (note) => this.#noted(note),
+    });
+    this.#services.connected(this.#handler);
     options.watch.add(this);
     void options.process.closed.then(() => this.end(endedError(this.#name)));
   }
@@ -112,7 +119,7 @@ export class HandlerInstance implements PooledInstance, Watched {
       onEnd();
     };
     try {
-      return await this.#handler!.http.fetch(request, {
+      return await this.#handler.http.fetch(request, {
         signal: controller.signal,
         deadlineMs: timeoutMs,
         responseLimitBytes: responseBytes,
@@ -143,7 +150,7 @@ export class HandlerInstance implements PooledInstance, Watched {
     this.#isEnded = true;
     const { process, watch, onEnd } = this.#options;
     watch.remove(this);
-    this.#handler?.http.close(error ?? endedError(this.#name));
+    this.#handler.http.close(error ?? endedError(this.#name));
     process.kill();
     this.#services[Symbol.dispose]();
     onEnd(this, error);
@@ -151,25 +158,13 @@ export class HandlerInstance implements PooledInstance, Watched {
 
   async #start(): Promise<void> {
     const { process, params, code, watch } = this.#options;
-    const services = this.#services;
     const controller = new AbortController();
     const call: Call = { cpuMs: 0, fail: (error) => controller.abort(error) };
     this.#account.begin(call);
     watch.wake();
     const timer = setTimeout(() => call.fail(slowStart(this.#name)), startTimeoutMs);
     try {
-      this.#handler = await process.start(
-        params,
-        code,
-        {
-          host: services.host,
-          fetch: (request) => services.fetch(request),
-          gpu: (device, message) => services.gpu(device, message),
-          noted: (note) => this.#noted(note),
-        },
-        controller.signal,
-      );
-      services.started(this.#handler);
+      await process.start(params, code, controller.signal);
     } catch (error) {
       const reason: unknown = controller.signal.aborted ? controller.signal.reason : error;
       this.end(reason instanceof DawnletError ? reason : undefined);

@@ -16,7 +16,7 @@ import {
   modelName,
   runParams,
 } from "../../runtime/supervisor/isolate-messages.ts";
-import type { StartedHandler } from "../../runtime/supervisor/isolate-process.ts";
+import type { HandlerLink } from "../../runtime/supervisor/isolate-process.ts";
 import { type CallTensor, isHeld } from "../devices/call-tensor.ts";
 import type { HeldTensors } from "../devices/held-tensors.ts";
 import type { FunctionKind, FunctionSignature, Functions } from "../functions/functions.ts";
@@ -76,8 +76,8 @@ export class HandlerServices implements InstanceServices {
     });
   }
 
-  started(handler: StartedHandler): void {
-    this.#options.devices.started(handler);
+  connected(handler: HandlerLink): void {
+    this.#options.devices.connected(handler);
   }
 
   gpu(device: number, message: Message | undefined): void {

@@ -36,6 +36,8 @@ export class Isolate {
   #function: StartParams["function"] = { name: "", version: 0 };
 
   constructor(ports: Channels) {
+    // Made once, while nobody waits: the host loads what is behind them when they are first used.
+    void new Response(new Request("http://localhost/").body);
     this.#channels = ports;
     this.#host = new RpcClient(ports.host, { peer: "the gateway" });
     this.#http = new FetchPeer({

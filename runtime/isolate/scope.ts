@@ -4,10 +4,13 @@
  * then use what is denied here.
  */
 
-/** Of Node and Deno, and of the web what would open sockets or threads. */
+/**
+ * Of Node and Deno, and of the web what would open sockets or threads. Not `Buffer` and `setImmediate`: Node's own `Request`
+ * and `Response` look for them in the scope.
+ */
 const hostNames = [
-  ...["process", "Buffer", "global", "require", "module", "exports", "__filename", "__dirname"],
-  ...["setImmediate", "clearImmediate", "Deno", "Worker", "SharedWorker"],
+  ...["process", "global", "require", "module", "exports", "__filename", "__dirname"],
+  ...["Deno", "Worker", "SharedWorker"],
   ...["WebSocket", "WebSocketStream", "EventSource", "WebTransport"],
   ...[
     "localStorage",

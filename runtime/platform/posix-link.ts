@@ -103,7 +103,9 @@ export class ParentLink implements Link {
         return;
       }
       this.#strangers.delete(socket);
-      resolve(new SocketPort(acceptedStream(socket, new Uint8Array(begun.subarray(tokenBytes))), this.#limits));
+      resolve(
+        new SocketPort(acceptedStream(socket, new Uint8Array(begun.subarray(tokenBytes))), this.#limits),
+      );
     };
     socket.on("data", read);
     socket.on("error", () => {});

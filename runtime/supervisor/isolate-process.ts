@@ -26,7 +26,8 @@ export interface IsolateServices {
   gpu(device: number, message: Message | undefined): void;
 }
 
-export interface StartedHandler {
+export interface HandlerLink {
+  /** For requests, once the handler is loaded. */
   readonly http: FetchPeer;
   /** Sends a message of a device to the handler. */
   sendGpu(device: number, message: Message): void;
@@ -79,17 +80,8 @@ export class IsolateProcess {
     return this.#child.port.closed;
   }
 
-  /**
-   * Loads the handler.
-   * @throws DawnletError INVALID_BUNDLE where it has none, FUNCTION_FAILED with the stack of what its module threw,
-   *   UNAVAILABLE where the process ended meanwhile.
-   */
-  async start(
-    params: StartParams,
-    code: Uint8Array,
-    services: IsolateServices,
-    signal?: AbortSignal,
-  ): Promise<StartedHandler> {
+  /** From now on what the handler asks for is answered. Once, before `start`. */
+  connect(services: IsolateServices): HandlerLink {
     const { http, host, gpu, notes } = this.#ports;
     const peer = new FetchPeer({ port: http, serve: (request) => services.fetch(request) });
     serveRpc(host, services.host);
@@ -104,7 +96,6 @@ export class IsolateProcess {
       const { device, data } = parsed.output;
       services.gpu(device, data === undefined ? undefined : { header: data, attachments });
     });
-    await this.#control.call("start", params, [code], { signal });
     return {
       http: peer,
       sendGpu: (device, message) => gpu.send({ ...message, header: { device, data: message.header } }),
@@ -112,6 +103,15 @@ export class IsolateProcess {
         return gpu.queuedBytes ?? 0;
       },
     };
+  }
+
+  /**
+   * Loads the handler.
+   * @throws DawnletError INVALID_BUNDLE where it has none, FUNCTION_FAILED with the stack of what its module threw,
+   *   UNAVAILABLE where the process ended meanwhile.
+   */
+  async start(params: StartParams, code: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.#control.call("start", params, [code], { signal });
   }
 
   /** Undefined once the process is gone. */

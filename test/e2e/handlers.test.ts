@@ -91,6 +91,8 @@ test("a client that goes away aborts the handler's signal", async () => {
        },
      };`,
   );
+  // It runs before the other request begins to wait.
+  expect(await (await call("waits/count")).text()).toBe("0");
   const controller = new AbortController();
   const waiting = call("waits/", { signal: controller.signal });
   setTimeout(() => controller.abort(), 200);
@@ -168,14 +170,23 @@ test("a handler computes on navigator.gpu", async () => {
 });
 
 test("what a handler throws is an error of the call, without a stack; its log has the line", async () => {
-  await server.client.mustDeploy("throws", `export default { fetch() { throw new RangeError("seven is too many"); } };`);
+  await server.client.mustDeploy(
+    "throws",
+    `export default { fetch() { throw new RangeError("seven is too many"); } };`,
+  );
   const response = await call("throws");
   expect(response.status).toBe(500);
-  expect(await response.json()).toEqual({ error: expect.stringContaining("seven is too many"), code: "FUNCTION_FAILED" });
+  expect(await response.json()).toEqual({
+    error: expect.stringContaining("seven is too many"),
+    code: "FUNCTION_FAILED",
+  });
 });
 
 test("a module that throws is not deployed, and the message has file and line", async () => {
-  const answer = await server.client.deploy("broken", `const a: number = 1;\n\nthrow new Error("at line three " + a);\nexport default {};`);
+  const answer = await server.client.deploy(
+    "broken",
+    `const a: number = 1;\n\nthrow new Error("at line three " + a);\nexport default {};`,
+  );
   expect(answer).toMatchObject({ code: "FUNCTION_FAILED" });
   expect(answer.error).toContain("at line three 1");
   expect(answer.error).toContain("handler.ts:3:7");

@@ -2,7 +2,9 @@
 import { BlobWriter, TextReader, Uint8ArrayReader, ZipWriter } from "@zip.js/zip.js";
 
 /** @param files text, bytes, or what becomes JSON. */
-export async function zipped(files: Readonly<Record<string, string | Uint8Array | object>>): Promise<Uint8Array> {
+export async function zipped(
+  files: Readonly<Record<string, string | Uint8Array | object>>,
+): Promise<Uint8Array> {
   const writer = new ZipWriter(new BlobWriter());
   for (const [path, content] of Object.entries(files)) {
     const reader =

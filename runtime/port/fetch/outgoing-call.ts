@@ -16,6 +16,8 @@ export interface FetchOptions {
   /** From now on; told to the other side, not watched here. */
   readonly deadlineMs?: number | undefined;
   readonly responseLimitBytes?: number | undefined;
+  /** Called once, when the exchange is over: the response has come whole, or either side gave up. */
+  readonly onEnd?: (() => void) | undefined;
 }
 
 export interface CallHost extends ExchangeHost {
@@ -133,6 +135,7 @@ export class OutgoingCall implements Exchange {
       this.#reject(error);
     }
     this.#host.ended();
+    this.#options.onEnd?.();
   }
 
   #sendHead(kind: BodyKind, whole?: Uint8Array): void {

@@ -72,7 +72,8 @@ export function fakeFunction<Outputs extends OutputTypes>(
 }
 
 function toTensor(value: TensorLike): Tensor {
-  if (typeof value === "number" || ArrayBuffer.isView(value) || !("shape" in value)) throw new TypeError("no shape");
+  if (typeof value === "number" || ArrayBuffer.isView(value) || !("shape" in value))
+    throw new TypeError("no shape");
   if (typeof value.data === "function") {
     const tensor = held.get(value as DeviceTensor);
     if (tensor === undefined) throw new TypeError("a tensor that was given back");

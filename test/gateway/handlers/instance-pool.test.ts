@@ -151,7 +151,11 @@ test("property: places are never more than there may be, and nobody waits while 
       const { instances, made } = pool(["works"], { idleMs: 100_000 });
       const places: Place<Fake>[] = [];
       for (const choice of choices) {
-        if (choice < 6) void instances.take().then((place) => places.push(place), () => {});
+        if (choice < 6)
+          void instances.take().then(
+            (place) => places.push(place),
+            () => {},
+          );
         else if (choice < 9) places.splice(choice % Math.max(1, places.length), 1)[0]?.[Symbol.dispose]();
         else made.findLast(({ hasEnded }) => !hasEnded)?.end();
         for (let i = 0; i < 6; i++) await Promise.resolve();
@@ -159,7 +163,8 @@ test("property: places are never more than there may be, and nobody waits while 
         expect(living.length).toBeLessThanOrEqual(limits.instances);
         const used = living.map((one) => places.filter(({ instance }) => instance === one).length);
         expect(Math.max(0, ...used)).toBeLessThanOrEqual(limits.concurrency);
-        const isFull = used.length === limits.instances && used.every((count) => count === limits.concurrency);
+        const isFull =
+          used.length === limits.instances && used.every((count) => count === limits.concurrency);
         if (!isFull) expect(instances.waiting).toBe(0);
       }
       instances.dispose();
