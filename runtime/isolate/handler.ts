@@ -8,8 +8,8 @@ export type HandlerFetch = (request: Request, env: object, context: HandlerConte
 
 /** What stands for the module in stacks: the gateway puts the bundle's own files in its place (source-positions.ts). */
 const moduleName = "handler.js";
-/** Node and Deno name modules of a data URL by all of it. */
-const moduleUrl = /data:text\/javascript;base64,[A-Za-z0-9+/=]*/g;
+/** Node and Deno name modules of a data URL by it; Deno leaves the middle out. */
+const moduleUrl = /data:text\/javascript;base64,[A-Za-z0-9+/=.]*/g;
 
 /** An error for the log, with a stack whose frames name the module shortly. */
 export function showFailure(error: unknown): string {
