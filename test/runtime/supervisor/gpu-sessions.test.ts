@@ -183,7 +183,7 @@ describe("a process that does not answer any more", () => {
 
   test("is killed for the sake of sessions too, and a run that was alone beside them is not blamed", async () => {
     const device = open({ silence });
-    const short: StoredProgram = { ...double, id: "short", timeLimitMs: 100 };
+    const short: StoredProgram = { ...double, id: "short", timeLimitMs: 1_000 };
     const inputs = [floats([3], [1, 2, 3]).data];
     await device.run(short, inputs);
     const { link } = await session(device, { timeLimitMs: 100 });
