@@ -1,6 +1,6 @@
 /**
  * Several streams of messages over one Port, each a Port of its own: a message carries the name of its stream beside
- * its header. That takes 0.3 µs a message on both sides together (2-core x86-64), so that no stream goes without.
+ * its header. That takes about 0.3 µs a message on both sides together (2-core x86-64), so that no stream goes without.
  */
 import { Inbox } from "./inbox.ts";
 import type { Message, Port } from "./port.ts";

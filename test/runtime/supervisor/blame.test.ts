@@ -63,6 +63,19 @@ test("a process that does not answer is the fault of what it ran, where that was
   expect(verdicts({ type: "hang" }, job("a"), job("b"))).toEqual(["again-alone", "again-alone"]);
 });
 
+describe("beside GPU sessions", () => {
+  test("all runs are innocent where it was a session whose work did not end", () => {
+    expect(verdicts(overdue(true), job("a"), job("b"))).toEqual(["again", "again"]);
+    expect(verdicts(overdue(true), job("a"))).toEqual(["again"]);
+  });
+
+  test("a lone run need not be what the process hangs in, unless it was alone on purpose", () => {
+    const hang = { type: "hang", hasSessions: true } as const;
+    expect(verdicts(hang, job("a"))).toEqual(["again-alone"]);
+    expect(verdicts(hang, job("a", { losses: 1, isAlone: true }))).toEqual(["blamed"]);
+  });
+});
+
 test("a process that was killed from outside is nobody's fault, until one has been alone there every time", () => {
   const killed = { type: "killed" } as const;
   expect(verdicts(killed, job("a"))).toEqual(["again-alone"]);

@@ -17,7 +17,7 @@ import {
 } from "../../../runtime/supervisor/device-process.ts";
 import type { GpuLink, GpuSessionOptions } from "../../../runtime/supervisor/gpu-link.ts";
 import type { Incident } from "../../../runtime/supervisor/incident.ts";
-import { timesShader } from "../../e2e/small-functions.ts";
+import { timesShader, trapShader } from "../../e2e/small-functions.ts";
 import { floats, floatsIn } from "../../e2e/tensors.ts";
 import { testDevice } from "../../gpu.ts";
 import { bufferError, spin } from "../device/hosted-sessions.ts";
@@ -183,7 +183,7 @@ describe("a process that does not answer any more", () => {
 
   test("is killed for the sake of sessions too, and a run that was alone beside them is not blamed", async () => {
     const device = open({ silence });
-    const short: StoredProgram = { ...double, id: "short", timeLimitMs: 100 };
+    const short: StoredProgram = { ...double, id: "short", timeLimitMs: 1_000 };
     const inputs = [floats([3], [1, 2, 3]).data];
     await device.run(short, inputs);
     const { link } = await session(device, { timeLimitMs: 100 });
@@ -232,6 +232,26 @@ test("a session that sends more than the device takes ends", async () => {
   process.kill(pid, "SIGCONT");
   expect(await link.ended).toMatchObject({ type: "refused" });
   expect(await run(device)).toEqual([2, 4, 6]);
+});
+
+test("a session waits until those have run that the device was lost under, alone", async () => {
+  const device = open();
+  const trapFiles = new Map([["main.wgsl", new TextEncoder().encode(trapShader)]]);
+  const trap = (await loadWgslBundle(trapFiles)).specialise({ x: [3] }, {}).program;
+  const trapJson = new TextEncoder().encode(JSON.stringify(trap));
+  const stored: StoredProgram = { ...double, id: "trap", timeLimitMs: 1_000, readJson: async () => trapJson };
+  await device.describe();
+  const blamed = expect(device.run(stored, [floats([3], [1, -1, 1]).data])).rejects.toMatchObject({
+    details: { isBlamed: true },
+  });
+  process.kill((await device.pid())!, "SIGABRT");
+  await expect.poll(() => lostOf()).toHaveLength(1);
+  const { link } = await session(device);
+  expect(device.health.generation).toBe(3);
+  await blamed;
+  expect(lostOf()).toMatchObject([{ sessions: 0 }, { sessions: 0, blamed: ["trap"] }]);
+  link.close();
+  expect(await link.ended).toEqual({ type: "closed" });
 });
 
 describe("where no process starts", () => {
