@@ -9,9 +9,11 @@ import { join } from "node:path";
 import { platform } from "#platform";
 import { loadWgslBundle } from "../kernels/manifest/bundle.ts";
 import { findAdapter } from "../runtime/adapter/find-adapter.ts";
+import { deviceEntry, deviceStreams } from "../runtime/device/entry.ts";
 import { DeviceClient } from "../runtime/device/protocol.ts";
 import type { ChildProcess } from "../runtime/platform/platform.ts";
 import { RpcClient } from "../runtime/port/rpc-client.ts";
+import { splitPort } from "../runtime/port/split-port.ts";
 import { generateLoadOutside, type LoadPlan, type LoadResult } from "./harness/http-load.ts";
 import { writeResult } from "./harness/result.ts";
 import { median, percentile } from "./harness/statistics.ts";
@@ -38,11 +40,12 @@ export async function run(): Promise<void> {
   const found = await findAdapter(platform);
   const dataFolder = await mkdtemp(join(tmpdir(), "dawnlet-bench-"));
   const children: ChildProcess[] = [];
-  const start = async (file: string, environment: Record<string, string> = {}) => {
-    const child = await platform.spawnProcess(new URL(file, import.meta.url), { environment });
+  const spawn = async (entry: URL, environment: Record<string, string> = {}) => {
+    const child = await platform.spawnProcess(entry, { environment });
     children.push(child);
-    return new RpcClient(child.port);
+    return child.port;
   };
+  const start = async (file: string) => new RpcClient(await spawn(new URL(file, import.meta.url)));
   try {
     const echo = (await (await start("./gateway/echo-main.ts")).call("address", null)).result as {
       port: number;
@@ -55,7 +58,7 @@ export async function run(): Promise<void> {
     });
     if (!deployed.ok) throw new Error(`Deploy failed: ${await deployed.text()}`);
     const device = await openDevice(
-      await start("../runtime/device/main.ts", { ...found.environment }),
+      new RpcClient(splitPort(await spawn(deviceEntry, { ...found.environment }), deviceStreams).calls),
       found,
       dataFolder,
     );

@@ -1,6 +1,7 @@
 /**
  * What it costs to use a GPU through somebody else: one submit of a hundred small dispatches in the process that owns
- * the device, from another process through a remote device, and so with each command as a message of its own.
+ * the device; in a handler, whose `navigator.gpu` reaches the device by way of the gateway; from a process beside the
+ * owner's, without a gateway between them; and so with each command as a message of its own.
  *
  *   npm run bench -- remoting [--null | --adapter] [--rounds N]
  */
@@ -15,6 +16,7 @@ import type { RemoteAdapterDescription } from "../runtime/remote-gpu/protocol.ts
 import { writeResult } from "./harness/result.ts";
 import { median } from "./harness/statistics.ts";
 import { printTable } from "./harness/table.ts";
+import { openHandler } from "./remoting/handler.ts";
 import {
   checkGrowth,
   dispatchesASubmit,
@@ -23,7 +25,7 @@ import {
   prepareProgram,
 } from "./remoting/program.ts";
 
-const ways = ["local", "remote", "unbatched"] as const;
+const ways = ["local", "handler", "remote", "unbatched"] as const;
 type Way = (typeof ways)[number];
 
 interface Result {
@@ -46,8 +48,9 @@ export async function run(args: readonly string[]): Promise<void> {
     const result = await measure(backend, backend === "null" ? {} : found.environment, rounds);
     details[backend] = result;
     const suffix = backend === "null" ? "Null" : "";
-    figures[`ratio${suffix}`] = ratio(result, "remote", "runMs");
-    figures[`ratioQueued${suffix}`] = ratio(result, "remote", "submitMs");
+    figures[`ratio${suffix}`] = ratio(result, "handler", "runMs");
+    figures[`ratioQueued${suffix}`] = ratio(result, "handler", "submitMs");
+    figures[`ratioDirect${suffix}`] = ratio(result, "remote", "runMs");
     figures.callsPerMessage = result.callsPerMessage;
     report(backend, result);
   }
@@ -64,14 +67,16 @@ async function measure(
     environment,
     args: [backend],
   });
+  await using handler = await openHandler(backend);
   try {
     const owner = new Owner(child);
     const isReal = backend !== "null";
     const adapter = (await owner.next()).adapter as RemoteAdapterDescription;
-    const samples: Record<Way, Measured[]> = { local: [], remote: [], unbatched: [] };
+    const samples: Record<Way, Measured[]> = { local: [], handler: [], remote: [], unbatched: [] };
     const batched = await owner.client(adapter, true, isReal);
     for (let round = 0; round < rounds; round++) {
       samples.local.push(await owner.measure());
+      samples.handler.push(await handler.measure(isReal));
       samples.remote.push(await batched.measure());
     }
     const callsPerMessage = batched.callsPerMessage();
@@ -157,6 +162,6 @@ function report(backend: string, result: Result): void {
       ratio(result, way, "submitMs"),
     ]),
   );
-  const extraUs = (1000 * (ms("remote", "submitMs") - ms("local", "submitMs"))) / dispatchesASubmit;
+  const extraUs = (1000 * (ms("handler", "submitMs") - ms("local", "submitMs"))) / dispatchesASubmit;
   console.log(`${callsPerMessage.toFixed(0)} calls a message; ${extraUs.toFixed(2)} us more a dispatch`);
 }
