@@ -48,7 +48,7 @@ export async function forwardTo(
       ? `Cannot call function '${name}' with ${c.req.method}: send POST`
       : `Cannot call '${c.req.path}' as function '${name}' is no handler and has no paths: send POST to /function/${name}`;
     return isOwnPath
-      ? withHeaders(codedReply(405, "UNSUPPORTED", message, exchange), { allow: "GET, POST" })
+      ? withHeaders(codedReply(405, "UNSUPPORTED", message, exchange), { allow: "GET, HEAD, POST" })
       : codedReply(404, "NOT_FOUND", message, exchange);
   }
   const request = handlersOwn(c.req.raw, name, takesTokens);
