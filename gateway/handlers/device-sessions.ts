@@ -64,7 +64,7 @@ export class DeviceSessions {
         group,
         budgetBytes,
         queuedBytes: () => this.#handler?.queuedBytes ?? 0,
-        onUsage: ({ gpuMs }) => this.#used(gpuMs),
+        onUsage: ({ gpuMs, hostMs }) => this.#used(gpuMs + hostMs),
       });
       if (this.#isClosed) {
         link.close();
@@ -94,6 +94,7 @@ export class DeviceSessions {
     this.#links.clear();
   }
 
+  /** @param gpuMs for which the GPU has worked for this instance, and its process has compiled and encoded for it. */
   #used(gpuMs: number): void {
     const { name, gpuShare, end } = this.#options;
     if (!this.#share.isWithin(gpuMs, performance.now())) end(shareExceeded(name, gpuShare));

@@ -130,9 +130,9 @@ export class HandlerInstance implements PooledInstance, Watched {
     }
   }
 
-  check({ cpuMs, residentBytes }: ProcessUsage): void {
+  check({ cpuMs, ownBytes }: ProcessUsage): void {
     const { limits } = this.#options;
-    if (residentBytes > limits.memoryBytes) {
+    if (ownBytes > limits.memoryBytes) {
       this.end(memoryExceeded(this.#name, limits.memoryBytes));
       return;
     }

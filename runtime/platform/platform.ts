@@ -243,6 +243,8 @@ export interface ProcessUsage {
   readonly cpuMs: number;
   /** All pages that it has in memory (RSS), those shared with other processes too. */
   readonly residentBytes: number;
+  /** Of these what is no file's, such as programs and libraries; all, where the system does not tell them apart. */
+  readonly ownBytes: number;
 }
 
 /** The few things done with files outside the gateway: caches and installed drivers. */

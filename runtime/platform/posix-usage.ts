@@ -35,8 +35,10 @@ export async function processUsage(pid: number): Promise<ProcessUsage | undefine
 function readProc(pid: number): ProcessUsage | undefined {
   try {
     const cpuMs = parseStat(readFileSync(`/proc/${pid}/stat`, "latin1"));
-    const pages = Number(readFileSync(`/proc/${pid}/statm`, "latin1").split(" ", 2)[1]);
-    return cpuMs === undefined ? undefined : { cpuMs, residentBytes: pages * pageSize() };
+    const [, resident, ofFiles] = readFileSync(`/proc/${pid}/statm`, "latin1").split(" ", 3).map(Number);
+    if (cpuMs === undefined) return undefined;
+    const residentBytes = resident! * pageSize();
+    return { cpuMs, residentBytes, ownBytes: residentBytes - ofFiles! * pageSize() };
   } catch {
     return undefined;
   }
@@ -56,7 +58,8 @@ export function parsePs(text: string): ProcessUsage | undefined {
   if (found === null) return undefined;
   const [kibibytes, days, hours, minutes, seconds] = found.slice(1).map((part) => Number(part ?? 0));
   const elapsed = ((days! * 24 + hours!) * 60 + minutes!) * 60 + seconds!;
-  return { cpuMs: Math.round(elapsed * 1000), residentBytes: kibibytes! * 1024 };
+  const residentBytes = kibibytes! * 1024;
+  return { cpuMs: Math.round(elapsed * 1000), residentBytes, ownBytes: residentBytes };
 }
 
 let knownPageSize: number | undefined;

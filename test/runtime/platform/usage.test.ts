@@ -31,7 +31,9 @@ test("memory that a process takes is resident", async () => {
   const taken = new Uint8Array(128 * 2 ** 20).fill(1);
   const after = (await platform.processUsage(process.pid))!;
   expect(after.residentBytes - before.residentBytes).toBeGreaterThan(100 * 2 ** 20);
+  expect(after.ownBytes - before.ownBytes).toBeGreaterThan(100 * 2 ** 20);
   expect(taken.at(-1)).toBe(1);
+  if (isLinux) expect(after.ownBytes).toBeLessThan(after.residentBytes - 2 ** 20);
   if (isLinux) expect(Math.abs(after.residentBytes / process.memoryUsage.rss() - 1)).toBeLessThan(0.05);
 });
 
@@ -56,7 +58,7 @@ test("the line of /proc is read whatever the program is called; a process that o
 });
 
 test("lines of `ps` are read in the forms of all systems", () => {
-  const usage = (cpuMs: number) => ({ cpuMs, residentBytes: 2048 * 1024 });
+  const usage = (cpuMs: number) => ({ cpuMs, residentBytes: 2048 * 1024, ownBytes: 2048 * 1024 });
   expect(parsePs("  2048 00:00:05\n")).toEqual(usage(5_000));
   expect(parsePs("2048   0:05.25\n")).toEqual(usage(5_250));
   expect(parsePs("2048 01:02:03")).toEqual(usage(3_723_000));
