@@ -23,7 +23,9 @@ interface InspectOptions extends ClientOptions {
 
 export function addInspect(program: Command, { terminal }: CliContext): void {
   addClientOptions(program.command("inspect"))
-    .description("show what a function is made of: a Program's steps, bytes, memory, requirements; a handler's files, uses, limits")
+    .description(
+      "show what a function is made of: a Program's steps, bytes, memory, requirements; a handler's files, uses, limits",
+    )
     .argument("<name>", "deployed function")
     .option("--version <version>", "number or digest of an older version")
     .option("--json", "print JSON")
