@@ -21,7 +21,7 @@ const mostWaiting = 1000;
 /** Clients and proxies give up connections on which nothing comes: an empty line comes. */
 const pauseMs = 30_000;
 
-export function followLog(options: LogStreamOptions): ReadableStream<Uint8Array> {
+export function followLog(options: LogStreamOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream(new LogSource(options));
 }
 
@@ -29,7 +29,7 @@ export function ndjson(lines: readonly LogLine[]): string {
   return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 }
 
-class LogSource implements UnderlyingDefaultSource<Uint8Array> {
+class LogSource implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
   readonly #encoder = new TextEncoder();
   readonly #options: LogStreamOptions;
   readonly #following: Disposable;
@@ -56,7 +56,7 @@ class LogSource implements UnderlyingDefaultSource<Uint8Array> {
     });
   }
 
-  async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+  async pull(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): Promise<void> {
     if (this.#isBegun && this.#waiting.length === 0 && !this.#isEnded) await this.#something();
     if (this.#isLeft) return;
     this.#isBegun = true;

@@ -15,7 +15,8 @@ const quietMs = 50;
 const mostMisses = 4;
 
 interface Watched {
-  readonly inode: bigint;
+  /** Of the folder: inodes are used again. */
+  readonly identity: string;
   readonly watcher: FSWatcher;
 }
 
@@ -97,8 +98,9 @@ export class BundleWatch implements Disposable {
   /** A folder that was replaced by another one is watched anew. */
   async #watch(folder: string, isMeant: (name: string | null) => boolean = () => true): Promise<void> {
     const status = await stat(folder, { bigint: true }).catch(() => undefined);
+    const identity = `${status?.ino} ${status?.birthtimeNs}`;
     const known = this.#folders.get(folder);
-    if (known !== undefined && known.inode === status?.ino) return;
+    if (known?.identity === identity) return;
     known?.watcher.close();
     this.#folders.delete(folder);
     if (status === undefined || this.#isEnded) return;
@@ -108,7 +110,7 @@ export class BundleWatch implements Disposable {
       });
       // Its folder went: the one above tells.
       watcher.on("error", () => this.#lookSoon());
-      this.#folders.set(folder, { inode: status.ino, watcher });
+      this.#folders.set(folder, { identity, watcher });
     } catch (cause) {
       const why = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
       throw new DawnletError("UNAVAILABLE", `Cannot watch '${folder}' for changes (${why})`, { cause });
