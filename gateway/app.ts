@@ -10,6 +10,7 @@ import { addDevices } from "./api/devices.ts";
 import { addFunctionsApi } from "./api/functions.ts";
 import { functionsByCaller } from "./api/functions-of.ts";
 import { addHandlers } from "./api/handlers.ts";
+import { addLogs } from "./api/logs.ts";
 import { addMemoryMetrics } from "./api/memory-metrics.ts";
 import { addMetrics, Metrics } from "./api/metrics.ts";
 import { addOpenInference } from "./api/open-inference.ts";
@@ -21,6 +22,7 @@ import type { ManagedDevice } from "./devices/managed-device.ts";
 import { reportDevice } from "./devices/report.ts";
 import type { Functions } from "./functions/functions.ts";
 import type { Secrets } from "./functions/secrets.ts";
+import type { FunctionLogs } from "./handlers/function-logs.ts";
 import { type AccessOptions, createAccessCheck } from "./http/access.ts";
 import { type BodyLimits, defaultBodyLimits } from "./http/body.ts";
 import { createEndpoint } from "./http/endpoint.ts";
@@ -37,10 +39,14 @@ export interface AppOptions extends AccessOptions {
   readonly device?: ManagedDevice;
   /** Left out: functions have none. */
   readonly secrets?: Secrets;
+  /** Left out: functions have none. */
+  readonly logs?: FunctionLogs;
+  /** Who calls a handler is who writes it: what it throws is answered with its stack. */
+  readonly showsStacks?: boolean;
 }
 
 export function createApp(options: AppOptions): Hono {
-  const { functions, memory, device, secrets } = options;
+  const { functions, memory, device, secrets, logs, showsStacks = false } = options;
   const { callBytes, deployBytes } = { ...defaultBodyLimits, ...options.limits };
   const statistics = new Statistics();
   const metrics = new Metrics({ functions, statistics, memory });
@@ -57,10 +63,11 @@ export function createApp(options: AppOptions): Hono {
   });
   addRepository(app, endpoint, { functionsOf, callBytes });
   const takesTokens = options.token !== undefined || options.tenants !== undefined;
-  addShortForm(app, endpoint, { functionsOf, callBytes, takesTokens });
-  addHandlers(app, endpoint, { functionsOf, takesTokens });
+  addShortForm(app, endpoint, { functionsOf, callBytes, takesTokens, showsStacks });
+  addHandlers(app, endpoint, { functionsOf, takesTokens, showsStacks });
   addFunctionsApi(app, endpoint, { functionsOf, deployBytes });
   if (secrets !== undefined) addSecrets(app, endpoint, { functionsOf, secrets });
+  if (logs !== undefined) addLogs(app, endpoint, { functionsOf, logs });
   if (device !== undefined) {
     addDevices(app, endpoint, () => reportDevice(device));
     addMemoryMetrics(metrics.registry, device);

@@ -56,6 +56,8 @@ export interface GatewayOptions {
   readonly handlerLimits?: Partial<HandlerLimits>;
   /** Handlers may reach private addresses among the hosts that they name. */
   readonly allowPrivateHosts?: boolean;
+  /** As `AppOptions.showsStacks`. */
+  readonly showsStacks?: boolean;
 }
 
 export interface Gateway {
@@ -117,6 +119,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     secrets: functions.secrets,
     memory: () => backends.device.memory(),
     device: backends.device,
+    logs: backends.handlers.logs,
+    showsStacks: options.showsStacks === true,
     ...(token === undefined ? {} : { token }),
     ...(tenants === undefined ? {} : { tenants }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
@@ -126,6 +130,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     port: options.port,
   });
   cleanup.defer(() => server.close());
+  cleanup.defer(() => backends.handlers.logs.close());
   // Not waited for: calls that come first load what they need.
   void functions.warm();
   const held = cleanup.move();

@@ -6,7 +6,7 @@ import type { Context, Hono } from "hono";
 import { DawnletError } from "../../kernels/errors.ts";
 import type { FunctionVersion } from "../functions/functions.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
-import { codedReply, withHeaders } from "../http/error-response.ts";
+import { codedReply, readableErrorReply, withHeaders } from "../http/error-response.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { Reply } from "../http/reply.ts";
 import { findTarget } from "./call.ts";
@@ -16,6 +16,8 @@ export interface HandlersOptions {
   readonly functionsOf: FunctionsOf;
   /** The header `authorization` is for the gateway, and not passed on. */
   readonly takesTokens: boolean;
+  /** Who calls a handler is who writes it. */
+  readonly showsStacks: boolean;
 }
 
 /** Tells the handler, and its links, where its paths begin for clients. */
@@ -39,7 +41,7 @@ export async function forwardTo(
   version: FunctionVersion,
   c: Context,
   exchange: Exchange,
-  { functionsOf, takesTokens }: HandlersOptions,
+  { functionsOf, takesTokens, showsStacks }: HandlersOptions,
 ): Promise<Reply> {
   const { name } = version;
   if (version.kind !== "handler") {
@@ -63,6 +65,9 @@ export async function forwardTo(
   } catch (error) {
     if (request.signal.aborted && !(error instanceof DawnletError))
       throw new DawnletError("CANCELLED", "Cannot finish the call as the client went away", { cause: error });
+    const wantsJson = c.req.header("accept")?.includes("application/json") === true;
+    if (showsStacks && !wantsJson && error instanceof DawnletError)
+      return readableErrorReply(error, exchange);
     throw error;
   }
 }

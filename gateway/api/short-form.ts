@@ -10,19 +10,15 @@ import { codedReply, withHeaders } from "../http/error-response.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { Reply } from "../http/reply.ts";
 import { type CallTarget, callFunction, findTarget } from "./call.ts";
-import type { FunctionsOf } from "./functions-of.ts";
-import { forwardTo } from "./handlers.ts";
+import { forwardTo, type HandlersOptions } from "./handlers.ts";
 import { answerForm, mediaTypes, requestForm } from "./media-types.ts";
 import { listNames } from "./parameters.ts";
 import { parseQuery, parseShortForm, type ShortFormBody } from "./short-form-request.ts";
 import { checkForm, shortFormReply } from "./short-form-response.ts";
 
-export interface ShortFormOptions {
-  readonly functionsOf: FunctionsOf;
+export interface ShortFormOptions extends HandlersOptions {
   /** Largest body of a call in bytes. */
   readonly callBytes: number;
-  /** The header `authorization` is for the gateway. */
-  readonly takesTokens: boolean;
 }
 
 export function addShortForm(app: Hono, endpoint: Endpoint, options: ShortFormOptions): void {

@@ -2,7 +2,7 @@
  * What `dawnlet deploy` sends: a file as it is, or a folder zipped on the fly. The same folder gives the same
  * bytes on every machine (sorted, stored without compression, no times), so the gateway knows what it has.
  */
-import { createReadStream } from "node:fs";
+import { createReadStream, type Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { configure, ZipWriter } from "@zip.js/zip.js";
@@ -22,11 +22,13 @@ export interface BundleSource {
   open(onRead?: (bytes: number) => void): ReadableStream<Uint8Array>;
 }
 
-interface SourceFile {
+export interface SourceFile {
   /** Within the bundle, with slashes. */
   readonly name: string;
   readonly path: string;
   readonly sizeBytes: number;
+  /** Another one where the file was written or replaced. */
+  readonly stamp: string;
 }
 
 /** Years before 1980 do not exist in a zip. */
@@ -54,14 +56,25 @@ export async function openBundleSource(path: string): Promise<BundleSource> {
       cause,
     });
   });
-  return status.isDirectory() ? folderSource(path) : fileSource(path, status.size);
+  return status.isDirectory() ? folderSource(path) : fileSource(path, status);
 }
 
-function fileSource(path: string, sizeBytes: number): BundleSource {
+/** What of a file or folder is deployed, as it is now. */
+export async function bundleFiles(path: string): Promise<readonly SourceFile[]> {
+  const status = await stat(path);
+  return status.isDirectory() ? listFiles(path, "") : [sourceFile(basename(path), path, status)];
+}
+
+function sourceFile(name: string, path: string, { size, ino, mtimeMs, ctimeMs }: Stats): SourceFile {
+  return { name, path, sizeBytes: size, stamp: `${ino} ${size} ${mtimeMs} ${ctimeMs}` };
+}
+
+function fileSource(path: string, status: Stats): BundleSource {
+  const sizeBytes = status.size;
   const extension = /\.[^.]*$/.exec(basename(path))?.[0].toLowerCase() ?? "";
   const defaultName = functionName(basename(path).slice(0, -extension.length));
   const zippedName = zippedNames[extension];
-  if (zippedName !== undefined) return zipSource(defaultName, [{ name: zippedName, path, sizeBytes }]);
+  if (zippedName !== undefined) return zipSource(defaultName, [sourceFile(zippedName, path, status)]);
   const contentType = contentTypes[extension];
   if (contentType === undefined)
     throw new DawnletError(
@@ -145,7 +158,7 @@ async function listFiles(folder: string, prefix: string): Promise<SourceFile[]> 
     const path = join(folder, name);
     // Follows links to files: what counts is what they hold.
     const status = await stat(path);
-    if (status.isFile()) files.push({ name: prefix + name, path, sizeBytes: status.size });
+    if (status.isFile()) files.push(sourceFile(prefix + name, path, status));
     else if (status.isDirectory()) files.push(...(await listFiles(path, `${prefix}${name}/`)));
   }
   return files;

@@ -14,7 +14,7 @@ export interface CurlOptions {
   readonly hasToken: boolean;
 }
 
-type Callable = Pick<FunctionVersion, "name" | "signature">;
+type Callable = Pick<FunctionVersion, "name" | "signature"> & { readonly kind?: string };
 
 /** Larger tensors are not written out. */
 const mostElements = 64;
@@ -27,12 +27,14 @@ const freeSize = 2;
  */
 export function curlLine(
   { url, hasToken }: CurlOptions,
-  { name, signature }: Callable,
+  { name, kind, signature }: Callable,
   fields?: string,
 ): string {
   const { inputs, outputs, parameters } = signature;
   const target = `${url}/function/${name}`;
   const authorization = hasToken ? ` -H "authorization: Bearer $DAWNLET_TOKEN"` : "";
+  // What a handler takes, only its author knows.
+  if (kind === "handler") return `curl ${target}/${authorization}`;
   const [output] = outputs;
   const isImage = outputs.length === 1 && output !== undefined && imageChannels(output) !== undefined;
   const answer = isImage ? ` -H 'accept: image/png' -o ${name}.png` : "";

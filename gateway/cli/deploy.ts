@@ -6,7 +6,8 @@ import { formatBytes } from "../text.ts";
 import { type BundleSource, openBundleSource } from "./bundle-source.ts";
 import { addClientOptions, Client, type ClientOptions, errorOf } from "./client.ts";
 import { curlLine } from "./curl-line.ts";
-import { engineText, parameterText, tensorText } from "./describe-version.ts";
+import { engineText, parameterText, tensorText, usesText } from "./describe-version.ts";
+import { linesOf } from "./lines-of.ts";
 import { type DeployReply, parseDeployResult } from "./replies.ts";
 import type { CliContext, Terminal } from "./terminal.ts";
 
@@ -78,19 +79,8 @@ class UploadProgress {
   }
 }
 
-async function* linesOf(response: Response): AsyncGenerator<string, void> {
-  if (response.body === null) return;
-  let rest = "";
-  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) if (line !== "") yield line;
-  }
-  if (rest !== "") yield rest;
-}
-
 function resultLines(client: Client, { function: { current }, changed }: DeployReply): string[] {
-  const { name, version, kind, signature } = current;
+  const { name, version, kind, signature, handler } = current;
   const { inputs, outputs, parameters } = signature;
   const what = `'${name}' version ${version} (${kind}, ${formatBytes(current.sizeBytes)})`;
   return [
@@ -99,6 +89,9 @@ function resultLines(client: Client, { function: { current }, changed }: DeployR
     ...inputs.map((input) => `input      ${tensorText(input)}`),
     ...outputs.map((output) => `output     ${tensorText(output)}`),
     ...parameters.map((parameter) => `parameter  ${parameterText(parameter)}`),
+    ...(handler === undefined ? [] : usesText(handler.uses).map((text) => `uses       ${text}`)),
+    ...(handler?.hosts.length ? [`hosts      ${handler.hosts.join(", ")}`] : []),
+    ...(handler?.secrets.length ? [`secrets    ${handler.secrets.join(", ")}`] : []),
     `call it    ${curlLine(client, current)}`,
   ];
 }

@@ -40,9 +40,24 @@ export function engineText({ engine, kind, signature, quarantine, damage }: Vers
         ? "program on the GPU, compiled and verified when a call first brings its sizes"
         : "program on the GPU";
     }
+    case "handler":
+      return "code of its own, in processes of its own; it answers requests";
     default:
       return engine satisfies never;
   }
+}
+
+/** `x float32 [n] → y float32 [n]` */
+export function signatureText({ kind, signature: { inputs, outputs } }: VersionReply): string {
+  if (kind === "handler") return "HTTP request → response";
+  return `${inputs.map(tensorText).join(", ") || "none"} → ${outputs.map(tensorText).join(", ")}`;
+}
+
+/** `env.twice = double@3` */
+export function usesText(uses: NonNullable<VersionReply["handler"]>["uses"]): readonly string[] {
+  return Object.entries(uses).map(
+    ([key, { name, version }]) => `env.${key} = ${name}${version === undefined ? "" : `@${version}`}`,
+  );
 }
 
 function isFree(dimension: number | string): boolean {

@@ -1,10 +1,11 @@
 /**
- * The functions that `npm start` deploys: the bundles of kernels/bundles and a small language encoder as an
- * ONNX model. Knows a call for each that shows what it does.
+ * The functions that `npm start` deploys: the bundles of kernels/bundles, a small language encoder as an ONNX model, and
+ * the handlers of gateway/examples that need no model of others. Knows a call for each that shows what it does.
  */
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { buildBert } from "../../models/zoo/bert.ts";
+import { exampleEmbedding } from "../examples/example-embedding.ts";
 import type { FunctionVersion } from "../functions/functions.ts";
 import { openBundleSource } from "./bundle-source.ts";
 import { type CurlOptions, curlLine } from "./curl-line.ts";
@@ -15,6 +16,7 @@ export interface ExampleFunction {
 }
 
 const bundlesFolder = new URL("../../kernels/bundles/", import.meta.url);
+const handlersFolder = new URL("../examples/", import.meta.url);
 
 /** Of a model with random weights: it shows how a model is deployed, compiled and verified. */
 const encoder: ExampleFunction = {
@@ -26,6 +28,15 @@ const encoder: ExampleFunction = {
   },
 };
 
+/** What `similar` runs. */
+const embedding: ExampleFunction = {
+  name: "embedding",
+  open: async () => new Blob([exampleEmbedding()]).stream(),
+};
+
+/** `digits` and `voice` run models that are not part of the project. */
+const handlers = ["edges", "fractal", "similar"].map((name) => bundleIn(handlersFolder, name));
+
 /** In the order in which they are deployed: what others build on comes first, what takes longest last. */
 export async function exampleFunctions(): Promise<readonly ExampleFunction[]> {
   const entries = await readdir(bundlesFolder, { withFileTypes: true });
@@ -33,11 +44,15 @@ export async function exampleFunctions(): Promise<readonly ExampleFunction[]> {
   // The others' calls may begin with its image.
   const first = names.filter((name) => name === "mandelbrot");
   const others = names.filter((name) => name !== "mandelbrot").sort();
-  const bundles = [...first, ...others].map((name) => ({
+  const bundles = [...first, ...others].map((name) => bundleIn(bundlesFolder, name));
+  return [...bundles, embedding, ...handlers, encoder];
+}
+
+function bundleIn(folder: URL, name: string): ExampleFunction {
+  return {
     name,
-    open: async () => (await openBundleSource(fileURLToPath(new URL(name, bundlesFolder)))).open(),
-  }));
-  return [...bundles, encoder];
+    open: async () => (await openBundleSource(fileURLToPath(new URL(name, folder)))).open(),
+  };
 }
 
 /** JSON fields that mean something; functions that are not here get made-up values. */
@@ -56,16 +71,27 @@ const fields: Readonly<Record<string, string>> = {
 
 /** A line to paste into a shell that calls the example. */
 export function exampleCall(options: CurlOptions, version: FunctionVersion): string {
-  if (version.name === "mandelbrot" || version.name === "filter") return imageCall(options, version.name);
-  return curlLine(options, version, fields[version.name]);
+  return pictureCall(options, version.name) ?? curlLine(options, version, fields[version.name]);
 }
 
-function imageCall({ url, hasToken }: CurlOptions, name: "mandelbrot" | "filter"): string {
+/** Of examples that give or take pictures: those that take one get one of `mandelbrot`. */
+function pictureCall({ url, hasToken }: CurlOptions, name: string): string | undefined {
   const curl = hasToken ? `curl -H "authorization: Bearer $DAWNLET_TOKEN"` : "curl";
   const png = "-H 'accept: image/png'";
-  if (name === "mandelbrot")
-    return `${curl} '${url}/function/mandelbrot?width=800&height=600' ${png} -o mandelbrot.png`;
-  const draw = `${curl} -s '${url}/function/mandelbrot?width=400&height=300' ${png}`;
-  const filter = `${curl} '${url}/function/filter?kind=2' -H 'content-type: image/png' --data-binary @- ${png} -o edges.png`;
-  return `${draw} | ${filter}`;
+  const drawn = (query: string) => `${curl} -s '${url}/function/mandelbrot?${query}' ${png}`;
+  const picture = drawn("width=400&height=300");
+  switch (name) {
+    case "mandelbrot":
+      return `${curl} '${url}/function/mandelbrot?width=800&height=600' ${png} -o mandelbrot.png`;
+    case "filter":
+      return `${picture} | ${curl} '${url}/function/filter?kind=2' -H 'content-type: image/png' --data-binary @- ${png} -o edges.png`;
+    case "edges":
+      return `${picture} | ${curl} ${url}/function/edges/ --data-binary @- -o edges.png`;
+    case "fractal":
+      return `${curl} '${url}/function/fractal/image.png?x=-0.75&y=0.1&zoom=16' -o fractal.png`;
+    case "similar":
+      return `${drawn("width=400&height=300&iterations=20")} -o one.png; ${picture} | ${curl} ${url}/function/similar/ -F one=@one.png -F two=@-`;
+    default:
+      return undefined;
+  }
 }

@@ -1,9 +1,13 @@
-/** `dawnlet inspect`: what a function's Programs do, how many bytes they touch, what they ask of a device. */
+/**
+ * `dawnlet inspect`: what a function's Programs do, how many bytes they touch, what they ask of a device; what a handler
+ * may use.
+ */
 import type { Command } from "commander";
 import { formatBytes, formatError, tableLines } from "../text.ts";
 import { addClientOptions, Client, type ClientOptions } from "./client.ts";
-import { engineText, parameterText, tensorText } from "./describe-version.ts";
+import { engineText, parameterText, tensorText, usesText } from "./describe-version.ts";
 import {
+  type HandlerReply,
   type InspectionReply,
   type ProgramReply,
   parseInspection,
@@ -19,7 +23,9 @@ interface InspectOptions extends ClientOptions {
 
 export function addInspect(program: Command, { terminal }: CliContext): void {
   addClientOptions(program.command("inspect"))
-    .description("show a function's Programs: steps, bytes, memory, requirements")
+    .description(
+      "show what a function is made of: a Program's steps, bytes, memory, requirements; a handler's files, uses, limits",
+    )
     .argument("<name>", "deployed function")
     .option("--version <version>", "number or digest of an older version")
     .option("--json", "print JSON")
@@ -67,9 +73,26 @@ function inspectionLines(inspection: InspectionReply): string[] {
         return [head, "", "No Program yet: one is compiled when a call brings its sizes."];
       return [head, ...variants.flatMap((variant) => ["", ...variantLines(variant)])];
     }
+    case "handler":
+      return handlerLines(inspection);
     default:
       return inspection satisfies never;
   }
+}
+
+function handlerLines(handler: HandlerReply): string[] {
+  const { entry, files, uses, hosts, secrets, limits, instances, running, waiting } = handler;
+  const limit = ([name, value]: readonly [string, number]) =>
+    `${name} ${name.endsWith("Bytes") ? formatBytes(value) : value}`;
+  return [
+    `entry       ${entry}`,
+    `files       ${files.join(", ")}`,
+    `uses        ${usesText(uses).join(", ") || "no function"}`,
+    `hosts       ${hosts.join(", ") || "none"}`,
+    `secrets     ${secrets.join(", ") || "none"}`,
+    `limits      ${Object.entries(limits).map(limit).join(", ")}`,
+    `instances   ${instances}, with ${running} requests running and ${waiting} waiting`,
+  ];
 }
 
 type Variant = Extract<InspectionReply, { kind: "onnx" }>["variants"][number];

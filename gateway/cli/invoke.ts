@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { DawnletError } from "../../kernels/errors.ts";
 import { tableLines } from "../text.ts";
 import { addClientOptions, Client, type ClientOptions } from "./client.ts";
+import { curlLine } from "./curl-line.ts";
 import { parseCallArguments } from "./invoke-arguments.ts";
 import { callRemotely, type RemoteResult } from "./open-inference-call.ts";
 import { parseStatus, type StatusReply, type VersionReply } from "./replies.ts";
@@ -48,10 +49,16 @@ async function invoke(
   terminal: Terminal,
 ): Promise<void> {
   const client = new Client(options);
-  const { signature } = versionOf(
+  const called = versionOf(
     parseStatus(await client.json(`/v1/functions/${encodeURIComponent(name)}`)),
     options.version,
   );
+  const { kind, signature } = called;
+  if (kind === "handler")
+    throw new DawnletError(
+      "UNSUPPORTED",
+      `Cannot call function '${name}' with values as it is a handler: send it a request, such as ${curlLine(client, called)}`,
+    );
   const given = await parseCallArguments(name, signature, values, options.shape);
   if (options.out !== undefined) checkOneOutput(name, options.out, options.output ?? signature.outputs);
   const { version, output: outputs } = options;

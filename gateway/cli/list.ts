@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { formatBytes, tableLines } from "../text.ts";
 import { addClientOptions, Client, type ClientOptions } from "./client.ts";
-import { engineWord, tensorText } from "./describe-version.ts";
+import { engineWord, signatureText } from "./describe-version.ts";
 import { parseList, type StatusReply } from "./replies.ts";
 import type { CliContext } from "./terminal.ts";
 
@@ -31,8 +31,6 @@ function listLines(functions: readonly StatusReply[]): string[] {
     "inputs → outputs",
   ];
   const rows = functions.map(({ current }) => {
-    const { inputs, outputs } = current.signature;
-    const signature = `${inputs.map(tensorText).join(", ") || "none"} → ${outputs.map(tensorText).join(", ")}`;
     return [
       current.name,
       ...(hasTenants ? [current.tenant ?? ""] : []),
@@ -40,7 +38,7 @@ function listLines(functions: readonly StatusReply[]): string[] {
       current.kind,
       engineWord(current),
       formatBytes(current.sizeBytes),
-      signature,
+      signatureText(current),
     ];
   });
   return tableLines([heading, ...rows]);

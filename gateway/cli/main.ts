@@ -6,10 +6,12 @@ import { platform } from "#platform";
 import { DawnletError } from "../../kernels/errors.ts";
 import packageManifest from "../../package.json" with { type: "json" };
 import { addDeploy } from "./deploy.ts";
+import { addDev } from "./dev.ts";
 import { addDoctor } from "./doctor.ts";
 import { addInspect } from "./inspect.ts";
 import { addInvoke } from "./invoke.ts";
 import { addList } from "./list.ts";
+import { addLogs } from "./logs.ts";
 import { addRemove } from "./remove.ts";
 import { addSecret } from "./secret.ts";
 import { addServe } from "./serve.ts";
@@ -31,7 +33,10 @@ const program = new Command("dawnlet")
   .version(packageManifest.version)
   .enablePositionalOptions()
   .showHelpAfterError("(add --help for what there is)");
-for (const add of [addServe, addDeploy, addInvoke, addList, addInspect, addRemove, addSecret, addDoctor])
+for (const add of [
+  ...[addServe, addDev, addDeploy, addInvoke, addList, addInspect],
+  ...[addLogs, addRemove, addSecret, addDoctor],
+])
   add(program, context);
 
 // Whoever read the output has seen enough: `dawnlet list | head`.

@@ -3,13 +3,18 @@ import * as v from "valibot";
 import { DawnletError } from "../../kernels/errors.ts";
 import { type DataType, elementBytes } from "../../kernels/tensor.ts";
 import { signatureSchema } from "../functions/signature-schema.ts";
+import { logLevelNames } from "../handlers/function-logs.ts";
 
 const dataType = v.picklist(Object.keys(elementBytes) as DataType[]);
 
 const engine = v.variant("type", [
   v.object({ type: v.literal("program"), maxAbsoluteError: v.exactOptional(v.number()) }),
   v.object({ type: v.literal("fallback"), reason: v.string() }),
+  v.object({ type: v.literal("handler") }),
 ]);
+
+const uses = v.record(v.string(), v.object({ name: v.string(), version: v.exactOptional(v.string()) }));
+const names = v.array(v.string());
 
 const version = v.object({
   name: v.string(),
@@ -21,6 +26,7 @@ const version = v.object({
   sizeBytes: v.number(),
   signature: signatureSchema,
   engine,
+  handler: v.exactOptional(v.object({ entry: v.string(), uses, hosts: names, secrets: names })),
   quarantine: v.exactOptional(v.object({ since: v.string(), strikes: v.number(), reason: v.string() })),
   damage: v.exactOptional(v.object({ reason: v.string(), digest: v.string(), since: v.string() })),
 });
@@ -86,13 +92,40 @@ const inspection = v.variant("kind", [
       ]),
     ),
   }),
+  v.object({
+    kind: v.literal("handler"),
+    entry: v.string(),
+    files: names,
+    uses,
+    hosts: names,
+    secrets: names,
+    limits: v.record(v.string(), count),
+    instances: count,
+    running: count,
+    waiting: count,
+  }),
 ]);
 
 export type ProgramReply = v.InferOutput<typeof described>;
 export type InspectionReply = v.InferOutput<typeof inspection>;
+export type HandlerReply = Extract<InspectionReply, { kind: "handler" }>;
 
 export const parseInspection = (value: unknown): InspectionReply =>
   parse(v.object({ program: inspection }), value).program;
+
+const logLine = v.object({
+  time: v.string(),
+  level: v.picklist(logLevelNames),
+  version: count,
+  instance: count,
+  message: v.string(),
+  fields: v.exactOptional(v.record(v.string(), v.unknown())),
+});
+const logEntry = v.union([logLine, v.object({ lost: count })]);
+
+/** A line of a log, or how many were lost. */
+export type LogReply = v.InferOutput<typeof logEntry>;
+export const parseLogLine = (value: unknown): LogReply => parse(logEntry, value);
 
 function parse<T>(schema: v.GenericSchema<unknown, T>, value: unknown): T {
   const result = v.safeParse(schema, value);

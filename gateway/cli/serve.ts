@@ -3,12 +3,14 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { DawnletError } from "../../kernels/errors.ts";
 import { defaultEviction, type Gateway, openGateway } from "../gateway.ts";
+import type { HandlerLimits } from "../handlers/limits.ts";
 import { type EvictionPolicyName, evictionPolicyNames } from "../scheduler/eviction/policies.ts";
 import { readTenants } from "../tenants-file.ts";
 import { defaultDataFolder } from "./data-folder.ts";
 import { exampleCall, exampleFunctions } from "./example-functions.ts";
 import { type LogOptions, logForms, logLevels, startLogging } from "./logging.ts";
-import { parsePort, parseSize } from "./option-values.ts";
+import { parseHandlerLimits, parsePort, parseSize, parseYes } from "./option-values.ts";
+import { announce, closeInTime, terminationOf } from "./running-gateway.ts";
 import type { CliContext, Terminal } from "./terminal.ts";
 
 interface ServeOptions extends LogOptions {
@@ -24,10 +26,9 @@ interface ServeOptions extends LogOptions {
   readonly eviction: EvictionPolicyName;
   readonly examples: boolean;
   readonly bodyLimit?: number;
+  readonly allowPrivateHosts?: boolean;
+  readonly handlerLimits?: Partial<HandlerLimits>;
 }
-
-/** Beyond this the process ends whatever still runs. */
-const closeLimitMs = 15_000;
 
 export function addServe(program: Command, context: CliContext): void {
   program
@@ -78,6 +79,23 @@ export function addServe(program: Command, context: CliContext): void {
         .default(defaultEviction),
     )
     .option("--body-limit <size>", "largest body of a call (default: 64MiB)", parseSize)
+    .addOption(
+      new Option(
+        "--allow-private-hosts [yes|no]",
+        "let handlers reach private addresses, such as this machine's, among the hosts that they name",
+      )
+        .env("DAWNLET_ALLOW_PRIVATE_HOSTS")
+        .argParser(parseYes)
+        .preset("yes"),
+    )
+    .addOption(
+      new Option(
+        "--handler-limits <limits>",
+        "most that handlers may ask for: memoryBytes=1GiB,instances=8 or JSON, names as in function.json",
+      )
+        .env("DAWNLET_HANDLER_LIMITS")
+        .argParser(parseHandlerLimits),
+    )
     .option("--examples", "deploy the example functions", false)
     .option("--no-examples", "deploy nothing")
     .addOption(
@@ -92,7 +110,7 @@ export function addServe(program: Command, context: CliContext): void {
 }
 
 async function serve(options: ServeOptions, context: CliContext): Promise<void> {
-  const { platform, terminal, versions } = context;
+  const { platform, terminal } = context;
   await startLogging(terminal, options);
   const ended = terminationOf(context);
   const dataFolder = resolve(options.data ?? defaultDataFolder(platform, resolve()));
@@ -101,19 +119,12 @@ async function serve(options: ServeOptions, context: CliContext): Promise<void> 
   const tenants = file ? await readTenants(file, { token, system }) : undefined;
   const access = tenants === undefined ? {} : { tenants };
   const gateway = await openGateway({ ...gatewayOptions(options), ...access, platform, dataFolder });
-  const { device, description, isSoftware } = gateway.adapter.description.adapter;
-  const speed = isSoftware ? ", a CPU: right results, no speed" : "";
-  terminal.out(`Dawnlet ${versions.dawnlet} listens on ${gateway.url}`);
-  terminal.out(`  adapter  ${description || device || gateway.adapter.name}${speed}`);
-  terminal.out(`  data     ${dataFolder}`);
+  announce(gateway, dataFolder, context);
   if (tenants !== undefined) terminal.out(`  tenants  ${tenants.length}`);
   if (options.examples)
     await deployExamples(gateway, token !== undefined || tenants !== undefined, terminal, ended);
   await ended;
-  const limit = setTimeout(() => platform.exit(1), closeLimitMs);
-  await gateway.close();
-  clearTimeout(limit);
-  terminal.err("Stopped");
+  await closeInTime(gateway, context);
 }
 
 function gatewayOptions(options: ServeOptions) {
@@ -127,6 +138,8 @@ function gatewayOptions(options: ServeOptions) {
     hostMemory,
     bodyLimit,
     eviction,
+    allowPrivateHosts,
+    handlerLimits,
   } = options;
   return {
     ...{ port, hostname, eviction },
@@ -136,20 +149,9 @@ function gatewayOptions(options: ServeOptions) {
     ...(deviceMemory && { deviceBytes: deviceMemory }),
     ...(hostMemory && { hostBytes: hostMemory }),
     ...(bodyLimit && { limits: { callBytes: bodyLimit } }),
+    ...(allowPrivateHosts && { allowPrivateHosts }),
+    ...(handlerLimits && { handlerLimits }),
   };
-}
-
-/** The first request to end closes the gateway, a second one ends the process at once. */
-function terminationOf({ platform, terminal }: CliContext): Promise<void> {
-  return new Promise((resolve) => {
-    let requests = 0;
-    platform.onTerminate(() => {
-      requests++;
-      if (requests > 1) platform.exit(130);
-      terminal.err("Stopping; once more ends it at once");
-      resolve();
-    });
-  });
 }
 
 async function deployExamples(

@@ -24,6 +24,17 @@ export type Engine =
   /** Code of the bundle, in processes of its own. */
   | { readonly type: "handler" };
 
+/** What a handler is made of and may use, as its manifest says. */
+export interface HandlerDescription {
+  /** The file whose default export answers. */
+  readonly entry: string;
+  /** Functions by their names in `env`. */
+  readonly uses: Readonly<Record<string, { readonly name: string; readonly version?: string }>>;
+  readonly hosts: readonly string[];
+  /** Names. */
+  readonly secrets: readonly string[];
+}
+
 /** One deployed version of a function. */
 export interface FunctionVersion {
   readonly name: string;
@@ -38,6 +49,8 @@ export interface FunctionVersion {
   readonly sizeBytes: number;
   readonly signature: FunctionSignature;
   readonly engine: Engine;
+  /** Of handlers. */
+  readonly handler?: HandlerDescription;
   /** Left out where the version may be called. */
   readonly quarantine?: Quarantine;
   /** Left out where nothing damaged was noticed since the gateway started. */

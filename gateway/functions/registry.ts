@@ -234,6 +234,8 @@ export class Registry implements Functions {
         name,
         reason: error instanceof Error ? error.message : String(error),
       });
+      // What a trial has logged, of what nobody can ask for.
+      if (!this.#entries.has(name)) this.#backends.handlers.logs.remove({ name, tenant });
       throw deployFailure(name, error);
     }
   }
@@ -285,11 +287,13 @@ export class Registry implements Functions {
   async remove(name: string): Promise<void> {
     await this.#change(name, async () => {
       const { versions } = this.#entry(name);
+      const tenant = this.#tenantOf(name);
       await this.#memory.remove(name);
       await this.secrets.forget(name);
       await this.#backends.store.functions.remove(name);
       this.#entries.delete(name);
       await Promise.all(versions.map(retire));
+      this.#backends.handlers.logs.remove({ name, tenant });
       await this.#collect();
       log.info("removed {name}", { name });
     });

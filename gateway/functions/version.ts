@@ -2,9 +2,9 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
 import { KnownDamage } from "./damage.ts";
-import type { FunctionVersion } from "./functions.ts";
+import type { FunctionVersion, HandlerDescription } from "./functions.ts";
 import { quarantineError, Strikes } from "./quarantine.ts";
-import type { VersionRecord } from "./record.ts";
+import type { HandlerSource, VersionRecord } from "./record.ts";
 import type { Servable } from "./servable.ts";
 
 export interface Version {
@@ -79,9 +79,14 @@ export function statusOf(
     sizeBytes,
     signature,
     engine: servable.engine,
+    ...(source.type === "handler" && { handler: describeHandler(source) }),
     ...(quarantine && { quarantine }),
     ...(damage && { damage }),
   };
+}
+
+function describeHandler({ entry, uses, hosts, secrets }: HandlerSource): HandlerDescription {
+  return { entry, uses, hosts, secrets };
 }
 
 /** @throws DawnletError QUARANTINED. */

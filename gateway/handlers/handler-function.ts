@@ -10,6 +10,7 @@ import type { Backends, Servable } from "../functions/servable.ts";
 import { HandlerInstance } from "./handler-instance.ts";
 import { InstancePool } from "./instance-pool.ts";
 import { resolveLimits } from "./limits.ts";
+import { LogIntake } from "./log-intake.ts";
 import { prepareInstance } from "./prepare-instance.ts";
 import { mapStack } from "./source-positions.ts";
 
@@ -33,6 +34,9 @@ export class HandlerFunction implements Servable {
   readonly #version: HandlerVersion;
   readonly #pool: InstancePool<HandlerInstance>;
   #map: Promise<string> | undefined;
+  /** Instances so far. */
+  #started = 0;
+  #isDisposed = false;
 
   constructor(backends: Backends, version: HandlerVersion) {
     this.#backends = backends;
@@ -59,7 +63,8 @@ export class HandlerFunction implements Servable {
   /**
    * @param request its URL is the handler's own.
    * @param onEnd called once, when the answer has gone through whole, or has failed.
-   * @throws DawnletError as `InstancePool.take` and `HandlerInstance.fetch`.
+   * @throws DawnletError as `InstancePool.take` and `HandlerInstance.fetch`; the detail `stack` of FUNCTION_FAILED names
+   *   the bundle's files.
    */
   async fetch(request: Request, onEnd: () => void): Promise<HandlerResponse> {
     const { signal } = request;
@@ -67,9 +72,12 @@ export class HandlerFunction implements Servable {
       onEnd();
       throw error;
     });
-    const response = await place.instance.fetch(request, signal, () => {
+    const end = (): void => {
       place[Symbol.dispose]();
       onEnd();
+    };
+    const response = await place.instance.fetch(request, signal, end).catch(async (error: unknown) => {
+      throw await this.#withPositions(error);
     });
     return { response, timings: [["queue", place.waitedMs]] };
   }
@@ -101,12 +109,14 @@ export class HandlerFunction implements Servable {
   }
 
   async dispose(): Promise<void> {
+    this.#isDisposed = true;
     this.#pool.dispose();
   }
 
   async #start({ isTrial }: { readonly isTrial: boolean }): Promise<HandlerInstance> {
     const { name, source } = this.#version;
     const { handlers, store } = this.#backends;
+    const intake = this.#intake(++this.#started);
     const prepared = await prepareInstance(this.#backends, this.#version, isTrial);
     const [process, code] = await Promise.all([
       handlers.spares.take(prepared.limits.memoryBytes),
@@ -118,14 +128,12 @@ export class HandlerFunction implements Servable {
         process,
         code,
         watch: handlers.watch,
-        onLog: ({ level, message, fields }) => {
-          void this.#positions(message).then((text) =>
-            log[level]("{line}", { ...fields, function: name, line: text }),
-          );
-        },
+        onLog: (entry) => intake.note(entry),
         onBusy: (instance) => this.#pool.noteBusy(instance),
         onEnd: (instance, error) => {
           this.#pool.ended(instance);
+          // Who deploys it is told.
+          intake.ended(isTrial ? undefined : error?.message);
           if (error !== undefined)
             log.warn("an instance of {function} ended: {reason}", { function: name, reason: error.message });
         },
@@ -135,6 +143,32 @@ export class HandlerFunction implements Servable {
       const where = await this.#positions(error.message);
       throw new DawnletError("FUNCTION_FAILED", `Cannot start function '${name}': ${where}`);
     }
+  }
+
+  /** Lines go to the log of the function, and to that of the gateway. */
+  #intake(instance: number): LogIntake {
+    const { name, number, record } = this.#version;
+    const owner = { name, tenant: record.tenant };
+    return new LogIntake({
+      version: number,
+      instance,
+      positions: (text) => this.#positions(text),
+      write: (line) => {
+        const { level, message, fields } = line;
+        log[level]("{line}", { ...fields, function: name, line: message });
+        // Its log went with it.
+        if (!this.#isDisposed) this.#backends.handlers.logs.add(owner, line);
+      },
+    });
+  }
+
+  /** What a handler threw, with the bundle's files in its stack. */
+  async #withPositions(error: unknown): Promise<unknown> {
+    if (!(error instanceof DawnletError) || error.code !== "FUNCTION_FAILED") return error;
+    const stack = error.details?.stack;
+    if (typeof stack !== "string") return error;
+    const details = { stack: await this.#positions(stack) };
+    return new DawnletError(error.code, error.message, { details });
   }
 
   /** Puts the bundle's files and lines in place of those of the one module that it became. */

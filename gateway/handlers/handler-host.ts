@@ -2,6 +2,7 @@
 import type { Platform } from "../../runtime/platform/platform.ts";
 import type { ManagedDevice } from "../devices/managed-device.ts";
 import type { Functions } from "../functions/functions.ts";
+import { FunctionLogs } from "./function-logs.ts";
 import { LimitWatch } from "./limit-watch.ts";
 import { defaultHandlerLimits, type HandlerLimits } from "./limits.ts";
 import { ProvidedModels } from "./provided-models.ts";
@@ -34,6 +35,8 @@ export class HandlerHost {
   readonly spares: SpareIsolates;
   readonly watch = new LimitWatch();
   readonly models = new ProvidedModels();
+  /** What handlers have logged. */
+  readonly logs = new FunctionLogs();
   #lookup: FunctionLookup | undefined;
 
   constructor({ platform, device, maxima, allowPrivateHosts, spares = 1 }: HandlerHostOptions) {

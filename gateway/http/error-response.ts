@@ -67,6 +67,18 @@ export function errorReply(thrown: unknown, exchange: Exchange, overrides: Statu
   return codedReply(status, code, message, exchange);
 }
 
+/** As `errorReply`, but text, with the stack in the deployed files where there is one: for who writes the function. */
+export function readableErrorReply(error: DawnletError, exchange: Exchange): Reply {
+  const { headers, ...reply } = errorReply(error, exchange);
+  const stack = error.details?.stack;
+  const text = typeof stack === "string" ? stack : error.message;
+  return {
+    ...reply,
+    headers: { ...headers, "content-type": "text/plain; charset=utf-8" },
+    body: `${text}\n`,
+  };
+}
+
 /** An error answer whose status is not the table's, such as 405 and 406. */
 export function codedReply(status: number, code: ErrorCode, message: string, exchange: Exchange): Reply {
   exchange.errorCode = code;

@@ -163,7 +163,8 @@ const size = v.pipe(
   v.transform((bytes) => bytes!),
 );
 
-const limits = v.strictObject({
+/** Of `limits`: what a manifest asks for, and what a server allows. */
+export const handlerLimitsSchema = v.strictObject({
   timeoutMs: v.exactOptional(count),
   cpuMs: v.exactOptional(count),
   memoryBytes: v.exactOptional(size),
@@ -204,7 +205,7 @@ const schema = v.pipe(
       v.pipe(v.array(name), v.maxLength(mostNames, `it has more than ${mostNames} names`)),
       [],
     ),
-    limits: v.optional(limits, {}),
+    limits: v.optional(handlerLimitsSchema, {}),
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed) return;

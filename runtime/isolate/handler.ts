@@ -1,20 +1,9 @@
 /** The code of a handler: loaded as one module, asked for each request. */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { HandlerContext } from "../library/types.ts";
-import { show } from "./log.ts";
 
 /** What a bundle exports by default: an object with `fetch`, a Hono app for one. */
 export type HandlerFetch = (request: Request, env: object, context: HandlerContext) => Promise<Response>;
-
-/** What stands for the module in stacks: the gateway puts the bundle's own files in its place (source-positions.ts). */
-const moduleName = "handler.js";
-/** Node and Deno name modules of a data URL by it; Deno leaves the middle out. */
-const moduleUrl = /data:text\/javascript;base64,[A-Za-z0-9+/=.]*/g;
-
-/** An error for the log, with a stack whose frames name the module shortly. */
-export function showFailure(error: unknown): string {
-  return show(error).replace(moduleUrl, moduleName);
-}
 
 /**
  * Evaluates the module.

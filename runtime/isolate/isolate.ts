@@ -12,11 +12,11 @@ import { Background, handlerContext } from "./context.ts";
 import { outwardFetch } from "./fetch.ts";
 import { usableFunction } from "./functions.ts";
 import { remoteGpu } from "./gpu.ts";
-import { type HandlerFetch, loadHandler, showFailure } from "./handler.ts";
+import { type HandlerFetch, loadHandler } from "./handler.ts";
 import { HeldTensors } from "./held-tensors.ts";
-import { type Log, logConsole, noteLog } from "./log.ts";
+import { type Log, logConsole, noteLog, show } from "./log.ts";
 import { onnxRuntime, onnxRuntimeSymbol } from "./onnx-runtime.ts";
-import { type channels, type Note, type StartParams, useHeader } from "./protocol.ts";
+import { type channels, maxLogCharacters, type Note, type StartParams, useHeader } from "./protocol.ts";
 import { define, hideHost } from "./scope.ts";
 
 /** What libraries that the bundler adapted ask for (gateway/handlers/bundle-handler.ts). */
@@ -60,7 +60,7 @@ export class Isolate {
     this.#handler = await loadHandler(code, params.entry).catch((error: unknown) => {
       if (error instanceof DawnletError) throw error;
       // With its stack: the gateway knows which of the bundle's lines these are.
-      throw new DawnletError("FUNCTION_FAILED", showFailure(error));
+      throw new DawnletError("FUNCTION_FAILED", show(error));
     });
   }
 
@@ -76,10 +76,13 @@ export class Isolate {
     try {
       return await handler(request, this.#env, context);
     } catch (error) {
-      this.#log("error", showFailure(error));
+      const stack = show(error);
+      this.#log("error", stack);
       if (error instanceof DawnletError) throw error;
       const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      throw new DawnletError("FUNCTION_FAILED", message);
+      throw new DawnletError("FUNCTION_FAILED", message, {
+        details: { stack: stack.slice(0, maxLogCharacters) },
+      });
     }
   }
 

@@ -4,6 +4,11 @@ import { type LogLevel, maxLogCharacters, type Note } from "./protocol.ts";
 
 export type Log = (level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>) => void;
 
+/** What stands for the module in stacks: the gateway puts the bundle's own files in its place (source-positions.ts). */
+const moduleName = "handler.js";
+/** Node and Deno name modules of a data URL by it; Deno leaves the middle out. */
+const moduleUrl = /data:text\/javascript;base64,[A-Za-z0-9+/=.]*/g;
+
 /** @param channel for notes. */
 export function noteLog(channel: Port): Log {
   return (level, message, fields) => {
@@ -51,13 +56,18 @@ export function logConsole(log: Log): Console {
 /** A value for people: strings as they are, errors with their stacks, all else as JSON where it has one. */
 export function show(value: unknown): string {
   if (typeof value === "string") return value;
-  if (value instanceof Error) return value.stack ?? `${value.name}: ${value.message}`;
+  if (value instanceof Error) return showError(value);
   if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes)`;
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
     return String(value);
   }
+}
+
+/** With its stack, whose frames name the module shortly. */
+export function showError(error: Error): string {
+  return String(error.stack ?? `${error.name}: ${error.message}`).replace(moduleUrl, moduleName);
 }
 
 function plainFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined {

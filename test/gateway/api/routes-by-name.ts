@@ -29,6 +29,8 @@ export function routesByName(name: string): readonly NamedRoute[] {
     { method: "PATCH", path: own, body: '{"priority":5}' },
     { method: "PATCH", path: own, body: "broken" },
     { method: "DELETE", path: `${own}/quarantine` },
+    { method: "GET", path: `${own}/logs` },
+    { method: "GET", path: `${own}/logs?tail=broken` },
     { method: "GET", path: `${own}/secrets` },
     { method: "PUT", path: `${own}/secrets/KEY`, body: "value" },
     { method: "PUT", path: `${own}/secrets/no-key`, body: "value" },

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { createApp } from "../../../gateway/app.ts";
 import { Secrets } from "../../../gateway/functions/secrets.ts";
+import { FunctionLogs } from "../../../gateway/handlers/function-logs.ts";
 import { FakeFunctions } from "../fake-functions.ts";
 import { comparable, routesByName } from "./routes-by-name.ts";
 
@@ -25,7 +26,7 @@ beforeEach(async () => {
     change: (_, work) => work(),
     now: () => new Date(),
   });
-  app = createApp({ functions, secrets, tenants, token: tokens.operator });
+  app = createApp({ functions, secrets, logs: new FunctionLogs(), tenants, token: tokens.operator });
   expect((await as("acme", "/v1/functions/thing", { method: "PUT", body: "bytes" })).status).toBe(201);
 });
 

@@ -82,9 +82,22 @@ export interface ServeProcess extends AsyncDisposable {
 }
 
 /** `dawnlet serve` on a free port. @throws Error with what it printed where it ends before it listens. */
-export async function startServe(args: readonly string[], options: RunOptions = {}): Promise<ServeProcess> {
+export function startServe(args: readonly string[], options: RunOptions = {}): Promise<ServeProcess> {
+  return startGateway("serve", args, options);
+}
+
+/** `dawnlet dev` on a free port, as `startServe`. */
+export function startDev(args: readonly string[], options: RunOptions = {}): Promise<ServeProcess> {
+  return startGateway("dev", args, options);
+}
+
+async function startGateway(
+  name: "serve" | "dev",
+  args: readonly string[],
+  options: RunOptions,
+): Promise<ServeProcess> {
   const command = [...(options.wrapper ?? []), ...cliCommand];
-  const child = start([...command, "serve", "--port", "0", ...args], options);
+  const child = start([...command, name, "--port", "0", ...args], options);
   const lines: string[] = [];
   const waiting = new Set<() => void>();
   let stderr = "";
@@ -106,7 +119,7 @@ export async function startServe(args: readonly string[], options: RunOptions = 
       };
       waiting.add(look);
       look();
-      void ended.then(() => reject(new Error(`'dawnlet serve' ended: ${stderr}`)));
+      void ended.then(() => reject(new Error(`'dawnlet ${name}' ended: ${stderr}`)));
     });
   const url = /http:\S+/.exec(await printed(/listens on http/))![0];
   return {

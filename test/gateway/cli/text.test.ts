@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { curlLine } from "../../../gateway/cli/curl-line.ts";
 import { defaultDataFolder } from "../../../gateway/cli/data-folder.ts";
-import { parsePort, parseSize } from "../../../gateway/cli/option-values.ts";
+import { messageText, printable } from "../../../gateway/cli/log-text.ts";
+import { parseHandlerLimits, parsePort, parseSize, parseYes } from "../../../gateway/cli/option-values.ts";
 import { jsonOf, tensorLines } from "../../../gateway/cli/show-tensor.ts";
 import type { FunctionSignature } from "../../../gateway/functions/functions.ts";
 import type { TensorSignature } from "../../../kernels/tensor.ts";
@@ -28,6 +29,50 @@ it("parsePort() takes 0 to 65535 and refuses the rest", () => {
   expect(["0", "8080", "65535"].map(parsePort)).toEqual([0, 8080, 65_535]);
   for (const text of ["65536", "-1", "http", "80.5", ""])
     expect(() => parsePort(text)).toThrow("expected a port");
+});
+
+it("parseYes() takes what a variable of the environment may say and refuses the rest", () => {
+  expect(["yes", "true", "1", "no", "false", "0", ""].map(parseYes)).toEqual([
+    ...[true, true, true],
+    ...[false, false, false, false],
+  ]);
+  for (const text of ["maybe", "2"]) expect(() => parseYes(text)).toThrow("expected yes or no");
+});
+
+describe("parseHandlerLimits()", () => {
+  it("takes pairs and JSON, with sizes as a manifest has them", () => {
+    const limits = { memoryBytes: 2 ** 30, instances: 8, gpuShare: 0.5 };
+    expect(parseHandlerLimits("memoryBytes=1GiB, instances=8,gpuShare=0.5")).toEqual(limits);
+    expect(parseHandlerLimits('{"memoryBytes": "1GiB", "instances": 8, "gpuShare": 0.5}')).toEqual(limits);
+  });
+
+  it.each([
+    ["memory=1GiB", "'memory' is none of timeoutMs, cpuMs"],
+    ["instances=0", "instances: expected 1 or more"],
+    ["instances=many", "instances: "],
+    ["memoryBytes=much", "memoryBytes: expected a number of bytes, or a size"],
+    ["gpuShare=2", "gpuShare: expected more than 0"],
+    ["instances", "expected name=value"],
+    ["{instances: 8}", "it is no JSON"],
+  ])("refuses '%s'", (text, message) => {
+    expect(() => parseHandlerLimits(text)).toThrow(message);
+  });
+});
+
+describe("messageText()", () => {
+  it("shows level, message and fields, further lines below", () => {
+    const fields = { path: "/a", text: "two words", n: 3, list: [1, "x"] };
+    expect(messageText({ level: "warn", version: 1, instance: 1, message: "first\nsecond", fields })).toBe(
+      'warn  first path=/a text="two words" n=3 list=[1,"x"]\nsecond',
+    );
+  });
+
+  it("has nothing that a terminal would obey", () => {
+    expect(printable("a\u001b[31mb\tc\nd\u0007\u009b\r\u202e")).toBe(
+      "a\ufffd[31mb\tc\nd\ufffd\ufffd\ufffd\ufffd",
+    );
+    expect(printable("Grüße, 世界 👋")).toBe("Grüße, 世界 👋");
+  });
 });
 
 describe("tensorLines()", () => {
@@ -72,6 +117,12 @@ describe("curlLine()", () => {
     const line = curlLine({ ...gateway, hasToken: true }, signature([], [image]));
     expect(line).toContain("-H 'accept: image/png' -o f.png");
     expect(line).toContain(`-H "authorization: Bearer $DAWNLET_TOKEN"`);
+  });
+
+  it("leaves to the handler's author what it takes", () => {
+    const handler = { ...signature([], []), kind: "handler" };
+    expect(curlLine(gateway, handler)).toBe("curl http://127.0.0.1:8080/function/f/");
+    expect(curlLine({ ...gateway, hasToken: true }, handler)).toContain("Bearer $DAWNLET_TOKEN");
   });
 
   it("gives parameters that have no default", () => {

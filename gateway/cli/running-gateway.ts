@@ -1,0 +1,35 @@
+/** What the commands that run a gateway share: how they announce it, and how it ends. */
+import type { Gateway } from "../gateway.ts";
+import type { CliContext } from "./terminal.ts";
+
+/** Beyond this the process ends whatever still runs. */
+const closeLimitMs = 15_000;
+
+export function announce({ url, adapter }: Gateway, dataFolder: string, context: CliContext): void {
+  const { terminal, versions } = context;
+  const { device, description, isSoftware } = adapter.description.adapter;
+  const speed = isSoftware ? ", a CPU: right results, no speed" : "";
+  terminal.out(`Dawnlet ${versions.dawnlet} listens on ${url}`);
+  terminal.out(`  adapter  ${description || device || adapter.name}${speed}`);
+  terminal.out(`  data     ${dataFolder}`);
+}
+
+/** The first request to end settles it, a second one ends the process at once. */
+export function terminationOf({ platform, terminal }: CliContext): Promise<void> {
+  return new Promise((resolve) => {
+    let requests = 0;
+    platform.onTerminate(() => {
+      requests++;
+      if (requests > 1) platform.exit(130);
+      terminal.err("Stopping; once more ends it at once");
+      resolve();
+    });
+  });
+}
+
+export async function closeInTime(gateway: Gateway, { platform, terminal }: CliContext): Promise<void> {
+  const limit = setTimeout(() => platform.exit(1), closeLimitMs);
+  await gateway.close();
+  clearTimeout(limit);
+  terminal.err("Stopped");
+}
