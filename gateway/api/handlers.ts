@@ -4,6 +4,8 @@
  */
 import type { Context, Hono } from "hono";
 import { DawnletError } from "../../kernels/errors.ts";
+import { isSmallLength } from "../../runtime/port/fetch/fetch-limits.ts";
+import type { PlainRequest, PlainResponse } from "../../runtime/port/fetch/heads.ts";
 import type { FunctionVersion } from "../functions/functions.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { codedReply, readableErrorReply, withHeaders } from "../http/error-response.ts";
@@ -53,17 +55,16 @@ export async function forwardTo(
       ? withHeaders(codedReply(405, "UNSUPPORTED", message, exchange), { allow: "GET, HEAD, POST" })
       : codedReply(404, "NOT_FOUND", message, exchange);
   }
-  const request = handlersOwn(c.req.raw, name, takesTokens);
+  const { signal } = c.req.raw;
   // An answer may come before all of the body was read.
   exchange.closesOnError = true;
   try {
-    const { response, timings } = await functionsOf(exchange).fetch({ name, request });
+    const request = await handlersOwn(c.req.raw, name, takesTokens);
+    const { response, timings } = await functionsOf(exchange).fetch({ name, request, signal });
     exchange.timings = timings;
-    const headers = new Headers(response.headers);
-    for (const header of hopHeaders) headers.delete(header);
-    return { status: response.status, headers, body: response.body };
+    return handlersReply(response, request.method, name);
   } catch (error) {
-    if (request.signal.aborted && !(error instanceof DawnletError))
+    if (signal.aborted && !(error instanceof DawnletError))
       throw new DawnletError("CANCELLED", "Cannot finish the call as the client went away", { cause: error });
     const wantsJson = c.req.header("accept")?.includes("application/json") === true;
     if (showsStacks && !wantsJson && error instanceof DawnletError)
@@ -73,7 +74,7 @@ export async function forwardTo(
 }
 
 /** Between two parties of one connection: none of the other's. */
-const hopHeaders = [
+const hopHeaders: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-authenticate",
@@ -81,17 +82,54 @@ const hopHeaders = [
   "trailer",
   "transfer-encoding",
   "upgrade",
-];
+]);
 
-function handlersOwn(request: Request, name: string, takesTokens: boolean): Request {
-  const prefix = `/function/${name}`;
-  const url = new URL(request.url);
-  url.pathname = url.pathname.slice(prefix.length) || "/";
-  const headers = new Headers(request.headers);
-  for (const header of [...hopHeaders, "expect"]) headers.delete(header);
-  if (takesTokens) headers.delete("authorization");
-  headers.set(prefixHeader, prefix);
-  const { method, signal } = request;
-  const body = method === "GET" || method === "HEAD" ? null : request.body;
-  return new Request(url, { method, headers, signal, body, ...(body && { duplex: "half" }) } as RequestInit);
+async function handlersOwn(request: Request, name: string, takesTokens: boolean): Promise<PlainRequest> {
+  const headers: [string, string][] = [];
+  for (const [header, value] of request.headers) {
+    const isOurs = header === prefixHeader || (takesTokens && header === "authorization");
+    if (!isOurs && header !== "expect" && !hopHeaders.has(header)) headers.push([header, value]);
+  }
+  headers.push([prefixHeader, `/function/${name}`]);
+  return { method: request.method, url: handlersUrl(request.url), headers, body: await bodyOf(request) };
+}
+
+/** Without `/function/{name}`, whose name may be written with escapes. */
+function handlersUrl(url: string): string {
+  const path = url.indexOf("/", url.indexOf("://") + "://".length);
+  const rest = url.slice(path + "/function/".length).replace(/^[^/?#]*/, "");
+  return `${url.slice(0, path)}${rest.startsWith("/") ? "" : "/"}${rest}`;
+}
+
+/** A small body is waited for: no stream is needed on its way, and a slow client takes no place in an instance. */
+async function bodyOf(request: Request): Promise<PlainRequest["body"]> {
+  if (request.method === "GET" || request.method === "HEAD") return null;
+  const length = request.headers.get("content-length");
+  return length !== null && isSmallLength(length)
+    ? new Uint8Array(await request.arrayBuffer())
+    : request.body;
+}
+
+/** What HTTP does not take in a header, though Fetch may. */
+const noHeaderValue = /[^\t\x20-\x7e\x80-\xff]/;
+
+/**
+ * What code of strangers answers, as it may go onto a connection that others use too: how long the body is, says nobody
+ * but who sends it. @throws DawnletError FUNCTION_FAILED
+ */
+function handlersReply({ status, headers, body }: PlainResponse, method: string, name: string): Reply {
+  const isDescribed = method === "HEAD" || status === 304;
+  const kept: [string, string][] = [];
+  for (const [given, value] of headers) {
+    const header = given.toLowerCase();
+    if (hopHeaders.has(header) || (header === "content-length" && !isDescribed)) continue;
+    if (noHeaderValue.test(value)) {
+      const message = `Cannot pass on what function '${name}' answered as its header '${header}' has characters that HTTP does not allow`;
+      throw new DawnletError("FUNCTION_FAILED", message);
+    }
+    kept.push([header, value]);
+  }
+  const record = Object.fromEntries(kept);
+  const isRecord = Object.keys(record).length === kept.length;
+  return { status, headers: isRecord ? record : new Headers(kept), body };
 }

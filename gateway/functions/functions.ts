@@ -5,6 +5,7 @@
 import type { MemorySettings, MemorySettingsPatch } from "../../kernels/manifest/memory-settings.ts";
 import type { ParameterSignature } from "../../kernels/manifest/signature.ts";
 import type { Tensor, TensorSignature, Tensors } from "../../kernels/tensor.ts";
+import type { PlainRequest, PlainResponse } from "../../runtime/port/fetch/heads.ts";
 import type { CallTensor, CallTensors } from "../devices/call-tensor.ts";
 
 export interface FunctionSignature {
@@ -106,13 +107,15 @@ export interface FetchInvocation {
   readonly name: string;
   /** As in Invocation. */
   readonly version?: string;
-  /** As the handler gets it: its URL is the handler's own. Its signal ends the call. */
-  readonly request: Request;
+  /** As the handler gets it: its URL is the handler's own. */
+  readonly request: PlainRequest;
+  /** Ends the call, also while its response streams. */
+  readonly signal: AbortSignal;
 }
 
 export interface FetchResult {
   readonly version: FunctionVersion;
-  readonly response: Response;
+  readonly response: PlainResponse;
   readonly timings: HopTimings;
 }
 

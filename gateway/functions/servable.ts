@@ -10,7 +10,7 @@ import type { FunctionDevice } from "../devices/function-device.ts";
 import type { ManagedDevice, ManagedRun } from "../devices/managed-device.ts";
 import type { HandlerHost } from "../handlers/handler-host.ts";
 import type { Store } from "../store/store.ts";
-import type { Engine, HeldInvocation, HopTimings } from "./functions.ts";
+import type { Engine, FetchInvocation, FetchResult, HeldInvocation, HopTimings } from "./functions.ts";
 
 /** Where a version of a function runs, and where its bytes are. */
 export interface Backends {
@@ -28,6 +28,8 @@ export interface SharedBackends extends Omit<Backends, "device"> {
 
 export type ServableCall = Pick<HeldInvocation, "inputs" | "parameters" | "outputs" | "signal" | "keep">;
 
+export type ServableFetch = Pick<FetchInvocation, "request" | "signal">;
+
 export interface ServedCall {
   /** Bytes, unless the call keeps its outputs. */
   readonly outputs: ReadonlyArray<{ readonly name: string; readonly tensor: CallTensor }>;
@@ -42,7 +44,7 @@ export interface Servable {
    * Of handlers. @param onEnd called once, when the answer has gone through whole, or has failed.
    * @throws DawnletError
    */
-  fetch?(request: Request, onEnd: () => void): Promise<{ response: Response; timings: HopTimings }>;
+  fetch?(call: ServableFetch, onEnd: () => void): Promise<Pick<FetchResult, "response" | "timings">>;
   /** Brings the weights of all Programs that are known onto the device. @throws DawnletError OUT_OF_MEMORY, … */
   warm(): Promise<void>;
   /** For `dawnlet inspect`. */

@@ -4,9 +4,9 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
-import type { HopTimings } from "../functions/functions.ts";
+import type { FetchResult } from "../functions/functions.ts";
 import type { HandlerSource, VersionRecord } from "../functions/record.ts";
-import type { Backends, Servable } from "../functions/servable.ts";
+import type { Backends, Servable, ServableFetch } from "../functions/servable.ts";
 import { HandlerInstance } from "./handler-instance.ts";
 import { InstancePool } from "./instance-pool.ts";
 import { resolveLimits } from "./limits.ts";
@@ -21,10 +21,7 @@ export interface HandlerVersion {
   readonly source: HandlerSource;
 }
 
-export interface HandlerResponse {
-  readonly response: Response;
-  readonly timings: HopTimings;
-}
+export type HandlerResponse = Pick<FetchResult, "response" | "timings">;
 
 const log = getLogger(["dawnlet", "function"]);
 
@@ -61,13 +58,11 @@ export class HandlerFunction implements Servable {
   }
 
   /**
-   * @param request its URL is the handler's own.
    * @param onEnd called once, when the answer has gone through whole, or has failed.
    * @throws DawnletError as `InstancePool.take` and `HandlerInstance.fetch`; the detail `stack` of FUNCTION_FAILED names
    *   the bundle's files.
    */
-  async fetch(request: Request, onEnd: () => void): Promise<HandlerResponse> {
-    const { signal } = request;
+  async fetch({ request, signal }: ServableFetch, onEnd: () => void): Promise<HandlerResponse> {
     const place = await this.#pool.take(signal).catch((error: unknown) => {
       onEnd();
       throw error;

@@ -7,6 +7,8 @@ import { DawnletError } from "../../kernels/errors.ts";
 import type { StartParams } from "../../runtime/isolate/protocol.ts";
 import type { ProcessUsage } from "../../runtime/platform/platform.ts";
 import { abortError } from "../../runtime/port/abort-error.ts";
+import type { PlainRequest, PlainResponse } from "../../runtime/port/fetch/heads.ts";
+import type { SentRequest } from "../../runtime/port/fetch/outgoing-call.ts";
 import type { ParsedNote } from "../../runtime/supervisor/isolate-messages.ts";
 import {
   endedError,
@@ -98,36 +100,39 @@ export class HandlerInstance implements PooledInstance, Watched {
 
   /**
    * Asks the handler.
+   * @param client ends the call.
    * @param onEnd called once, when the response has been received whole, or will never be.
    * @throws DawnletError FUNCTION_FAILED, FUNCTION_LIMIT, DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE.
    */
-  async fetch(request: Request, client: AbortSignal, onEnd: () => void): Promise<Response> {
+  async fetch(request: PlainRequest, client: AbortSignal, onEnd: () => void): Promise<PlainResponse> {
     const { timeoutMs, responseBytes } = this.#options.limits;
-    const controller = new AbortController();
-    const fail = (error: DawnletError): void => controller.abort(error);
+    let sent: SentRequest | undefined;
+    let isGivenUp = false;
+    const fail = (error: DawnletError): void => {
+      isGivenUp = true;
+      sent?.giveUp(error);
+    };
     const call: Call = { cpuMs: 0, fail };
     const timer = setTimeout(() => fail(timeoutError(this.#name, timeoutMs)), timeoutMs);
     const giveUp = (): void => fail(abortError(client, "the call"));
-    if (client.aborted) giveUp();
-    else client.addEventListener("abort", giveUp, { once: true });
+    client.addEventListener("abort", giveUp, { once: true });
     this.#account.begin(call);
     this.#options.watch.wake();
     const end = (): void => {
       clearTimeout(timer);
       client.removeEventListener("abort", giveUp);
-      this.#account.end(call, !controller.signal.aborted);
+      this.#account.end(call, !isGivenUp);
       onEnd();
     };
     try {
-      return await this.#handler.http.fetch(request, {
-        signal: controller.signal,
-        deadlineMs: timeoutMs,
-        responseLimitBytes: responseBytes,
-        onEnd: end,
-      });
+      if (client.aborted) throw abortError(client, "the call");
+      const options = { deadlineMs: timeoutMs, responseLimitBytes: responseBytes, onEnd: end };
+      sent = this.#handler.http.send(request, options);
     } catch (error) {
-      throw controller.signal.aborted ? controller.signal.reason : error;
+      end();
+      throw error;
     }
+    return sent.response;
   }
 
   check({ cpuMs, ownBytes }: ProcessUsage): void {

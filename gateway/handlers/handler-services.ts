@@ -7,6 +7,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import { type Tensor, tensorBytes } from "../../kernels/tensor.ts";
 import type { ModelReply, RunReply } from "../../runtime/isolate/protocol.ts";
 import { useHeader } from "../../runtime/isolate/protocol.ts";
+import { makeResponse, plainRequest } from "../../runtime/port/fetch/heads.ts";
 import type { Message } from "../../runtime/port/port.ts";
 import type { CallContext, HandlerResult, RpcHandlers } from "../../runtime/port/rpc-server.ts";
 import {
@@ -87,11 +88,14 @@ export class HandlerServices implements InstanceServices {
   async fetch(request: Request): Promise<Response> {
     const use = request.headers.get(useHeader);
     if (use === null) return this.#options.outbound.fetch(request);
-    const { name, version } = this.#used(use);
-    const forwarded = new Request(request);
-    forwarded.headers.delete(useHeader);
-    const invocation = { name, ...(version !== undefined && { version }), request: forwarded };
-    return (await this.#options.functions.fetch(invocation)).response;
+    const plain = plainRequest(request);
+    const headers = plain.headers.filter(([name]) => name !== useHeader);
+    const { response } = await this.#options.functions.fetch({
+      ...this.#used(use),
+      request: { ...plain, headers },
+      signal: request.signal,
+    });
+    return makeResponse(response);
   }
 
   [Symbol.dispose](): void {

@@ -17,6 +17,7 @@ import { HeldTensors } from "./held-tensors.ts";
 import { type Log, logConsole, noteLog, show } from "./log.ts";
 import { onnxRuntime, onnxRuntimeSymbol } from "./onnx-runtime.ts";
 import { type channels, maxLogCharacters, type Note, type StartParams, useHeader } from "./protocol.ts";
+import { HandlerRequest } from "./request.ts";
 import { define, hideHost } from "./scope.ts";
 
 /** What libraries that the bundler adapted ask for (gateway/handlers/bundle-handler.ts). */
@@ -37,12 +38,13 @@ export class Isolate {
 
   constructor(ports: Channels) {
     // Made once, while nobody waits: the host loads what is behind them when they are first used.
-    void new Response(new Request("http://localhost/").body);
+    void new Response(new HandlerRequest("http://localhost/").body);
     this.#channels = ports;
     this.#host = new RpcClient(ports.host, { peer: "the gateway" });
     this.#http = new FetchPeer({
       port: ports.http,
       serve: (request, context) => this.#serve(request, context),
+      makeRequest: HandlerRequest.received,
     });
     this.#log = noteLog(ports.notes);
     this.#held = new HeldTensors(this.#host);
@@ -110,6 +112,7 @@ export class Isolate {
     };
     hideHost(scope);
     define(scope, "fetch", outwardFetch(send, fetch));
+    define(scope, "Request", HandlerRequest);
     define(scope, "console", logConsole(this.#log));
     define(scope, hostSymbol, Object.freeze({ asset: (name: string) => this.#asset(name) }));
     define(scope, onnxRuntimeSymbol, onnxRuntime({ host: this.#host, held: this.#held }));

@@ -33,6 +33,11 @@ export const chunkOverheadBytes = 256;
 /** Bodies up to this size may travel with their head. Part of the protocol. */
 export const wholeBodyBytes = firstCreditBytes - chunkOverheadBytes;
 
+/** @param contentLength as a header has it. */
+export function isSmallLength(contentLength: string): boolean {
+  return /^\d{1,15}$/.test(contentLength) && Number(contentLength) <= wholeBodyBytes;
+}
+
 /** @throws RangeError where the window is smaller than what may come unasked. */
 export function completeLimits(limits: Partial<FetchLimits> = {}): FetchLimits {
   const complete = { ...defaultFetchLimits, ...limits };

@@ -5,13 +5,15 @@
  * Nothing that the other side sends makes this one throw: whoever breaks the protocol or a limit is cut off.
  */
 import { DawnletError } from "../../../kernels/errors.ts";
+import { abortError } from "../abort-error.ts";
 import { Batch } from "../batch.ts";
 import type { Message, Port } from "../port.ts";
 import type { Exchange } from "./exchange.ts";
 import { completeLimits, type FetchLimits } from "./fetch-limits.ts";
 import { type Entry, parseEntries, type RequestEntry, recordOf, type SendEntry } from "./fetch-messages.ts";
+import { type MakeRequest, makeResponse, type PlainRequest, plainRequest, webRequest } from "./heads.ts";
 import { OutflowGate } from "./outflow-gate.ts";
-import { type FetchOptions, OutgoingCall } from "./outgoing-call.ts";
+import { OutgoingCall, type SendOptions, type SentRequest } from "./outgoing-call.ts";
 import { type Serve, ServedRequest } from "./served-request.ts";
 
 export interface FetchPeerOptions {
@@ -22,8 +24,14 @@ export interface FetchPeerOptions {
    * they are, all else as INTERNAL with its message.
    */
   readonly serve?: Serve | undefined;
+  /** Makes the requests that `serve` gets. */
+  readonly makeRequest?: MakeRequest | undefined;
   /** The same for both sides. */
   readonly limits?: Partial<FetchLimits> | undefined;
+}
+
+export interface FetchOptions extends SendOptions {
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** So many windows may wait in the Port before bodies and new answers are held back. */
@@ -32,6 +40,7 @@ const queuedWindows = 4;
 export class FetchPeer {
   readonly #port: Port;
   readonly #serve: Serve;
+  readonly #makeRequest: MakeRequest;
   readonly #limits: FetchLimits;
   readonly #gate: OutflowGate;
   readonly #requests: Batch<Entry, never>;
@@ -45,9 +54,10 @@ export class FetchPeer {
   #isOpen = true;
 
   /** @throws RangeError where the window is too small (see FetchLimits). */
-  constructor({ port, serve = refuse, limits }: FetchPeerOptions) {
+  constructor({ port, serve = refuse, makeRequest = webRequest, limits }: FetchPeerOptions) {
     this.#port = port;
     this.#serve = serve;
+    this.#makeRequest = makeRequest;
     this.#limits = completeLimits(limits);
     this.#gate = new OutflowGate(port, queuedWindows * this.#limits.windowBytes);
     const owner = {
@@ -78,6 +88,33 @@ export class FetchPeer {
    */
   async fetch(request: Request, options: FetchOptions = {}): Promise<Response> {
     if (!this.#isOpen) throw closedError();
+    const signals = options.signal === undefined ? [request.signal] : [options.signal, request.signal];
+    for (const signal of signals) if (signal.aborted) throw abortError(signal, "the request");
+    const plain = plainRequest(request);
+    const isRead = plain.body !== null && (request.bodyUsed || request.body?.locked);
+    if (isRead)
+      throw new DawnletError("INVALID_ARGUMENT", "Cannot send the request as its body has been read");
+    const abort = (): void => {
+      const signal = signals.find(({ aborted }) => aborted);
+      if (signal) sent.giveUp(abortError(signal, "the request"));
+    };
+    const onEnd = (): void => {
+      // Held until now: in Node a request's signal follows its source only as long as the request is not collected.
+      request.signal.removeEventListener("abort", abort);
+      options.signal?.removeEventListener("abort", abort);
+      options.onEnd?.();
+    };
+    const sent = this.send(plain, { ...options, onEnd });
+    for (const signal of signals) signal.addEventListener("abort", abort);
+    return makeResponse(await sent.response);
+  }
+
+  /**
+   * Sends a request, as `fetch` does, without the objects of the web.
+   * @throws DawnletError at once where `fetch` would reject without sending anything; `onEnd` is not called then.
+   */
+  send(request: PlainRequest, options: SendOptions = {}): SentRequest {
+    if (!this.#isOpen) throw closedError();
     const { requests } = this.#limits;
     if (this.#calls.size >= requests)
       throw new DawnletError(
@@ -99,7 +136,7 @@ export class FetchPeer {
     };
     const call = new OutgoingCall(host, request, options);
     this.#calls.add(call);
-    return call.response;
+    return call;
   }
 
   /** Closes the Port. All that is under way fails with `reason`, UNAVAILABLE where none is given. */
@@ -148,7 +185,7 @@ export class FetchPeer {
       send: this.#sendAnswer,
       ended: () => this.#served.delete(id),
     };
-    const served = new ServedRequest(host, entry, whole);
+    const served = new ServedRequest(host, entry, whole, this.#makeRequest);
     if (!served.isValid) return false;
     this.#lastServedId = id;
     this.#served.set(id, served);

@@ -1,18 +1,23 @@
 /**
- * The calling side of one exchange: sends the request, makes the Response of what comes back.
+ * The calling side of one exchange: sends the request, takes the response.
  * Over once the response has come whole, or either side gave up. What is left of the request's body is then cancelled.
  */
 import { DawnletError, type ErrorRecord } from "../../../kernels/errors.ts";
-import { abortError } from "../abort-error.ts";
 import { BodyReceiver } from "./body-receiver.ts";
 import { BodySender } from "./body-sender.ts";
 import { type Exchange, type ExchangeHost, readerGaveUp } from "./exchange.ts";
-import { wholeBodyBytes } from "./fetch-limits.ts";
-import { type BodyKind, errorOf, type ResponseEntry, recordOf } from "./fetch-messages.ts";
-import { hasNoBody, makeResponse, type RequestHead, requestHead } from "./heads.ts";
+import { isSmallLength, wholeBodyBytes } from "./fetch-limits.ts";
+import { type BodyKind, errorOf, type HeaderPairs, type ResponseEntry, recordOf } from "./fetch-messages.ts";
+import {
+  checkRequestHead,
+  hasNoBody,
+  isResponseHead,
+  type PlainRequest,
+  type PlainResponse,
+  type RequestHead,
+} from "./heads.ts";
 
-export interface FetchOptions {
-  readonly signal?: AbortSignal | undefined;
+export interface SendOptions {
   /** From now on; told to the other side, not watched here. */
   readonly deadlineMs?: number | undefined;
   readonly responseLimitBytes?: number | undefined;
@@ -20,23 +25,27 @@ export interface FetchOptions {
   readonly onEnd?: (() => void) | undefined;
 }
 
+/** A request under way. */
+export interface SentRequest {
+  /** Settles with the head of the response. */
+  readonly response: Promise<PlainResponse>;
+  /** Ends it, also while the response streams. Does nothing once it is over. */
+  giveUp(error: DawnletError): void;
+}
+
 export interface CallHost extends ExchangeHost {
   /** Makes the call known under the id that it gets: ids leave in the order of their numbers. */
   register(call: OutgoingCall): number;
 }
 
-export class OutgoingCall implements Exchange {
-  /** Settles with the head of the response. */
-  readonly response: Promise<Response>;
+export class OutgoingCall implements Exchange, SentRequest {
+  readonly response: Promise<PlainResponse>;
   /** 0 before the head of the request has been sent. */
   id = 0;
-  /** Held until the end: in Node a request's signal follows its source only as long as the request is not collected. */
-  readonly request: Request;
   readonly #host: CallHost;
   readonly #head: RequestHead;
-  readonly #options: FetchOptions;
-  readonly #signals: readonly AbortSignal[];
-  readonly #resolve: (response: Response) => void;
+  readonly #options: SendOptions;
+  readonly #resolve: (response: PlainResponse) => void;
   readonly #reject: (error: DawnletError) => void;
   #sender: BodySender | undefined;
   #receiver: BodyReceiver | undefined;
@@ -44,24 +53,19 @@ export class OutgoingCall implements Exchange {
   #isOver = false;
 
   /** @throws DawnletError where the request cannot be sent at all. */
-  constructor(host: CallHost, request: Request, options: FetchOptions) {
-    const signals = options.signal === undefined ? [request.signal] : [options.signal, request.signal];
-    for (const signal of signals) if (signal.aborted) throw abortError(signal, "the request");
-    const body = bodyOf(request);
-    if (body !== null && (request.bodyUsed || body.locked))
-      throw new DawnletError("INVALID_ARGUMENT", "Cannot send the request as its body has been read");
-    this.request = request;
+  constructor(host: CallHost, request: PlainRequest, options: SendOptions) {
+    const { body } = request;
+    checkRequestHead(request, host.limits);
     this.#host = host;
-    this.#head = requestHead(request, host.limits);
+    this.#head = request;
     this.#options = options;
-    this.#signals = signals;
-    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    const { promise, resolve, reject } = Promise.withResolvers<PlainResponse>();
     this.response = promise;
     this.#resolve = resolve;
     this.#reject = reject;
-    for (const signal of signals) signal.addEventListener("abort", this.#onAbort);
     if (body === null) this.#sendHead("none");
-    else this.#sender = this.#send(body, isSmall(request));
+    else if (isWhole(body)) this.#sendHead("whole", body);
+    else this.#sender = this.#send(streamOf(body), isSmall(request.headers));
   }
 
   /** @returns false where such a response breaks the protocol. */
@@ -70,12 +74,11 @@ export class OutgoingCall implements Exchange {
     const kind = entry[5];
     if (kind !== "none" && hasNoBody(this.#head.method, entry[2])) return false;
     if (whole && this.#isOverLimit(whole.byteLength)) return true;
+    if (!isResponseHead(entry)) return false;
     if (kind === "stream") this.#receiver = this.#receive();
-    // The constructor copies a whole body.
     const body = this.#receiver?.stream ?? (whole as Uint8Array<ArrayBuffer> | undefined) ?? null;
-    const response = makeResponse(entry, body);
-    if (response === undefined) return false;
-    this.#resolve(response);
+    const [, , status, statusText, headers] = entry;
+    this.#resolve({ status, statusText, headers, body });
     if (kind !== "stream") this.#over();
     return true;
   }
@@ -112,12 +115,7 @@ export class OutgoingCall implements Exchange {
     this.#over(error);
   }
 
-  readonly #onAbort = (): void => {
-    const signal = this.#signals.find(({ aborted }) => aborted);
-    if (signal) this.#giveUp(abortError(signal, "the request"));
-  };
-
-  #giveUp(error: DawnletError): void {
+  giveUp(error: DawnletError): void {
     if (this.#isOver) return;
     if (this.id > 0) this.#host.send(["abort", this.id, recordOf(error)]);
     this.#over(error);
@@ -126,7 +124,6 @@ export class OutgoingCall implements Exchange {
   #over(error?: DawnletError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
     this.#sender?.stop(
       error ?? new DawnletError("CANCELLED", "Cannot send the rest of the body: it was answered"),
     );
@@ -152,7 +149,7 @@ export class OutgoingCall implements Exchange {
       begin: (whole: Uint8Array | undefined) => this.#sendHead(whole ? "whole" : "stream", whole),
       data: (piece: Uint8Array) => this.#host.send(["data", this.id], piece),
       end: () => this.#host.send(["end", this.id]),
-      fail: (error: unknown) => this.#giveUp(errorOf(recordOf(error))),
+      fail: (error: unknown) => this.giveUp(errorOf(recordOf(error))),
     };
     return new BodySender(body, sink, this.#host.gate, holdsToEnd);
   }
@@ -161,7 +158,7 @@ export class OutgoingCall implements Exchange {
     return new BodyReceiver(
       {
         grant: (bytes) => this.#host.send(["credit", this.id, bytes]),
-        cancel: (reason) => this.#giveUp(readerGaveUp(reason)),
+        cancel: (reason) => this.giveUp(readerGaveUp(reason)),
       },
       this.#host.limits.windowBytes,
     );
@@ -172,7 +169,7 @@ export class OutgoingCall implements Exchange {
     const { responseLimitBytes = Number.POSITIVE_INFINITY } = this.#options;
     this.#receivedBytes += sizeBytes;
     if (this.#receivedBytes <= responseLimitBytes) return false;
-    this.#giveUp(
+    this.giveUp(
       new DawnletError(
         "PAYLOAD_TOO_LARGE",
         `Cannot take the response as its body is too large: the limit is ${responseLimitBytes} bytes`,
@@ -182,13 +179,22 @@ export class OutgoingCall implements Exchange {
   }
 }
 
-/** Requests of HTTP servers may make their stream only when they are asked for it: that is dear. */
-function bodyOf(request: Request): ReadableStream<Uint8Array> | null {
-  return request.method === "GET" || request.method === "HEAD" ? null : request.body;
+function isWhole(body: Uint8Array | ReadableStream<Uint8Array>): body is Uint8Array {
+  return body instanceof Uint8Array && body.byteLength <= wholeBodyBytes;
+}
+
+function streamOf(body: Uint8Array | ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  if (!(body instanceof Uint8Array)) return body;
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(body);
+      controller.close();
+    },
+  });
 }
 
 /** Whether its body is said to fit a message. Such a one is worth waiting for: no stream is needed on either side. */
-function isSmall(request: Request): boolean {
-  const length = request.headers.get("content-length");
-  return length !== null && /^\d{1,15}$/.test(length) && Number(length) <= wholeBodyBytes;
+function isSmall(headers: HeaderPairs): boolean {
+  const length = headers.find(([name]) => name === "content-length")?.[1];
+  return length !== undefined && isSmallLength(length);
 }

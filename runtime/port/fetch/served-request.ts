@@ -8,7 +8,7 @@ import { BodyReceiver } from "./body-receiver.ts";
 import { BodySender } from "./body-sender.ts";
 import { type Exchange, type ExchangeHost, readerGaveUp } from "./exchange.ts";
 import { errorOf, type RequestEntry, recordOf } from "./fetch-messages.ts";
-import { hasNoBody, makeRequest, responseHead } from "./heads.ts";
+import { hasNoBody, type MakeRequest, makeRequest, responseHead } from "./heads.ts";
 
 export interface ServeContext {
   /** Settles when the response has been sent with all of its body, or the request has ended otherwise. Never rejects. */
@@ -37,7 +37,7 @@ export class ServedRequest implements Exchange, ServeContext {
   #sender: BodySender | undefined;
   #isOver = false;
 
-  constructor(host: ExchangeHost, entry: RequestEntry, whole: Uint8Array | undefined) {
+  constructor(host: ExchangeHost, entry: RequestEntry, whole: Uint8Array | undefined, make: MakeRequest) {
     const [, id, method, , , deadlineMs, kind] = entry;
     this.#host = host;
     this.#id = -id;
@@ -49,7 +49,7 @@ export class ServedRequest implements Exchange, ServeContext {
     if (kind === "stream") this.#receiver = this.#receive();
     // The constructor copies a whole body.
     const body = this.#receiver?.stream ?? (whole as Uint8Array<ArrayBuffer> | undefined) ?? null;
-    this.#request = makeRequest(entry, body, this.#controller.signal);
+    this.#request = makeRequest(entry, body, this.#controller.signal, make);
   }
 
   /** False where there can be no such request. */
