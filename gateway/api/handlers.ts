@@ -11,6 +11,7 @@ import type { Exchange } from "../http/exchange.ts";
 import type { Reply } from "../http/reply.ts";
 import { findTarget } from "./call.ts";
 import type { FunctionsOf } from "./functions-of.ts";
+import { locationForClients } from "./handler-location.ts";
 
 export interface HandlersOptions {
   readonly functionsOf: FunctionsOf;
@@ -59,12 +60,22 @@ export async function forwardTo(
     exchange.timings = timings;
     const headers = new Headers(response.headers);
     for (const header of hopHeaders) headers.delete(header);
+    adaptToClients(headers, request, response.body !== null);
     return { status: response.status, headers, body: response.body };
   } catch (error) {
     if (request.signal.aborted && !(error instanceof DawnletError))
       throw new DawnletError("CANCELLED", "Cannot finish the call as the client went away", { cause: error });
     throw error;
   }
+}
+
+function adaptToClients(headers: Headers, request: Request, hasBody: boolean): void {
+  const location = headers.get("location");
+  const prefix = request.headers.get(prefixHeader)!;
+  if (location !== null)
+    headers.set("location", locationForClients(location, new URL(request.url).origin, prefix));
+  // Node's server would call it text.
+  if (hasBody && !headers.has("content-type")) headers.set("content-type", "application/octet-stream");
 }
 
 /** Between two parties of one connection: none of the other's. */
