@@ -60,8 +60,17 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
-/** An error whose code means the same in every process and to every client. */
+const brand = Symbol.for("dawnlet.error");
+
+/**
+ * An error whose code means the same in every process and to every client. A handler has the class a second time, in its
+ * bundle: what either makes is an instance of both.
+ */
 export class DawnletError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && brand in value;
+  }
+
   readonly code: ErrorCode;
   readonly details: ErrorDetails | undefined;
 
@@ -74,6 +83,10 @@ export class DawnletError extends Error {
     this.name = "DawnletError";
     this.code = code;
     this.details = options?.details;
+  }
+
+  get [brand](): true {
+    return true;
   }
 }
 

@@ -13,6 +13,7 @@ import type { Exchange } from "../http/exchange.ts";
 import type { Reply } from "../http/reply.ts";
 import { findTarget } from "./call.ts";
 import type { FunctionsOf } from "./functions-of.ts";
+import { locationForClients } from "./handler-location.ts";
 
 export interface HandlersOptions {
   readonly functionsOf: FunctionsOf;
@@ -62,7 +63,7 @@ export async function forwardTo(
     const request = await handlersOwn(c.req.raw, name, takesTokens);
     const { response, timings } = await functionsOf(exchange).fetch({ name, request, signal });
     exchange.timings = timings;
-    return handlersReply(response, request.method, name);
+    return handlersReply(response, c.req.raw, name);
   } catch (error) {
     if (signal.aborted && !(error instanceof DawnletError))
       throw new DawnletError("CANCELLED", "Cannot finish the call as the client went away", { cause: error });
@@ -117,8 +118,8 @@ const noHeaderValue = /[^\t\x20-\x7e\x80-\xff]/;
  * What code of strangers answers, as it may go onto a connection that others use too: how long the body is, says nobody
  * but who sends it. @throws DawnletError FUNCTION_FAILED
  */
-function handlersReply({ status, headers, body }: PlainResponse, method: string, name: string): Reply {
-  const isDescribed = method === "HEAD" || status === 304;
+function handlersReply({ status, headers, body }: PlainResponse, request: Request, name: string): Reply {
+  const isDescribed = request.method === "HEAD" || status === 304;
   const kept: [string, string][] = [];
   for (const [given, value] of headers) {
     const header = given.toLowerCase();
@@ -127,9 +128,16 @@ function handlersReply({ status, headers, body }: PlainResponse, method: string,
       const message = `Cannot pass on what function '${name}' answered as its header '${header}' has characters that HTTP does not allow`;
       throw new DawnletError("FUNCTION_FAILED", message);
     }
-    kept.push([header, value]);
+    kept.push([header, header === "location" ? locationOf(value, request.url, name) : value]);
   }
+  // Node's server would call it text.
+  if (body !== null && !kept.some(([header]) => header === "content-type"))
+    kept.push(["content-type", "application/octet-stream"]);
   const record = Object.fromEntries(kept);
   const isRecord = Object.keys(record).length === kept.length;
   return { status, headers: isRecord ? record : new Headers(kept), body };
+}
+
+function locationOf(location: string, url: string, name: string): string {
+  return locationForClients(location, new URL(url).origin, `/function/${name}`);
 }

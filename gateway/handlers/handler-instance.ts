@@ -48,8 +48,8 @@ interface Call {
   readonly fail: (error: DawnletError) => void;
 }
 
-/** How long a module may take to be evaluated. */
-const startTimeoutMs = 10_000;
+/** A module may be evaluated for as long as a request may take, and at least this long: it may open models. */
+const leastStartMs = 10_000;
 const log = getLogger(["dawnlet", "handlers"]);
 
 export class HandlerInstance implements PooledInstance, Watched {
@@ -162,12 +162,13 @@ export class HandlerInstance implements PooledInstance, Watched {
   }
 
   async #start(): Promise<void> {
-    const { process, params, code, watch } = this.#options;
+    const { process, params, code, watch, limits } = this.#options;
+    const startMs = Math.max(limits.timeoutMs, leastStartMs);
     const controller = new AbortController();
     const call: Call = { cpuMs: 0, fail: (error) => controller.abort(error) };
     this.#account.begin(call);
     watch.wake();
-    const timer = setTimeout(() => call.fail(slowStart(this.#name)), startTimeoutMs);
+    const timer = setTimeout(() => call.fail(slowStart(this.#name, startMs)), startMs);
     try {
       await process.start(params, code, controller.signal);
     } catch (error) {
@@ -221,9 +222,9 @@ function timeoutError(name: string, timeoutMs: number): DawnletError {
   );
 }
 
-function slowStart(name: string): DawnletError {
+function slowStart(name: string, startMs: number): DawnletError {
   return new DawnletError(
     "DEADLINE_EXCEEDED",
-    `Cannot start function '${name}' as its module took longer than ${startTimeoutMs} ms to be evaluated`,
+    `Cannot start function '${name}' as its module took longer than ${startMs} ms to be evaluated: raise its limit timeoutMs`,
   );
 }

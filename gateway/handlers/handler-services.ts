@@ -24,7 +24,6 @@ import type { FunctionKind, FunctionSignature, Functions } from "../functions/fu
 import type { DeviceSessions } from "./device-sessions.ts";
 import type { InstanceServices } from "./handler-instance.ts";
 import type { Outbound } from "./outbound.ts";
-import type { ProvidedModels } from "./provided-models.ts";
 
 /** A function that `uses` names, or one that stands for a model that the handler gave. */
 export interface UsedFunction {
@@ -38,7 +37,8 @@ export interface ServicesOptions {
   readonly uses: Readonly<Record<string, UsedFunction>>;
   readonly held: HeldTensors;
   readonly devices: DeviceSessions;
-  readonly models: ProvidedModels;
+  /** Deploys a model that the handler gave, once for its tenant. */
+  readonly deployModel: (bytes: Uint8Array) => Promise<UsedFunction>;
   readonly outbound: Outbound;
   /** @throws DawnletError NOT_FOUND */
   readonly readFile: (path: string) => Promise<Uint8Array>;
@@ -139,9 +139,8 @@ export class HandlerServices implements InstanceServices {
 
   async #model(params: unknown, [bytes]: readonly Uint8Array[]): Promise<HandlerResult> {
     const name = parse(modelName, params);
-    const { functions, models } = this.#options;
-    const used =
-      name === null ? await models.deployed(bytes ?? new Uint8Array(), functions) : this.#used(name);
+    const { functions, deployModel } = this.#options;
+    const used = name === null ? await deployModel(bytes ?? new Uint8Array()) : this.#used(name);
     const version = functions.version(used.name, used.version);
     if (version.kind === "handler")
       throw new DawnletError("INVALID_ARGUMENT", `Cannot open a session of '${name}' as it is a handler`);

@@ -53,7 +53,7 @@ export async function prepareInstance(
           adapter: async () => remoteAdapter(await handlers.device.describe(), limits.gpuBytes),
           open: (options) => handlers.device.openSession(options),
         }),
-        models: handlers.models,
+        deployModel: (bytes) => handlers.models.deployed(bytes, functions, record.tenant),
         outbound: new Outbound(handlers.platform, {
           hosts: source.hosts,
           allowPrivate: handlers.allowPrivateHosts,

@@ -3,14 +3,13 @@
  * whose models are compiled by the gateway and run on the shared device, equal models once for everybody.
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import { type DataType, elementCount } from "../../kernels/tensor.ts";
-import { type NumericType, type TypedArray, toTypedArray } from "../library/typed-arrays.ts";
+import type { DataType, TensorSignature } from "../../kernels/tensor.ts";
 import type { DeviceTensor, TensorData } from "../library/types.ts";
 import type { RpcClient } from "../port/rpc-client.ts";
 import { usableFunction } from "./functions.ts";
 import type { HeldTensors } from "./held-tensors.ts";
+import { feedValue, OnnxTensor } from "./onnx-tensor.ts";
 import type { ModelReply } from "./protocol.ts";
-import { IsolateTensor, plainTensor } from "./tensors.ts";
 
 export const onnxRuntimeSymbol = Symbol.for("onnxruntime");
 
@@ -19,123 +18,133 @@ interface Services {
   readonly held: HeldTensors;
 }
 
-/** A tensor as ONNX Runtime has it; one that a session made is on the device until it is read. */
-class Tensor {
-  readonly type: NumericType;
-  readonly dims: readonly number[];
-  readonly size: number;
-  #data: TypedArray | undefined;
-  readonly #device: DeviceTensor | undefined;
-
-  /** `new Tensor(type, data, dims?)` or `new Tensor(data, dims?)`, as in onnxruntime-common; or one of the device. */
-  constructor(...args: readonly unknown[]) {
-    const [first, second, third] = args;
-    if (first instanceof IsolateTensor) {
-      this.type = first.dataType;
-      this.dims = first.shape;
-      this.size = first.size;
-      this.#device = first;
-      return;
-    }
-    const isTyped = typeof first === "string";
-    const data = (isTyped ? second : first) as TypedArray | readonly number[];
-    const plain = plainTensor(data, isTyped ? (first as DataType) : undefined, "float32");
-    this.type = plain.dataType;
-    this.dims = Object.freeze([...(((isTyped ? third : second) as readonly number[]) ?? [data.length])]);
-    this.size = elementCount(this.dims);
-    if (this.size !== data.length)
-      throw new TypeError(`A tensor of shape [${this.dims}] cannot have ${data.length} elements`);
-    this.#data = Array.isArray(data) ? toTypedArray(plain.dataType, plain.bytes) : (data as TypedArray);
-  }
-
-  get location(): "cpu" | "gpu-buffer" {
-    return this.#data === undefined ? "gpu-buffer" : "cpu";
-  }
-
-  /** @throws TypeError where the data is on the device: `getData` reads it. */
-  get data(): TypedArray {
-    if (this.#data !== undefined) return this.#data;
-    throw new TypeError("The tensor's data is on the device: use 'await tensor.getData()'");
-  }
-
-  async getData(releaseData = false): Promise<TypedArray> {
-    this.#data ??= await this.#device!.data();
-    if (releaseData) this.#device?.dispose();
-    return this.#data;
-  }
-
-  dispose(): void {
-    this.#device?.dispose();
-  }
-
-  /** What `run` of a function takes: what is on the device stays there. */
-  get value(): DeviceTensor | TensorData {
-    return this.#device ?? { data: this.data, shape: this.dims, dataType: this.type };
-  }
-
-  reshape(dims: readonly number[]): Tensor {
-    return new Tensor(this.type, this.data, dims);
-  }
+/** What is looked at of ONNX Runtime's options: on which device, and how, is not the handler's to say. */
+interface SessionOptions {
+  /** `gpu-buffer`: outputs stay on the device until they are read; one place for all, or by their names. */
+  readonly preferredOutputLocation?: string | Readonly<Record<string, string>>;
+  readonly externalData?: readonly unknown[];
 }
 
-class InferenceSession {
+/** What is known of an input or output. */
+interface ValueMetadata {
+  readonly name: string;
+  readonly isTensor: true;
+  readonly type: DataType;
+  /** Sizes, and names of those that are free. */
+  readonly shape: readonly (number | string)[];
+}
+
+class Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
-  readonly #run: ReturnType<typeof usableFunction>["run"];
+  readonly inputMetadata: readonly ValueMetadata[];
+  readonly outputMetadata: readonly ValueMetadata[];
+  readonly #options: SessionOptions;
+  #run: ReturnType<typeof usableFunction>["run"] | undefined;
 
-  constructor(model: ModelReply, services: Services) {
+  constructor(model: ModelReply, options: SessionOptions, { host, held }: Services) {
     this.inputNames = model.inputs.map(({ name }) => name);
     this.outputNames = model.outputs.map(({ name }) => name);
+    this.inputMetadata = model.inputs.map(metadata);
+    this.outputMetadata = model.outputs.map(metadata);
+    this.#options = options;
     const send = () => Promise.reject(new TypeError("A model has no 'fetch'"));
-    this.#run = usableFunction(model.use, model, { ...services, send }).run;
+    this.#run = usableFunction(model.use, model, { host, held, send }).run;
   }
 
-  /** @param fetches names of the outputs that are wanted. Left out, or options in its place: all. */
-  async run(feeds: Readonly<Record<string, Tensor>>, fetches?: unknown): Promise<Record<string, Tensor>> {
-    const inputs: Record<string, Tensor["value"]> = {};
-    for (const [name, tensor] of Object.entries(feeds)) inputs[name] = tensor.value;
+  /** @param fetches names of the outputs that are wanted, or an object that has them. Left out, or options in its place: all. */
+  async run(
+    feeds: Readonly<Record<string, unknown>>,
+    fetches?: unknown,
+  ): Promise<Record<string, OnnxTensor>> {
+    if (this.#run === undefined) throw new Error("The session was released");
+    const wanted = this.#wantedNames(fetches);
+    const inputs: Record<string, DeviceTensor | TensorData> = {};
+    for (const [name, tensor] of Object.entries(feeds)) inputs[name] = feedValue(name, tensor);
+    for (const name of this.inputNames)
+      if (!Object.hasOwn(inputs, name)) throw new Error(`input '${name}' is missing in 'feeds'.`);
     const outputs = await this.#run(inputs);
-    const results: Record<string, Tensor> = {};
-    for (const name of wantedNames(fetches) ?? this.outputNames) {
-      const output = outputs[name];
-      if (output === undefined)
-        throw new DawnletError("INVALID_ARGUMENT", `The model has no output '${name}'`);
-      const tensor = new Tensor(output);
-      // Code that reads `data` at once finds it, as with outputs on the CPU.
-      await tensor.getData();
-      results[name] = tensor;
-    }
-    return results;
+    for (const name of this.outputNames) if (!wanted.includes(name)) outputs[name]?.dispose();
+    const results = wanted.map((name) => [name, new OnnxTensor(outputs[name])] as const);
+    // Code that reads `data` at once finds it, where it has not said that it is to stay on the device.
+    await Promise.all(results.map(([name, tensor]) => this.#staysOnDevice(name) || tensor.getData()));
+    return Object.fromEntries(results);
   }
 
-  async release(): Promise<void> {}
+  async release(): Promise<void> {
+    this.#run = undefined;
+  }
+
   startProfiling(): void {}
   endProfiling(): void {}
-}
 
-function wantedNames(fetches: unknown): readonly string[] | undefined {
-  if (Array.isArray(fetches)) return fetches;
-  return undefined;
+  #wantedNames(fetches: unknown): readonly string[] {
+    const { outputNames } = this;
+    if (Array.isArray(fetches)) {
+      const unknown = fetches.find((name) => !outputNames.includes(name));
+      if (unknown === undefined) return fetches;
+      throw new RangeError(`'fetches' contains invalid output name: ${unknown}.`);
+    }
+    const named = typeof fetches === "object" && fetches !== null ? Object.keys(fetches) : [];
+    const wanted = outputNames.filter((name) => named.includes(name));
+    return wanted.length > 0 ? wanted : outputNames;
+  }
+
+  #staysOnDevice(name: string): boolean {
+    const { preferredOutputLocation: stated } = this.#options;
+    return (typeof stated === "object" ? stated[name] : stated) === "gpu-buffer";
+  }
 }
 
 /** @returns what stands for the module `onnxruntime-web`. */
 export function onnxRuntime(services: Services): object {
-  const create = async (model: unknown): Promise<InferenceSession> => {
-    const { result } =
-      typeof model === "string"
-        ? await services.host.call("model", model)
-        : await services.host.call("model", null, [bytesOfModel(model)]);
-    return new InferenceSession(result as ModelReply, services);
-  };
+  class InferenceSession extends Session {
+    /**
+     * @param model a name of `uses`, or the bytes of a model.
+     * @param rest options; or, behind an ArrayBuffer, offset, length and options.
+     * @throws DawnletError as a deploy of the model; NOT_FOUND for a name that there is not.
+     */
+    static async create(model: unknown, ...rest: readonly unknown[]): Promise<Session> {
+      const options = (rest.find((one) => typeof one === "object" && one !== null) ?? {}) as SessionOptions;
+      return new InferenceSession(await openModel(model, rest, options, services.host), options, services);
+    }
+  }
   return Object.freeze({
-    Tensor,
-    InferenceSession: Object.freeze({ create }),
-    env: { wasm: {}, webgpu: {}, versions: {}, logLevel: "warning" },
+    Tensor: OnnxTensor,
+    InferenceSession,
+    // Settings of engines that are not here: they may be written, and change nothing.
+    env: { wasm: {}, webgl: {}, webgpu: {}, versions: {}, logLevel: "warning" },
   });
 }
 
-function bytesOfModel(model: unknown): Uint8Array {
+async function openModel(
+  model: unknown,
+  rest: readonly unknown[],
+  { externalData = [] }: SessionOptions,
+  host: RpcClient,
+): Promise<ModelReply> {
+  if (externalData.length > 0)
+    throw new DawnletError(
+      "UNSUPPORTED",
+      "Cannot open a session of a model with external data: deploy it, and name it in 'uses'",
+    );
+  const { result } =
+    typeof model === "string"
+      ? await host.call("model", model)
+      : await host.call("model", null, [bytesOfModel(model, rest)]);
+  return result as ModelReply;
+}
+
+function metadata({ name, dataType, shape }: TensorSignature): ValueMetadata {
+  return { name, isTensor: true, type: dataType, shape: [...shape] };
+}
+
+function bytesOfModel(model: unknown, [offset = 0, length]: readonly unknown[]): Uint8Array {
   if (model instanceof Uint8Array) return model;
-  if (model instanceof ArrayBuffer) return new Uint8Array(model);
+  if (model instanceof ArrayBuffer || model instanceof SharedArrayBuffer) {
+    const isPart = typeof offset === "number";
+    const size = isPart && typeof length === "number" ? length : undefined;
+    return new Uint8Array(model, isPart ? offset : 0, size);
+  }
   throw new TypeError("A session is made of a function's name or of the bytes of a model");
 }

@@ -1,7 +1,10 @@
 /** WAV files to samples from -1 to 1 and back, by wavefile behind checks of our own. Rates are resample.ts. */
-import wavefile from "wavefile/dist/wavefile.js";
+import * as wavefile from "wavefile/dist/wavefile.js";
 import { DawnletError } from "../../kernels/errors.ts";
 import { checkWav } from "./wav-check.ts";
+
+/** See wavefile.d.ts. */
+const { WaveFile } = wavefile.default ?? wavefile;
 
 export interface Audio {
   /** Samples a second. */
@@ -22,7 +25,7 @@ export function decodeWav(file: Uint8Array | ArrayBuffer): DecodedAudio {
   const { sampleRate, channels, encoding, essence } = checkWav(
     file instanceof Uint8Array ? file : new Uint8Array(file),
   );
-  const wave = new wavefile.WaveFile(essence);
+  const wave = new WaveFile(essence);
   if (encoding === "a-law") wave.fromALaw();
   if (encoding === "mu-law") wave.fromMuLaw();
   const bits = encoding === "pcm" ? essence[34]! : 16;
@@ -66,7 +69,7 @@ export function encodeWav(
         bits === 32 ? value : Math.min(top - 1, Math.max(-top, Math.round(value * top))) || 0;
     }
   }
-  const wave = new wavefile.WaveFile();
+  const wave = new WaveFile();
   wave.fromScratch(channels, sampleRate, bits === 32 ? "32f" : String(bits), interleaved);
   return new Uint8Array(wave.toBuffer());
 }

@@ -22,6 +22,8 @@ app.get("/", (c) => {
   const stride = 0.8 / zoom;
   const values: Readonly<Record<string, unknown>> = {
     ...view,
+    // Where this function's paths begin for clients: links are to work without a slash at the end too.
+    base: encodeURI(`${c.req.header("x-forwarded-prefix") ?? ""}/`),
     here: query(view),
     left: query({ ...view, x: x - stride }),
     right: query({ ...view, x: x + stride }),

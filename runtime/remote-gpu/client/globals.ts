@@ -36,7 +36,23 @@ const bufferUsage = {
 const mapMode = { READ: 0x1, WRITE: 0x2 };
 const shaderStage = { VERTEX: 0x1, FRAGMENT: 0x2, COMPUTE: 0x4 };
 
-const constants = { GPUBufferUsage: bufferUsage, GPUMapMode: mapMode, GPUShaderStage: shaderStage };
+/** There are no textures; but modules look these up while they are evaluated. */
+const textureUsage = {
+  COPY_SRC: 0x1,
+  COPY_DST: 0x2,
+  TEXTURE_BINDING: 0x4,
+  STORAGE_BINDING: 0x8,
+  RENDER_ATTACHMENT: 0x10,
+};
+const colorWrite = { RED: 0x1, GREEN: 0x2, BLUE: 0x4, ALPHA: 0x8, ALL: 0xf };
+
+const constants = {
+  GPUBufferUsage: bufferUsage,
+  GPUMapMode: mapMode,
+  GPUShaderStage: shaderStage,
+  GPUTextureUsage: textureUsage,
+  GPUColorWrite: colorWrite,
+};
 const classes = {
   GPU: RemoteGpu,
   GPUAdapter: RemoteAdapter,
@@ -69,10 +85,15 @@ export function installConstants(scope: object): void {
 /** Constants, classes for `instanceof`, and `navigator.gpu`, in place of what the host may have. */
 export function installGpu(scope: { navigator?: unknown }, gpu: GPU): void {
   for (const [name, value] of Object.entries({ ...constants, ...classes })) define(scope, name, value);
+  // Libraries tell objects apart by these too.
+  for (const [name, { prototype }] of Object.entries(classes)) {
+    define(prototype.constructor, "name", name);
+    define(prototype, Symbol.toStringTag, name);
+  }
   if (scope.navigator === undefined) define(scope, "navigator", {});
   define(scope.navigator as object, "gpu", gpu);
 }
 
-function define(scope: object, name: string, value: unknown): void {
+function define(scope: object, name: PropertyKey, value: unknown): void {
   Object.defineProperty(scope, name, { value, configurable: true, writable: true, enumerable: false });
 }

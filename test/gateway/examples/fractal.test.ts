@@ -74,6 +74,18 @@ describe("the example `fractal`", () => {
     expect(numbers(links.image)).toEqual([0, 3, 0.25]);
   });
 
+  test("has its links below the path that clients know it by", async () => {
+    const request = (prefix: string) =>
+      new Request("http://localhost/", { headers: { "x-forwarded-prefix": prefix } });
+    const baseOf = async (prefix: string) => {
+      const context = { ...fakeContext(), passThroughOnException() {}, props: {} };
+      const response = await app.fetch(request(prefix), drawing(blank).env, context);
+      return (await response.text()).match(/<base href="([^"]*)">/)?.[1];
+    };
+    expect(await baseOf("/function/fractal")).toBe("/function/fractal/");
+    expect(await baseOf('"><script>')).toBe("%22%3E%3Cscript%3E/");
+  });
+
   test("draws what the query says, as PNG", async () => {
     const { views, env } = drawing(pattern);
     const response = await get("/image.png?x=-1.9&y=1.1&zoom=2", env);
