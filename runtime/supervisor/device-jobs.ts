@@ -7,7 +7,6 @@ import { DawnletError } from "../../kernels/errors.ts";
 import { abortError } from "../port/abort-error.ts";
 import type { Loss } from "./blame.ts";
 import { Containment, type Job } from "./containment.ts";
-import { tensorGone } from "./device-tensor.ts";
 import type { LossCause } from "./incident.ts";
 import { lossError } from "./loss-words.ts";
 import { isUnknownProgram, type OpenedDevice } from "./opened-device.ts";
@@ -21,8 +20,9 @@ export interface DeviceWork<T> {
   readonly send: (device: OpenedDevice) => Promise<T>;
   /** Aborting gives up what waits for the device; what has been sent runs to its end. */
   readonly signal?: AbortSignal | undefined;
-  /** It reads tensors of the device, and cannot run on another. Left out: it does not. */
+  /** See `Job`; both are false where they are left out. */
   readonly isBound?: boolean;
+  readonly isRun?: boolean;
 }
 
 /** What jobs have to do with the process. */
@@ -53,7 +53,6 @@ export interface JobLosses {
 interface DeviceJob extends Job {
   readonly timeLimitMs: number;
   readonly signal: AbortSignal | undefined;
-  readonly isBound: boolean;
   /** Where it was sent; undefined while it waits. Answers of another device are not its own any more. */
   device: OpenedDevice | undefined;
   /** Its Program was forgotten under it, which happens once at most. */
@@ -99,6 +98,7 @@ export class DeviceJobs {
     send,
     signal,
     isBound = false,
+    isRun = false,
   }: DeviceWork<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const job: DeviceJob = {
@@ -106,6 +106,7 @@ export class DeviceJobs {
         timeLimitMs,
         signal,
         isBound,
+        isRun,
         losses: 0,
         isAlone: false,
         wasForgotten: false,
@@ -114,7 +115,7 @@ export class DeviceJobs {
           send(device).then(
             (value) => {
               if (job.device !== device) return;
-              this.#finish(job);
+              this.#finish(job, true);
               resolve(value);
             },
             (error: unknown) => this.#failed(job, device, error),
@@ -122,7 +123,7 @@ export class DeviceJobs {
         },
         reject,
       };
-      if (this.#containment.arrive(job)) this.#send(job);
+      if (this.#containment.arrive(job, performance.now())) this.#send(job);
       else this.#wait(job);
     });
   }
@@ -131,7 +132,7 @@ export class DeviceJobs {
   up(device: OpenedDevice): void {
     this.#device = device;
     this.#overdue.clear();
-    for (const job of this.#containment.up()) this.#send(job);
+    for (const job of this.#containment.up(performance.now())) this.#send(job);
   }
 
   /** The device is not to be used any more. What is at it may still finish. */
@@ -151,16 +152,15 @@ export class DeviceJobs {
     for (const job of jobs) job.device = undefined;
     const failed = this.#containment.lose(loss, performance.now());
     const blamed = failed.filter(({ verdict }) => verdict === "blamed").map(({ job }) => job.subject);
-    const bound = this.#containment.withdrawAll(({ isBound }) => isBound);
-    const wasAtDevice = new Set(jobs);
+    const runAgain = new Set(jobs);
+    for (const { job } of failed) runAgain.delete(job);
     for (const one of failed) one.job.reject(lossError(one, cause));
-    for (const job of bound) job.reject(tensorGone());
-    for (const job of jobs) this.#giveUpOnAbort(job);
+    for (const job of runAgain) this.#giveUpOnAbort(job);
     return {
       atDevice: jobs.length,
       blamed,
-      givenUp: failed.length - blamed.length,
-      rerun: jobs.length - failed.length - bound.filter((job) => wasAtDevice.has(job)).length,
+      givenUp: failed.filter(({ verdict }) => verdict === "given-up").length,
+      rerun: runAgain.size,
     };
   }
 
@@ -177,8 +177,8 @@ export class DeviceJobs {
       case "time-limit":
         return { type: cause, overdue: new Set(this.#overdue), isAlone: this.#wasOverdueAlone };
       case "hang":
-        return { type: cause, hasSessions };
       case "crash":
+        return { type: cause, hasSessions };
       case "killed":
         return { type: cause };
       default:
@@ -213,11 +213,11 @@ export class DeviceJobs {
     else signal?.addEventListener("abort", giveUp, { once: true });
   }
 
-  #finish(job: DeviceJob): void {
+  #finish(job: DeviceJob, isWell: boolean): void {
     job.device = undefined;
     this.#on.answered();
     const { isCalm } = this.#containment;
-    for (const next of this.#containment.finish(job)) this.#send(next);
+    for (const next of this.#containment.finish(job, isWell, performance.now())) this.#send(next);
     if (!isCalm && this.#containment.isCalm) this.#on.calm();
   }
 
@@ -236,7 +236,7 @@ export class DeviceJobs {
       job.wasForgotten = true;
       job.send(device);
     } else {
-      this.#finish(job);
+      this.#finish(job, false);
       job.reject(error);
     }
   }

@@ -192,6 +192,7 @@ export class DeviceProcess {
       send,
       signal,
       isBound,
+      isRun: true,
     });
   }
 
