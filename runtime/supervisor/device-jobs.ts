@@ -5,7 +5,7 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import { abortError } from "../port/abort-error.ts";
-import type { Loss } from "./blame.ts";
+import type { Loss, Sessions } from "./blame.ts";
 import { Containment, type Job } from "./containment.ts";
 import type { LossCause } from "./incident.ts";
 import { lossError } from "./loss-words.ts";
@@ -145,10 +145,10 @@ export class DeviceJobs {
     this.#device = undefined;
   }
 
-  /** Judges who has lost the device: some jobs fail, the others wait for the next. @param hasSessions there were GPU sessions too. */
-  lose(cause: LossCause, hasSessions: boolean): JobLosses {
+  /** Judges who has lost the device: some jobs fail, the others wait for the next. */
+  lose(cause: LossCause, sessions: Sessions): JobLosses {
     const jobs = [...this.#containment.atDevice];
-    const loss = this.#lossOf(cause, hasSessions);
+    const loss = this.#lossOf(cause, sessions);
     for (const job of jobs) job.device = undefined;
     const failed = this.#containment.lose(loss, performance.now());
     const blamed = failed.filter(({ verdict }) => verdict === "blamed").map(({ job }) => job.subject);
@@ -172,13 +172,13 @@ export class DeviceJobs {
     }
   }
 
-  #lossOf(cause: LossCause, hasSessions: boolean): Loss<DeviceJob> {
+  #lossOf(cause: LossCause, sessions: Sessions): Loss<DeviceJob> {
     switch (cause) {
       case "time-limit":
         return { type: cause, overdue: new Set(this.#overdue), isAlone: this.#wasOverdueAlone };
       case "hang":
       case "crash":
-        return { type: cause, hasSessions };
+        return { type: cause, sessions };
       case "killed":
         return { type: cause };
       default:

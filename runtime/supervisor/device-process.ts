@@ -28,6 +28,7 @@ import { type DeviceHealth, HealthRecord, type Incident, type LossCause } from "
 import { endingOf, isDeviceLoss, wasEndedFromOutside } from "./loss-words.ts";
 import type { DeviceRun, OpenedDevice, StoredProgram } from "./opened-device.ts";
 import { SessionOpenings } from "./session-openings.ts";
+import { SessionSuspects } from "./session-suspects.ts";
 
 export type { DeviceRun, StoredProgram } from "./opened-device.ts";
 
@@ -76,6 +77,7 @@ export class DeviceProcess {
   #current: OpenedDevice | undefined;
   /** Set from when the current one is not to be used any more until it is gone. */
   #condemned: LostDevice | undefined;
+  readonly #sessionSuspects = new SessionSuspects<OpenLink>();
   /** Work of this session did not end. */
   #stuckSession: OpenLink | undefined;
 
@@ -288,19 +290,23 @@ export class DeviceProcess {
     const { size: lostSessions } = sessions;
     const { atDevice } = this.#jobs;
     const cause = causeOf(condemned.cause, end);
-    const stuck = this.#stuckSession ?? (cause === "hang" && atDevice === 0 ? sessions.suspect : undefined);
+    const { busy } = sessions;
+    const sessionLoss = { cause, stuck: this.#stuckSession, only: sessions.suspect, busy, atDevice };
+    const guilty = end.wasWanted ? undefined : this.#sessionSuspects.judge(sessionLoss, performance.now());
     this.#stuckSession = undefined;
     this.#heartbeat.stop();
     device.end();
-    sessions.end({ cause: end.wasWanted ? undefined : cause, blamed: stuck });
+    sessions.end({ cause: end.wasWanted ? undefined : cause, blamed: guilty });
     this.#onExit(end.wasWanted);
     if (end.wasWanted) return;
     this.#start.ended(device, atDevice === 0 && lostSessions === 0, endingOf(end));
-    const losses = this.#jobs.lose(cause, lostSessions > 0);
+    const losses = this.#jobs.lose(cause, lostSessions === 0 ? "none" : busy.size === 0 ? "idle" : "busy");
+    // One that was found out alone was there before, beside the sessions.
+    if (losses.blamed.length > 0) this.#sessionSuspects.takeBack();
     this.#report({
       type: "lost",
       ...{ cause, ending: endingOf(end), ...losses, sessions: lostSessions },
-      ...(stuck !== undefined && { blamedSession: stuck.options.subject }),
+      ...(guilty !== undefined && { blamedSession: guilty.options.subject }),
     });
     void this.#start.run({ cause, at: condemned.at });
   }

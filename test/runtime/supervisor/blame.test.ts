@@ -69,12 +69,12 @@ describe("beside GPU sessions", () => {
     expect(verdicts(overdue(true), job("a"))).toEqual(["again"]);
   });
 
-  test("a lone run need not be what the process hangs in or ends for, even where it was alone on purpose", () => {
+  test("a lone run need not be what the process hangs in or ends for, nor one alone on purpose beside a session that works", () => {
     for (const type of ["hang", "crash"] as const) {
       const alone = job("a", { isAlone: true });
-      expect(verdicts({ type, hasSessions: true }, job("a"))).toEqual(["again-alone"]);
-      expect(verdicts({ type, hasSessions: true }, alone)).toEqual(["again-alone"]);
-      expect(verdicts({ type, hasSessions: false }, alone)).toEqual(["blamed"]);
+      expect(verdicts({ type, sessions: "idle" }, job("a"))).toEqual(["again-alone"]);
+      expect(verdicts({ type, sessions: "busy" }, alone)).toEqual(["again-alone"]);
+      expect(verdicts({ type, sessions: "idle" }, alone)).toEqual(["blamed"]);
     }
   });
 });

@@ -174,7 +174,7 @@ describe("after a suspect that could not run again", () => {
     const containment = suspected();
     const [first, second] = [run("guilty"), run("guilty")];
     containment.arrive(first, 0);
-    const loss = { type: "crash", hasSessions: true } as const;
+    const loss = { type: "crash", sessions: "busy" } as const;
     expect(containment.lose(loss, 0)).toEqual([{ job: first, verdict: "gone" }]);
     containment.up(0);
     expect(containment.arrive(second, 0)).toBe(true);
