@@ -1,22 +1,23 @@
 /**
  * A device whose memory is managed: asks the Residency before each run, sends evictions and the run that they make
  * room for as one message, evicts more where the device had no room after all, and learns how much of the device
- * weights may take. Which Programs go, and who waits, residency.ts decides.
+ * weights may take. Which Programs go, and who waits, residency.ts decides, and device-room.ts does what it says.
  */
 import { getLogger } from "@logtape/logtape";
-import type { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceDescription, DeviceMemory, ShaderError } from "../../runtime/device/api.ts";
 import type { GroupUsage } from "../../runtime/device/session-messages.ts";
-import { abortError } from "../../runtime/port/abort-error.ts";
 import type { DeviceProcess, DeviceRun, DeviceRunOptions } from "../../runtime/supervisor/device-process.ts";
 import type { DeviceTensor, DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import type { GpuLink, GpuSessionOptions } from "../../runtime/supervisor/gpu-link.ts";
 import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";
 import type { EvictionPolicy } from "../scheduler/eviction/policy.ts";
-import type { Eviction } from "../scheduler/eviction/victims.ts";
+import { DeviceRoom, type Waiter } from "./device-room.ts";
 import { Estimates } from "./estimates.ts";
-import { EvictionLog } from "./eviction-log.ts";
+import type { EvictionLog } from "./eviction-log.ts";
+import { KeepAlive } from "./keep-alive.ts";
+import { later } from "./later.ts";
 import type { OwnedProgram, ProgramOwner } from "./owner.ts";
+import { PinnedReload } from "./pinned-reload.ts";
 import { ProgramOwners } from "./program-owners.ts";
 import { Residency } from "./residency.ts";
 import { SessionBytes } from "./session-bytes.ts";
@@ -55,21 +56,12 @@ export interface ManagedRun extends DeviceRun<DeviceValue> {
   readonly waitMs?: number;
 }
 
-interface Waiter {
-  readonly start: () => void;
-  readonly refuse: (error: DawnletError) => void;
-}
-
 /** After swap-ins, before the device is asked how much memory it uses for what. */
 const observeDelayMs = 250;
-/** Pinned Programs come in again this long after a restart, twice as long after each one that follows soon. */
-const reloadDelayMs = 500;
-const calmMs = 60_000;
 
 const log = getLogger(["dawnlet", "memory"]);
 
 export class ManagedDevice {
-  readonly evictions = new EvictionLog();
   /** What is measured here, and was before the start where somebody restores it. */
   readonly estimates = new Estimates();
   readonly residency: Residency<Waiter>;
@@ -79,11 +71,10 @@ export class ManagedDevice {
   readonly #now: () => number;
   readonly #owners = new ProgramOwners();
   readonly #sessionBytes = new SessionBytes();
+  readonly #room: DeviceRoom;
+  readonly #keepAlive: KeepAlive;
+  readonly #pinned: PinnedReload;
   #observing: ReturnType<typeof setTimeout> | undefined;
-  #expiring: ReturnType<typeof setTimeout> | undefined;
-  #reloading: ReturnType<typeof setTimeout> | undefined;
-  #restarts = 0;
-  #restartedAtMs = Number.NEGATIVE_INFINITY;
   #isStopped = false;
 
   constructor({ device, deviceBytes, policy, now = () => performance.now() }: ManagedDeviceOptions) {
@@ -93,6 +84,13 @@ export class ManagedDevice {
     this.deviceBytes = deviceBytes;
     const budgetBytes = deviceBytes - firstReserve(deviceBytes);
     this.residency = new Residency({ policy, budgetBytes, estimates: this.estimates });
+    this.#room = new DeviceRoom({ device, residency: this.residency, owners: this.#owners, now });
+    this.#keepAlive = new KeepAlive(this.residency, this.#room, now);
+    this.#pinned = new PinnedReload(this.#owners, (owner, program) => this.load(owner, program), now);
+  }
+
+  get evictions(): EvictionLog {
+    return this.#room.evictions;
   }
 
   describe(): Promise<DeviceDescription> {
@@ -118,7 +116,9 @@ export class ManagedDevice {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    for (const timer of [this.#observing, this.#expiring, this.#reloading]) clearTimeout(timer);
+    clearTimeout(this.#observing);
+    this.#keepAlive.stop();
+    this.#pinned.stop();
     await this.#device.stop();
   }
 
@@ -186,7 +186,7 @@ export class ManagedDevice {
   async release(owner: ProgramOwner, id: string): Promise<void> {
     this.#owners.remove(owner, id);
     if (this.#owners.isOwned(id)) this.configured([id]);
-    else await this.#forget(id);
+    else await this.#room.forget(id);
   }
 
   /** Its owner's settings changed. */
@@ -194,8 +194,8 @@ export class ManagedDevice {
     for (const id of ids)
       if (this.residency.get(id) !== undefined && this.#owners.isOwned(id))
         this.residency.configure(id, this.#owners.settings(id));
-    this.#advance();
-    this.#scheduleExpiry();
+    this.#room.advance();
+    this.#keepAlive.schedule();
   }
 
   /**
@@ -227,17 +227,8 @@ export class ManagedDevice {
   restarted(): void {
     this.residency.restarted();
     this.#sessionBytes.clear();
-    this.#advance();
-    const now = this.#now();
-    this.#restarts = now - this.#restartedAtMs > calmMs ? 0 : this.#restarts + 1;
-    this.#restartedAtMs = now;
-    if (this.#isStopped || this.#reloading !== undefined) return;
-    const delayMs = Math.min(calmMs, reloadDelayMs * 2 ** this.#restarts);
-    this.#reloading = later(delayMs, () => {
-      this.#reloading = undefined;
-      for (const { owner, program } of this.#owners.pinned())
-        this.load(owner, program).catch((error: unknown) => warnOfPinned(owner, error));
-    });
+    this.#room.advance();
+    this.#pinned.restarted();
   }
 
   #runCold(
@@ -291,10 +282,6 @@ export class ManagedDevice {
     );
   }
 
-  /**
-   * Takes a lease on a Program and evicts for it.
-   * @returns undefined where it may run at once: what is sent in this turn travels with the evictions.
-   */
   #admit(
     owner: ProgramOwner,
     program: OwnedProgram,
@@ -302,85 +289,19 @@ export class ManagedDevice {
     extraBytes: number,
   ): Promise<void> | undefined {
     this.own(owner, program);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter: Waiter = { start: resolve, refuse: reject };
-    const admission = this.residency.admit(program.id, this.#now(), waiter, extraBytes);
-    switch (admission.type) {
-      case "run":
-        this.#evict(admission.evict);
-        return undefined;
-      case "refuse":
-        throw admission.error;
-      case "wait":
-        return signal === undefined ? promise : this.#orAborted(promise, waiter, signal);
-      default:
-        return admission satisfies never;
-    }
-  }
-
-  async #orAborted(promise: Promise<void>, waiter: Waiter, signal: AbortSignal): Promise<void> {
-    const abort = () => {
-      this.residency.cancel(waiter);
-      waiter.refuse(abortError(signal, "waiting for room on the device"));
-      this.#advance();
-    };
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      await promise;
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
+    return this.#room.admit(program.id, signal, extraBytes);
   }
 
   #ended(id: string, loadMs: number, executeMs: number): void {
-    if (this.residency.ran(id, this.#now(), loadMs, executeMs)) this.#advance();
-    if (this.#expiring === undefined) this.#scheduleExpiry(id);
-    if (!this.#owners.isOwned(id)) void this.#forget(id);
+    if (this.residency.ran(id, this.#now(), loadMs, executeMs)) this.#room.advance();
+    this.#keepAlive.used(id);
+    if (!this.#owners.isOwned(id)) void this.#room.forget(id);
   }
 
   #failed(id: string): void {
-    if (this.residency.failed(id).mustEvict) this.#sendEvict(id);
-    this.#advance();
+    this.#room.failed(id);
     this.#observeSoon();
-    if (!this.#owners.isOwned(id)) void this.#forget(id);
-  }
-
-  #advance(): void {
-    const { evict, turns } = this.residency.advance(this.#now());
-    this.#evict(evict);
-    for (const { waiter, admission } of turns) {
-      if (admission.type === "run") {
-        this.#evict(admission.evict);
-        waiter.start();
-      } else waiter.refuse(admission.error);
-    }
-  }
-
-  async #forget(id: string): Promise<void> {
-    if (!this.residency.forget(id)) return;
-    this.#advance();
-    await this.#device.unload(id);
-  }
-
-  #evict(evictions: readonly Eviction[]): void {
-    for (const eviction of evictions) {
-      const { id, cause, reason } = eviction;
-      const residence = this.residency.get(id)!;
-      this.evictions.add({ eviction, residence, owner: this.#owners.of(id)[0] });
-      log.debug("evicted {name}: {reason}", {
-        name: residence.label,
-        cause,
-        reason,
-        bytes: residence.sizeBytes,
-      });
-      this.#sendEvict(id);
-    }
-  }
-
-  #sendEvict(id: string): void {
-    // A device that is gone holds nothing.
-    this.#device.evict(id).catch((error: unknown) => log.debug("eviction of {id}: {error}", { id, error }));
+    if (!this.#owners.isOwned(id)) void this.#room.forget(id);
   }
 
   /** Learns what weights may take from what everything else takes. */
@@ -390,8 +311,8 @@ export class ManagedDevice {
       try {
         const memory = await this.#device.memory();
         const budgetBytes = weightBudget(this.deviceBytes, memory, this.#sessionBytes.takeMissing());
-        this.#evict(this.residency.setBudget(budgetBytes, this.#now()));
-        this.#advance();
+        this.#room.evict(this.residency.setBudget(budgetBytes, this.#now()));
+        this.#room.advance();
       } catch (error) {
         log.debug("the device did not say what memory it uses: {error}", { error });
       } finally {
@@ -399,37 +320,4 @@ export class ManagedDevice {
       }
     });
   }
-
-  /** @param id of what was used; where it has no keepAlive there is nothing new. */
-  #scheduleExpiry(id?: string): void {
-    if (this.#isStopped) return;
-    if (id !== undefined && this.residency.get(id)?.settings.keepAliveMs === undefined) return;
-    clearTimeout(this.#expiring);
-    this.#expiring = undefined;
-    const next = this.residency.nextExpiryMs();
-    if (next === undefined) return;
-    // A leased one past its time is looked at again a little later.
-    const delayMs = Math.max(10, next - this.#now());
-    this.#expiring = later(Math.min(delayMs, longestTimerMs), () => {
-      this.#expiring = undefined;
-      this.#evict(this.residency.expire(this.#now()));
-      this.#advance();
-      this.#scheduleExpiry();
-    });
-  }
-}
-
-/** Longer ones fire at once. */
-const longestTimerMs = 2 ** 31 - 1;
-
-/** A timer that keeps no process alive. */
-function later(ms: number, work: () => void): ReturnType<typeof setTimeout> {
-  const timer = setTimeout(work, ms);
-  timer.unref();
-  return timer;
-}
-
-export function warnOfPinned({ name }: ProgramOwner, error: unknown): void {
-  const reason = error instanceof Error ? error.message : String(error);
-  log.warn("pinned function {name} could not be loaded: {reason}", { name, reason });
 }

@@ -14,7 +14,7 @@ import {
 import { type BundleLimits, defaultBundleLimits } from "../bundle/read-bundle.ts";
 import { receiveUpload } from "../bundle/receive.ts";
 import { FunctionDevice } from "../devices/function-device.ts";
-import { warnOfPinned } from "../devices/managed-device.ts";
+import { warnOfPinned } from "../devices/pinned-reload.ts";
 import type { StoredBlob } from "../store/blobs.ts";
 import { checkFunctionName } from "../store/names.ts";
 import { findDamage, healedRecord } from "./damage.ts";

@@ -29,6 +29,8 @@ interface Hosted {
   readonly remote: RemoteSession;
   readonly unread: Unread;
   readonly taken: Taken;
+  /** Messages that were handled. */
+  messages: number;
   /** Messages whose work the GPU has not done. */
   submits: number;
   /** Why it ended; undefined while it has not. */
@@ -44,6 +46,7 @@ export class SessionHost {
   readonly #sessions = new Map<number, Hosted>();
   readonly #groups = new Map<string, SessionGroup>();
   readonly #changed = new Set<SessionGroup>();
+  readonly #progressed = new Set<Hosted>();
   #isReporting = false;
   #reportedAt = Number.NEGATIVE_INFINITY;
   #submits = 0;
@@ -112,16 +115,19 @@ export class SessionHost {
     });
     const hosted: Hosted = {
       ...{ number, group, timeLimitMs, remote, unread, taken: new Taken() },
-      ...{ submits: 0, ended: undefined },
+      ...{ messages: 0, submits: 0, ended: undefined },
     };
     this.#sessions.set(number, hosted);
     const adapter = describeRemote(device, group.budget.budgetBytes);
     this.#tell({ type: "opened", session: number, adapter });
   }
 
-  #receive({ number, group, remote, taken }: Hosted, message: Message): void {
+  #receive(hosted: Hosted, message: Message): void {
+    const { number, group, remote, taken } = hosted;
     const startedAt = performance.now();
     remote.receive(message);
+    hosted.messages++;
+    this.#progressed.add(hosted);
     group.handled(performance.now() - startedAt);
     if (taken.add(message)) this.#tell({ type: "taken", session: number, messages: taken.report() });
   }
@@ -140,8 +146,9 @@ export class SessionHost {
     hosted.submits++;
     this.#submits++;
     const done = (): void => {
-      hosted.group.worked(watched.end());
       hosted.submits--;
+      this.#progressed.add(hosted);
+      hosted.group.worked(watched.end());
       this.#submits--;
       this.#forget(hosted);
     };
@@ -168,8 +175,12 @@ export class SessionHost {
       this.#isReporting = false;
       this.#reportedAt = performance.now();
       const usage = [...this.#changed].map((changed) => changed.report());
+      const progress = [...this.#progressed].map(({ number: session, messages, submits }) => {
+        return { session, messages, submits };
+      });
       this.#changed.clear();
-      this.#tell({ type: "usage", usage });
+      this.#progressed.clear();
+      this.#tell({ type: "usage", usage, progress });
     }, waitMs);
   }
 

@@ -43,6 +43,15 @@ const usage = v.object({
 });
 export type GroupUsage = v.InferOutput<typeof usage>;
 
+const progress = v.object({
+  session,
+  /** Data of it that was handled since it was opened, in messages. */
+  messages: count,
+  /** Of these, the ones whose work the GPU has not done. */
+  submits: count,
+});
+export type SessionProgress = v.InferOutput<typeof progress>;
+
 const fromHost = v.variant("type", [
   v.object({ type: v.literal("opened"), session, adapter: v.custom<RemoteAdapterDescription>(isObject) }),
   data,
@@ -51,8 +60,8 @@ const fromHost = v.variant("type", [
   v.object({ type: v.literal("stuck"), session }),
   /** Nothing of it is left on the GPU. `why` is null where that was wanted. */
   v.object({ type: v.literal("ended"), session, why: v.nullable(v.string()) }),
-  /** Of groups for which something has changed. */
-  v.object({ type: v.literal("usage"), usage: v.array(usage) }),
+  /** Of groups and sessions for which something has changed. */
+  v.object({ type: v.literal("usage"), usage: v.array(usage), progress: v.array(progress) }),
 ]);
 export type FromHost = v.InferOutput<typeof fromHost>;
 

@@ -9,7 +9,7 @@ export interface Suspect {
   readonly subject: string;
   /** Devices that were lost while the job was on them. */
   readonly losses: number;
-  /** It was sent to an idle device, and nothing was sent beside it. */
+  /** It was sent to an idle device on purpose, and no job was sent beside it. GPU sessions may have been there. */
   readonly isAlone: boolean;
 }
 
@@ -20,12 +20,15 @@ export type Loss<J> =
    * where none of them were, that of a GPU session.
    */
   | { readonly type: "time-limit"; readonly overdue: ReadonlySet<J>; readonly isAlone: boolean }
-  /** The process did not answer any more and was killed. `hasSessions`: there were GPU sessions beside the jobs. */
-  | { readonly type: "hang"; readonly hasSessions?: boolean }
+  /** The process did not answer any more and was killed. */
+  | { readonly type: "hang"; readonly sessions?: Sessions }
   /** The process ended by itself: `device.lost`, a fault of the driver. */
-  | { readonly type: "crash" }
+  | { readonly type: "crash"; readonly sessions?: Sessions }
   /** Somebody else killed the process: a person, or the system for want of memory. */
   | { readonly type: "killed" };
+
+/** GPU sessions beside the jobs. `busy`: one of them may have had work there. */
+export type Sessions = "none" | "idle" | "busy";
 
 export type Verdict =
   /** It lost the device; it fails. */
@@ -65,11 +68,10 @@ function isProven<J extends Suspect>(loss: Loss<J>, job: J, jobs: readonly J[]):
     case "time-limit":
       return loss.overdue.has(job) && (loss.isAlone || isAlone);
     case "hang":
-      // On purpose: without sessions too.
-      return job.isAlone || (isAlone && loss.hasSessions !== true);
+      return (job.isAlone && loss.sessions !== "busy") || (isAlone && (loss.sessions ?? "none") === "none");
     case "crash":
       // A process may also end for reasons of its own: alone by chance is no proof, alone on purpose is.
-      return job.isAlone;
+      return job.isAlone && loss.sessions !== "busy";
     case "killed":
       // Out of memory time and again, with nothing else there: then it is no chance.
       return job.isAlone && job.losses + 1 >= maxTries;

@@ -1,19 +1,17 @@
 /**
  * The device process as a gateway uses it: started at once, started again when it is lost, killed when it hangs. What
- * ran on a lost device runs again, unless it is to blame. Which jobs go when is decided in containment.ts; what is
- * loaded, in opened-device.ts.
+ * ran on a lost device runs again, unless it is to blame. Its jobs are the matter of device-jobs.ts, who waits to open
+ * a GPU session that of session-openings.ts; what is loaded, opened-device.ts knows.
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceDescription, DeviceMemory, LoadTiming, ShaderError } from "../device/api.ts";
 import { deviceEntry, deviceProcessOptions, deviceStreams } from "../device/entry.ts";
-import { DeviceClient, type OpenParams } from "../device/protocol.ts";
+import type { OpenParams } from "../device/protocol.ts";
 import type { GroupUsage } from "../device/session-messages.ts";
-import type { UploadChoice } from "../device/upload-path.ts";
 import type { Platform } from "../platform/platform.ts";
-import { abortError } from "../port/abort-error.ts";
-import type { Loss } from "./blame.ts";
 import { Child, type ChildEnd } from "./child.ts";
-import { Containment, type Job } from "./containment.ts";
+import { DeviceJobs } from "./device-jobs.ts";
+import { DeviceOpener } from "./device-opener.ts";
 import { DeviceStart, type LostDevice } from "./device-start.ts";
 import {
   type DeviceTensor,
@@ -24,12 +22,13 @@ import {
   tensorGone,
 } from "./device-tensor.ts";
 import type { GpuLink, GpuSessionOptions, OpenLink } from "./gpu-link.ts";
-import { GpuSessions } from "./gpu-sessions.ts";
+import type { GpuSessions } from "./gpu-sessions.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type DeviceHealth, HealthRecord, type Incident, type LossCause } from "./incident.ts";
-import { endingOf, isDeviceLoss, lossError, wasEndedFromOutside } from "./loss-words.ts";
-import { type DeviceRun, isUnknownProgram, OpenedDevice, type StoredProgram } from "./opened-device.ts";
-import { defaultTimeLimitMs } from "./time-limit.ts";
+import { endingOf, isDeviceLoss, wasEndedFromOutside } from "./loss-words.ts";
+import type { DeviceRun, OpenedDevice, StoredProgram } from "./opened-device.ts";
+import { SessionOpenings } from "./session-openings.ts";
+import { SessionSuspects } from "./session-suspects.ts";
 
 export type { DeviceRun, StoredProgram } from "./opened-device.ts";
 
@@ -61,28 +60,14 @@ export interface PlainRunOptions extends DeviceRunOptions {
   readonly keep?: undefined;
 }
 
-interface DeviceJob extends Job {
-  readonly timeLimitMs: number;
-  readonly signal: AbortSignal | undefined;
-  /** It reads tensors of the device, and cannot run on another. */
-  readonly isBound: boolean;
-  /** Where it was sent; undefined while it waits. Answers of another device are not its own any more. */
-  device: OpenedDevice | undefined;
-  /** Its Program was forgotten under it, which happens once at most. */
-  wasForgotten: boolean;
-  send(device: OpenedDevice): void;
-  reject(error: unknown): void;
-}
-
 const defaultSilence = { intervalMs: 5_000, limitMs: 30_000 };
-/** Devices that may be lost while a session is opened. */
-const maxSessionTries = 3;
 /** A process whose device is lost ends by itself within this, or is killed. */
 const lostGraceMs = 2_000;
 
 export class DeviceProcess {
   readonly #child: Child<OpenedDevice>;
-  readonly #containment = new Containment<DeviceJob>();
+  readonly #jobs: DeviceJobs;
+  readonly #openings: SessionOpenings;
   readonly #health = new HealthRecord();
   readonly #start: DeviceStart;
   readonly #heartbeat: Heartbeat;
@@ -92,25 +77,33 @@ export class DeviceProcess {
   #current: OpenedDevice | undefined;
   /** Set from when the current one is not to be used any more until it is gone. */
   #condemned: LostDevice | undefined;
-  /** How bytes reach this adapter fastest, once that was measured. */
-  #upload: UploadChoice | undefined;
+  readonly #sessionSuspects = new SessionSuspects<OpenLink>();
   /** Work of this session did not end. */
   #stuckSession: OpenLink | undefined;
-  /** Who wait to open a GPU session. */
-  readonly #opening = new Set<PromiseWithResolvers<OpenedDevice>>();
-  /** Those whose limit was over, and whether nothing was beside them. */
-  readonly #overdue = new Set<DeviceJob>();
-  #wasOverdueAlone = false;
 
   constructor(options: DeviceProcessOptions) {
     const { platform, environment, open, onLine, silence = defaultSilence } = options;
     this.#onIncident = options.onIncident ?? (() => {});
     this.#onExit = options.onExit ?? (() => {});
+    this.#jobs = new DeviceJobs({
+      sent: () => this.#heartbeat.start(),
+      answered: () => this.#start.worked(),
+      needed: () => this.#needed(),
+      broken: (cause, reason) => this.#condemn(cause, reason),
+      calm: () => this.#openings.advance(),
+    });
+    this.#openings = new SessionOpenings({
+      device: () => (this.#jobs.isCalm ? this.#current : undefined),
+      needed: () => this.#needed(),
+      sent: () => this.#heartbeat.start(),
+      answered: () => this.#start.worked(),
+    });
     this.#heartbeat = new Heartbeat({
       intervalMs: silence.intervalMs,
       ask: () => this.#current?.client.describe() ?? Promise.resolve(),
-      isBusy: () => this.#containment.atDevice.size > 0 || (this.#current?.sessions.size ?? 0) > 0,
-      limitMs: () => silence.limitMs + this.#longestLimitMs(),
+      isBusy: () => this.#jobs.atDevice > 0 || (this.#current?.sessions.size ?? 0) > 0,
+      limitMs: () =>
+        silence.limitMs + Math.max(this.#jobs.longestLimitMs, this.#current?.sessions.longestLimitMs ?? 0),
       onSilence: () => this.#condemn("hang", "it did not answer for too long"),
     });
     this.#start = new DeviceStart({
@@ -118,6 +111,10 @@ export class DeviceProcess {
       onReady: (device) => this.#opened(device),
       onFailed: (error) => this.#rejectAll(error),
       report: (incident) => this.#report(incident),
+    });
+    const opener = new DeviceOpener(open, {
+      stuck: (sessions, link) => this.#stuck(sessions, link),
+      usage: (usage) => options.onUsage?.(usage),
     });
     this.#child = new Child<OpenedDevice>({
       platform,
@@ -129,18 +126,7 @@ export class DeviceProcess {
       ...deviceProcessOptions,
       closedCode: "DEVICE_LOST",
       streams: deviceStreams,
-      prepare: async (rpc, streams) => {
-        const client = new DeviceClient(rpc);
-        const sessions = new GpuSessions(streams.sessions!, {
-          stuck: (link) => this.#stuck(sessions, link),
-          usage: (usage) => options.onUsage?.(usage),
-        });
-        const description = await client.open({ ...open, upload: this.#upload });
-        const device = new OpenedDevice(client, sessions, description);
-        this.#measureUpload(device);
-        void rpc.closed.then(() => device.close());
-        return device;
-      },
+      prepare: (rpc, streams) => opener.open(rpc, streams.sessions!),
     });
   }
 
@@ -168,7 +154,7 @@ export class DeviceProcess {
   }
 
   checkShader(code: string): Promise<readonly ShaderError[]> {
-    return this.#do(code, defaultTimeLimitMs, (device) => device.client.checkShader(code));
+    return this.#jobs.do({ subject: code, send: (device) => device.client.checkShader(code) });
   }
 
   pid(): Promise<number | undefined> {
@@ -192,7 +178,7 @@ export class DeviceProcess {
     inputs: readonly DeviceValue[],
     { signal, keep }: DeviceRunOptions = {},
   ): Promise<DeviceRun<DeviceValue>> {
-    const { id, timeLimitMs = defaultTimeLimitMs } = program;
+    const { id: subject, timeLimitMs } = program;
     const tensors = inputs.filter(isDeviceTensor);
     if (!tensors.every((tensor) => this.#isThere(tensor))) return Promise.reject(tensorGone());
     const request = { inputs: inputs.map(runInput), ...(keep && { keep }) };
@@ -201,14 +187,22 @@ export class DeviceProcess {
       const { outputs, ...run } = await device.run(program, request);
       return { ...run, outputs: outputs.map((output) => deviceValue(output, generation)) };
     };
-    return this.#do(id, timeLimitMs, send, signal, tensors.length > 0);
+    const isBound = tensors.length > 0;
+    return this.#jobs.do({
+      subject,
+      ...(timeLimitMs !== undefined && { timeLimitMs }),
+      send,
+      signal,
+      isBound,
+      isRun: true,
+    });
   }
 
   /** The bytes of a tensor. @throws DawnletError NOT_FOUND, OUT_OF_MEMORY, DEVICE_LOST where it is gone. */
   async readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
     if (!this.#isThere(tensor)) throw tensorGone();
-    const read = (device: OpenedDevice) => device.client.readTensor(tensor.id);
-    return this.#do("readTensor", defaultTimeLimitMs, read, undefined, true).catch((error: unknown) => {
+    const send = (device: OpenedDevice) => device.client.readTensor(tensor.id);
+    return this.#jobs.do({ subject: "readTensor", send, isBound: true }).catch((error: unknown) => {
       throw isDeviceLoss(error) ? tensorGone() : error;
     });
   }
@@ -225,7 +219,7 @@ export class DeviceProcess {
 
   /** Loads a Program, if it is not loaded. @throws DawnletError as DeviceApi.load. */
   load(program: StoredProgram): Promise<LoadTiming> {
-    return this.#do(program.id, defaultTimeLimitMs, (device) => device.load(program));
+    return this.#jobs.do({ subject: program.id, send: (device) => device.load(program) });
   }
 
   /**
@@ -233,18 +227,8 @@ export class DeviceProcess {
    * was lost under run again: those have it for themselves.
    * @throws DawnletError NO_ADAPTER, UNAVAILABLE, DEVICE_LOST where that happens time and again.
    */
-  async openSession(options: GpuSessionOptions): Promise<GpuLink> {
-    for (let tries = maxSessionTries; ; tries--) {
-      const device = await this.#whenCalm();
-      try {
-        this.#heartbeat.start();
-        const link = await device.sessions.open(options);
-        this.#start.worked();
-        return link;
-      } catch (error) {
-        if (!isDeviceLoss(error) || tries <= 1) throw error;
-      }
-    }
+  openSession(options: GpuSessionOptions): Promise<GpuLink> {
+    return this.#openings.open(options);
   }
 
   /** As DeviceApi.evict. A device that is away holds nothing. */
@@ -264,93 +248,6 @@ export class DeviceProcess {
     this.#rejectAll(new DawnletError("UNAVAILABLE", "The device process is stopping"));
   }
 
-  #do<T>(
-    subject: string,
-    timeLimitMs: number,
-    send: (device: OpenedDevice) => Promise<T>,
-    signal?: AbortSignal,
-    isBound = false,
-  ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const job: DeviceJob = {
-        subject,
-        timeLimitMs,
-        signal,
-        isBound,
-        losses: 0,
-        isAlone: false,
-        wasForgotten: false,
-        device: undefined,
-        send: (device) => {
-          send(device).then(
-            (value) => {
-              if (job.device !== device) return;
-              this.#finish(job);
-              resolve(value);
-            },
-            (error: unknown) => this.#failed(job, device, error),
-          );
-        },
-        reject,
-      };
-      if (this.#containment.arrive(job)) this.#send(job);
-      else this.#wait(job);
-    });
-  }
-
-  #send(job: DeviceJob): void {
-    const device = this.#current!;
-    job.device = device;
-    this.#heartbeat.start();
-    job.send(device);
-  }
-
-  /** The job has come while there is no device, or while others have their turn. */
-  #wait(job: DeviceJob): void {
-    const refusal = this.#current === undefined ? this.#start.refusal : undefined;
-    if (refusal !== undefined) {
-      this.#containment.withdraw(job);
-      job.reject(refusal);
-      return;
-    }
-    this.#giveUpOnAbort(job);
-    // One that is on its way out has not been judged yet; its end starts the next.
-    if (this.#current === undefined) void this.#start.run();
-  }
-
-  #giveUpOnAbort(job: DeviceJob): void {
-    const { signal } = job;
-    const giveUp = (): void => {
-      if (this.#containment.withdraw(job)) job.reject(abortError(signal!, "run"));
-    };
-    if (signal?.aborted) giveUp();
-    else signal?.addEventListener("abort", giveUp, { once: true });
-  }
-
-  #finish(job: DeviceJob): void {
-    job.device = undefined;
-    this.#start.worked();
-    const { isCalm } = this.#containment;
-    for (const next of this.#containment.finish(job)) this.#send(next);
-    if (!isCalm) this.#openSessions();
-  }
-
-  async #whenCalm(): Promise<OpenedDevice> {
-    if (this.#current !== undefined && this.#containment.isCalm) return this.#current;
-    const refusal = this.#current === undefined ? this.#start.refusal : undefined;
-    if (refusal !== undefined) throw refusal;
-    const opening = Promise.withResolvers<OpenedDevice>();
-    this.#opening.add(opening);
-    if (this.#current === undefined) void this.#start.run();
-    return opening.promise;
-  }
-
-  #openSessions(): void {
-    if (this.#current === undefined || !this.#containment.isCalm) return;
-    for (const { resolve } of this.#opening) resolve(this.#current);
-    this.#opening.clear();
-  }
-
   #stuck(sessions: GpuSessions, link: OpenLink): void {
     if (this.#current?.sessions !== sessions || this.#condemned !== undefined) return;
     this.#stuckSession = link;
@@ -361,41 +258,24 @@ export class DeviceProcess {
     );
   }
 
-  #failed(job: DeviceJob, device: OpenedDevice, error: unknown): void {
-    if (job.device !== device) return;
-    const { code, details } = error instanceof DawnletError ? error : {};
-    if (code === "TIME_LIMIT_EXCEEDED") {
-      this.#overdue.add(job);
-      this.#wasOverdueAlone = details?.isAlone === true;
-      this.#condemn("time-limit", `a run took longer than ${job.timeLimitMs} ms on it`);
-    } else if (code === "DEVICE_LOST") {
-      // It ends by itself now. Who is to blame is judged when it has.
-      this.#condemn("crash", "the device was lost", lostGraceMs);
-    } else if (isUnknownProgram(error) && !job.wasForgotten && device.forget(job.subject)) {
-      // A function with the same Program was removed between load and run.
-      job.wasForgotten = true;
-      job.send(device);
-    } else {
-      this.#finish(job);
-      job.reject(error);
-    }
-  }
-
   /** No more jobs for this device; its process is killed after a moment, so that what it has said is heard. */
-  #condemn(cause: LossCause, reason: string, graceMs = 0): void {
+  #condemn(cause: LossCause, reason: string): void {
     const device = this.#current;
-    this.#containment.down();
+    this.#jobs.down();
     if (this.#condemned !== undefined || device === undefined) return;
     this.#condemned = { cause, at: performance.now() };
     if (cause !== "crash") this.#onIncident({ type: "condemned", cause, reason });
-    setTimeout(() => {
-      if (this.#current === device) void this.#child.kill();
-    }, graceMs);
+    setTimeout(
+      () => {
+        if (this.#current === device) void this.#child.kill();
+      },
+      cause === "crash" ? lostGraceMs : 0,
+    );
   }
 
   #closed(device: OpenedDevice | undefined): void {
     if (device === undefined || device !== this.#current) return;
-    this.#containment.down();
+    this.#jobs.down();
     this.#condemned ??= { cause: "crash", at: performance.now() };
   }
 
@@ -405,48 +285,39 @@ export class DeviceProcess {
     const condemned = this.#condemned ?? { cause: "crash", at: performance.now() };
     this.#current = undefined;
     this.#condemned = undefined;
+    this.#jobs.gone();
     const { sessions } = device;
-    const loss = this.#lossOf(condemned.cause, end, sessions.size > 0);
-    const atDevice = this.#containment.atDevice.size;
-    const stuck =
-      this.#stuckSession ?? (loss.type === "hang" && atDevice === 0 ? sessions.suspect : undefined);
-    const lostSessions = sessions.size;
+    const { size: lostSessions } = sessions;
+    const { atDevice } = this.#jobs;
+    const cause = causeOf(condemned.cause, end);
+    const { busy } = sessions;
+    const sessionLoss = { cause, stuck: this.#stuckSession, only: sessions.suspect, busy, atDevice };
+    const guilty = end.wasWanted ? undefined : this.#sessionSuspects.judge(sessionLoss, performance.now());
     this.#stuckSession = undefined;
-    this.#overdue.clear();
     this.#heartbeat.stop();
     device.end();
-    sessions.end({ cause: end.wasWanted ? undefined : loss.type, blamed: stuck });
+    sessions.end({ cause: end.wasWanted ? undefined : cause, blamed: guilty });
     this.#onExit(end.wasWanted);
     if (end.wasWanted) return;
-    const jobs = [...this.#containment.atDevice];
-    this.#start.ended(device, jobs.length === 0 && lostSessions === 0, endingOf(end));
-    for (const job of jobs) job.device = undefined;
-    const failed = this.#containment.lose(loss, performance.now());
-    const blamed = failed.filter(({ verdict }) => verdict === "blamed").map(({ job }) => job.subject);
-    const bound = this.#containment.withdrawAll(({ isBound }) => isBound);
-    const wasAtDevice = new Set(jobs);
+    this.#start.ended(device, atDevice === 0 && lostSessions === 0, endingOf(end));
+    const losses = this.#jobs.lose(cause, lostSessions === 0 ? "none" : busy.size === 0 ? "idle" : "busy");
+    // One that was found out alone was there before, beside the sessions.
+    if (losses.blamed.length > 0) this.#sessionSuspects.takeBack();
     this.#report({
       type: "lost",
-      cause: loss.type,
-      ending: endingOf(end),
-      atDevice: jobs.length,
-      blamed,
-      givenUp: failed.length - blamed.length,
-      rerun: jobs.length - failed.length - bound.filter((job) => wasAtDevice.has(job)).length,
-      sessions: lostSessions,
-      ...(stuck !== undefined && { blamedSession: stuck.options.subject }),
+      ...{ cause, ending: endingOf(end), ...losses, sessions: lostSessions },
+      ...(guilty !== undefined && { blamedSession: guilty.options.subject }),
     });
-    for (const one of failed) one.job.reject(lossError(one, loss.type));
-    for (const job of bound) job.reject(tensorGone());
-    for (const job of jobs) this.#giveUpOnAbort(job);
-    void this.#start.run({ cause: loss.type, at: condemned.at });
+    void this.#start.run({ cause, at: condemned.at });
   }
 
-  #lossOf(cause: LossCause, end: ChildEnd, hasSessions: boolean): Loss<DeviceJob> {
-    if (cause === "time-limit")
-      return { type: cause, overdue: new Set(this.#overdue), isAlone: this.#wasOverdueAlone };
-    if (cause === "hang") return { type: cause, hasSessions };
-    return { type: wasEndedFromOutside(end) ? "killed" : "crash" };
+  /** Somebody waits for a device. @returns why that is of no use. */
+  #needed(): DawnletError | undefined {
+    // One that is on its way out has not been judged yet; its end starts the next.
+    if (this.#current !== undefined) return undefined;
+    const { refusal } = this.#start;
+    if (refusal === undefined) void this.#start.run();
+    return refusal;
   }
 
   async #ready(): Promise<OpenedDevice> {
@@ -456,44 +327,26 @@ export class DeviceProcess {
     return this.#start.run();
   }
 
-  /** In the first process on a GPU, behind whatever is asked of it. On software adapters `writeBuffer` is the fastest. */
-  #measureUpload({ client, description }: OpenedDevice): void {
-    if (this.#upload !== undefined || description.adapter.isSoftware) return;
-    client.measureUpload().then(
-      (choice) => {
-        this.#upload = choice;
-      },
-      // No room, or no device any more: the next process tries again.
-      () => undefined,
-    );
-  }
-
   #opened(device: OpenedDevice): void {
     this.#current = device;
     this.#health.started();
-    for (const job of this.#containment.up()) this.#send(job);
-    this.#openSessions();
+    this.#jobs.up(device);
+    this.#openings.advance();
   }
 
   #rejectAll(error: unknown): void {
-    for (const { reject } of this.#opening) reject(error);
-    this.#opening.clear();
-    for (const job of this.#containment.clear()) {
-      job.device = undefined;
-      job.reject(error);
-    }
+    this.#openings.rejectAll(error);
+    this.#jobs.rejectAll(error);
   }
 
   #report(incident: Incident): void {
     this.#health.note(incident);
     this.#onIncident(incident);
   }
+}
 
-  #longestLimitMs(): number {
-    let longest = this.#current?.sessions.longestLimitMs ?? 0;
-    for (const { timeLimitMs } of this.#containment.atDevice) longest = Math.max(longest, timeLimitMs);
-    return longest;
-  }
+function causeOf(cause: LossCause, end: ChildEnd): LossCause {
+  return cause === "crash" && wasEndedFromOutside(end) ? "killed" : cause;
 }
 
 /** What was to be freed went with the device. */

@@ -2,7 +2,7 @@
  * One GPU session as a gateway holds it: passes messages between a client of remote-gpu and the device process, looks
  * into none of them, and limits what either side leaves unread. gpu-sessions.ts has all links of a process.
  */
-import { type GroupUsage, only, type ToHost } from "../device/session-messages.ts";
+import { type GroupUsage, only, type SessionProgress, type ToHost } from "../device/session-messages.ts";
 import { Inbox } from "../port/inbox.ts";
 import type { Message, Port } from "../port/port.ts";
 import { Taken, Unread } from "../port/unread.ts";
@@ -70,6 +70,10 @@ export class OpenLink implements GpuLink {
   #adapter: RemoteAdapterDescription | undefined;
   #refusal: string | undefined;
   #isOpen = true;
+  /** Messages; those that were handled are as of the last report. */
+  #sent = 0;
+  #handled = 0;
+  #submits = 0;
   #asking: ReturnType<typeof setTimeout> | undefined;
 
   /** Asks for the session. @param number names it on the Port. */
@@ -104,6 +108,7 @@ export class OpenLink implements GpuLink {
       const header: ToHost = { type: "data", session: this.#number, data };
       this.#port.send({ header, attachments });
       this.#unread.sent(message);
+      this.#sent++;
     } catch (error) {
       // One that is too large or too deep for the Port is the client's fault as well.
       this.#refusal = error instanceof Error ? error.message : String(error);
@@ -132,6 +137,16 @@ export class OpenLink implements GpuLink {
   /** The device process has taken so many messages more. */
   taken(messages: number): void {
     this.#unread.taken(messages);
+  }
+
+  progressed({ messages, submits }: SessionProgress): void {
+    this.#handled = messages;
+    this.#submits = submits;
+  }
+
+  /** The device process may have work of it. What it has done is known a tenth of a second later. */
+  get isBusy(): boolean {
+    return this.#sent > this.#handled || this.#submits > 0;
   }
 
   /** The device process has nothing of the session any more. @param why null where that was wanted. */

@@ -49,10 +49,17 @@ export class GpuSessions {
     return longest;
   }
 
-  /** The one whose fault it is if it is a session's; undefined where there are several groups, or none. */
+  /** One of them; undefined where there are several groups, or none. */
   get suspect(): OpenLink | undefined {
     const [first, ...others] = this.#links.values();
     return others.every(({ options }) => options.group === first?.options.group) ? first : undefined;
+  }
+
+  /** Those that may have work at the device, by subject; one of each. */
+  get busy(): ReadonlyMap<string, OpenLink> {
+    const busy = new Map<string, OpenLink>();
+    for (const link of this.#links.values()) if (link.isBusy) busy.set(link.options.subject, link);
+    return busy;
   }
 
   /** @throws DawnletError DEVICE_LOST where the process ends before. */
@@ -90,6 +97,7 @@ export class GpuSessions {
         for (const { options } of this.#links.values())
           if (options.group === usage.group) options.onUsage?.(usage);
       }
+      for (const progress of told.progress) this.#links.get(progress.session)?.progressed(progress);
       return;
     }
     const number = told.session;
@@ -127,7 +135,7 @@ function processGone(): DawnletError {
 function lossMessage(cause: LossCause | undefined, isBlamed: boolean, timeLimitMs: number): string {
   if (cause === undefined) return "The device process has stopped";
   if (!isBlamed) return "The device process has ended; another one is started";
-  return cause === "time-limit"
-    ? `Work took longer than ${timeLimitMs} ms on the GPU, which had to be started anew: submit less of it at a time`
-    : "The device process stopped to answer while it worked for this session alone";
+  if (cause === "time-limit")
+    return `Work took longer than ${timeLimitMs} ms on the GPU, which had to be started anew: submit less of it at a time`;
+  return `The device process ${cause === "hang" ? "stopped to answer" : "ended"} while it worked for this session, time and again or for no other: it asks the device for something that it cannot do`;
 }

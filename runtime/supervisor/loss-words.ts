@@ -3,6 +3,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import { maxTimeLimitMs } from "../../kernels/manifest/time-limit.ts";
 import type { ChildEnd } from "./child.ts";
 import type { Failed } from "./containment.ts";
+import { tensorGone } from "./device-tensor.ts";
 import type { LossCause } from "./incident.ts";
 
 /** What people and systems end processes with. */
@@ -23,6 +24,7 @@ export function lossError(
   { job, verdict }: Failed<{ readonly timeLimitMs: number }>,
   cause: LossCause,
 ): DawnletError {
+  if (verdict === "gone") return tensorGone();
   if (verdict === "given-up")
     return new DawnletError(
       "DEVICE_LOST",

@@ -69,10 +69,13 @@ describe("beside GPU sessions", () => {
     expect(verdicts(overdue(true), job("a"))).toEqual(["again"]);
   });
 
-  test("a lone run need not be what the process hangs in, unless it was alone on purpose", () => {
-    const hang = { type: "hang", hasSessions: true } as const;
-    expect(verdicts(hang, job("a"))).toEqual(["again-alone"]);
-    expect(verdicts(hang, job("a", { losses: 1, isAlone: true }))).toEqual(["blamed"]);
+  test("a lone run need not be what the process hangs in or ends for, nor one alone on purpose beside a session that works", () => {
+    for (const type of ["hang", "crash"] as const) {
+      const alone = job("a", { isAlone: true });
+      expect(verdicts({ type, sessions: "idle" }, job("a"))).toEqual(["again-alone"]);
+      expect(verdicts({ type, sessions: "busy" }, alone)).toEqual(["again-alone"]);
+      expect(verdicts({ type, sessions: "idle" }, alone)).toEqual(["blamed"]);
+    }
   });
 });
 

@@ -13,21 +13,22 @@ import {
   type DeviceValue,
   isDeviceTensor,
 } from "../../../runtime/supervisor/device-tensor.ts";
-import { timesShader } from "../../e2e/small-functions.ts";
+import { timesShader, trapShader } from "../../e2e/small-functions.ts";
 import { floats, floatsIn } from "../../e2e/tensors.ts";
 
 const { environment, gpuOptions, description } = await findAdapter(platform);
 
 /** A Program of three floats. */
-async function stored(id: string, factor: number): Promise<StoredProgram> {
-  const files = new Map([["main.wgsl", new TextEncoder().encode(timesShader(factor))]]);
+async function stored(id: string, shader: string): Promise<StoredProgram> {
+  const files = new Map([["main.wgsl", new TextEncoder().encode(shader)]]);
   const { program } = (await loadWgslBundle(files)).specialise({ x: [3] }, {});
   const json = new TextEncoder().encode(JSON.stringify(program));
   return { id, timeLimitMs: 5_000, options: { writesBeforeReads: false }, readJson: async () => json };
 }
 
-const double = await stored("double", 2);
-const triple = await stored("triple", 3);
+const double = await stored("double", timesShader(2));
+const triple = await stored("triple", timesShader(3));
+const trap = await stored("trap", trapShader);
 const input = floats([3], [1, 2, 3]).data;
 const gone = {
   code: "DEVICE_LOST",
@@ -126,4 +127,35 @@ describe("after the process has gone", () => {
     expect(valuesOf(await device.readTensor(tensor))).toEqual([3, 6, 9]);
     expect(device.health).toMatchObject({ generation: 2, blamed: 0, rerun: 2 });
   });
+});
+
+test("a run that cannot run again and was there when the process crashed has the next one for itself, and is blamed", async () => {
+  const crash = async () => {
+    const losses = device.health.losses.crash;
+    // As an assertion of the driver would. (Deno survives a SIGSEGV that is no real one.)
+    process.kill((await device.pid())!, "SIGABRT");
+    await expect.poll(() => device.health.losses.crash).toBe(losses + 1);
+  };
+  const endless = async () => keeping(double, floats([3], [1, -1, 1]).data);
+  const a = await endless();
+  const first = Promise.allSettled([device.run(trap, [a]), device.run(triple, [a])]);
+  await crash();
+  for (const outcome of await first) expect(outcome).toMatchObject({ status: "rejected", reason: gone });
+  expect(device.health.blamed).toBe(0);
+
+  const b = await endless();
+  const blamed = expect(device.run(trap, [b])).rejects.toMatchObject({ details: { isBlamed: true } });
+  const behind = giving(double, input);
+  await crash();
+  await blamed;
+  expect(await behind).toEqual([2, 4, 6]);
+  expect(device.health).toMatchObject({ blamed: 1, rerun: 0 });
+
+  // What was beside it only is let off by its next run.
+  const c = await endless();
+  const innocent = [giving(triple, c), giving(triple, c)];
+  expect(await Promise.all(innocent)).toEqual([
+    [6, -6, 6],
+    [6, -6, 6],
+  ]);
 });

@@ -15,7 +15,7 @@ import {
   type DeviceProcessOptions,
   type StoredProgram,
 } from "../../../runtime/supervisor/device-process.ts";
-import type { GpuLink, GpuSessionOptions } from "../../../runtime/supervisor/gpu-link.ts";
+import type { GpuLink, GpuSessionOptions, SessionEnd } from "../../../runtime/supervisor/gpu-link.ts";
 import type { Incident } from "../../../runtime/supervisor/incident.ts";
 import { timesShader, trapShader } from "../../e2e/small-functions.ts";
 import { floats, floatsIn } from "../../e2e/tensors.ts";
@@ -200,6 +200,41 @@ describe("a process that does not answer any more", () => {
     process.kill((await device.pid())!, "SIGSTOP");
     expect(await link.ended).toMatchObject({ type: "lost", cause: "hang", isBlamed: true });
     expect(lostOf()).toMatchObject([{ cause: "hang", sessions: 1, blamedSession: "function 'x'" }]);
+  });
+});
+
+describe("a process that crashes", () => {
+  /** As an assertion of the driver would have it, while these have work there. */
+  async function crashUnder(
+    device: DeviceProcess,
+    subjects: readonly string[],
+  ): Promise<readonly SessionEnd[]> {
+    const idle = await session(device, { subject: "function 'idle'" });
+    await idle.remote.queue.onSubmittedWorkDone();
+    // What is done is known a tenth of a second later.
+    await expect.poll(() => usages.some(({ group }) => group === "function 'idle'")).toBe(true);
+    const opened = await Promise.all(subjects.map((subject) => session(device, { subject })));
+    for (const { remote } of opened) {
+      await spin(remote, endless);
+      remote.connection.flush();
+    }
+    process.kill((await device.pid())!, "SIGABRT");
+    const ends = await Promise.all([idle, ...opened].map(({ link }) => link.ended));
+    usages = [];
+    return ends;
+  }
+  const lost = (isBlamed: boolean) => ({ type: "lost", cause: "crash", isBlamed });
+
+  test("is the fault of the one session that had work each of three times, whoever was there beside it", async () => {
+    const device = open();
+    const [guilty, other] = ["function 'guilty'", "function 'other'"];
+    expect(await crashUnder(device, [guilty, other])).toMatchObject([lost(false), lost(false), lost(false)]);
+    expect(await crashUnder(device, [guilty])).toMatchObject([lost(false), lost(false)]);
+    const [idleEnd, guiltyEnd, otherEnd] = await crashUnder(device, [guilty, other]);
+    expect([idleEnd, otherEnd]).toMatchObject([lost(false), lost(false)]);
+    expect(guiltyEnd).toMatchObject({ ...lost(true), message: expect.stringMatching(/time and again/) });
+    expect(lostOf().map((one) => one.blamedSession)).toEqual([undefined, undefined, guilty]);
+    expect(await run(device)).toEqual([2, 4, 6]);
   });
 });
 

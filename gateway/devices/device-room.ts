@@ -1,0 +1,126 @@
+/**
+ * Does what residency.ts decides: sends evictions, lets those in that have waited, refuses those for which there is no
+ * room. It runs nothing.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { DawnletError } from "../../kernels/errors.ts";
+import { abortError } from "../../runtime/port/abort-error.ts";
+import type { DeviceProcess } from "../../runtime/supervisor/device-process.ts";
+import type { Eviction } from "../scheduler/eviction/victims.ts";
+import { EvictionLog } from "./eviction-log.ts";
+import type { ProgramOwners } from "./program-owners.ts";
+import type { Residency } from "./residency.ts";
+
+/** Who waits for room. */
+export interface Waiter {
+  readonly start: () => void;
+  readonly refuse: (error: DawnletError) => void;
+}
+
+export interface DeviceRoomOptions {
+  readonly device: Pick<DeviceProcess, "evict" | "unload">;
+  readonly residency: Residency<Waiter>;
+  readonly owners: ProgramOwners;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+const log = getLogger(["dawnlet", "memory"]);
+
+export class DeviceRoom {
+  readonly evictions = new EvictionLog();
+  readonly #device: DeviceRoomOptions["device"];
+  readonly #residency: Residency<Waiter>;
+  readonly #owners: ProgramOwners;
+  readonly #now: () => number;
+
+  constructor({ device, residency, owners, now }: DeviceRoomOptions) {
+    this.#device = device;
+    this.#residency = residency;
+    this.#owners = owners;
+    this.#now = now;
+  }
+
+  /**
+   * Takes a lease on a Program that is registered, and evicts for it.
+   * @param signal ends the wait.
+   * @returns undefined where it may run at once: what is sent in this turn travels with the evictions.
+   * @throws DawnletError OUT_OF_MEMORY, QUEUE_FULL; rejects with what the signal says as well.
+   */
+  admit(id: string, signal: AbortSignal | undefined, extraBytes: number): Promise<void> | undefined {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter: Waiter = { start: resolve, refuse: reject };
+    const admission = this.#residency.admit(id, this.#now(), waiter, extraBytes);
+    switch (admission.type) {
+      case "run":
+        this.evict(admission.evict);
+        return undefined;
+      case "refuse":
+        throw admission.error;
+      case "wait":
+        return signal === undefined ? promise : this.#orAborted(promise, waiter, signal);
+      default:
+        return admission satisfies never;
+    }
+  }
+
+  /** Something has changed: those that waited and have room now go. */
+  advance(): void {
+    const { evict, turns } = this.#residency.advance(this.#now());
+    this.evict(evict);
+    for (const { waiter, admission } of turns) {
+      if (admission.type === "run") {
+        this.evict(admission.evict);
+        waiter.start();
+      } else waiter.refuse(admission.error);
+    }
+  }
+
+  evict(evictions: readonly Eviction[]): void {
+    for (const eviction of evictions) {
+      const { id, cause, reason } = eviction;
+      const residence = this.#residency.get(id)!;
+      this.evictions.add({ eviction, residence, owner: this.#owners.of(id)[0] });
+      log.debug("evicted {name}: {reason}", {
+        name: residence.label,
+        cause,
+        reason,
+        bytes: residence.sizeBytes,
+      });
+      this.#sendEvict(id);
+    }
+  }
+
+  /** A run or load of a leased Program has failed. */
+  failed(id: string): void {
+    if (this.#residency.failed(id).mustEvict) this.#sendEvict(id);
+    this.advance();
+  }
+
+  /** Nobody owns the Program any more. It leaves once its runs are done: to be called again then. */
+  async forget(id: string): Promise<void> {
+    if (!this.#residency.forget(id)) return;
+    this.advance();
+    await this.#device.unload(id);
+  }
+
+  async #orAborted(promise: Promise<void>, waiter: Waiter, signal: AbortSignal): Promise<void> {
+    const abort = () => {
+      this.#residency.cancel(waiter);
+      waiter.refuse(abortError(signal, "waiting for room on the device"));
+      this.advance();
+    };
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  #sendEvict(id: string): void {
+    // A device that is gone holds nothing.
+    this.#device.evict(id).catch((error: unknown) => log.debug("eviction of {id}: {error}", { id, error }));
+  }
+}
