@@ -94,7 +94,7 @@ describe("the example `fractal`", () => {
       const { width, height, data } = await decodeImage(await image.arrayBuffer());
       const direct = await ask("mandelbrot", "{}");
       const drawn = Uint8Array.from((await direct.json()).image.flat(2) as number[]);
-      expect([width, height, drawn.byteLength]).toEqual([768, 512, data.byteLength]);
+      expect([width, height, drawn.byteLength]).toEqual([480, 320, data.byteLength]);
       expect(data.every((byte, i) => byte === drawn[i])).toBe(true);
       const at = (x: number, y: number) => data.subarray((y * width + x) * 4, (y * width + x) * 4 + 3).join();
       // All of the set has one colour, and what is around it others.

@@ -29,7 +29,7 @@ describe("a program", () => {
       "function.json": { kind: "handler" },
       "programs.ts": readFileSync(join(import.meta.dirname, "webgpu-programs.ts"), "utf8"),
       "handler.ts": `
-        import { gpuPrograms } from "./programs.ts";
+        import { gpuPrograms } ${"from"} "./programs.ts";
         async function openDevice(gpu: GPU) {${deviceSource}}
         export default {
           async fetch(request: Request) {
