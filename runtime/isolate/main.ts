@@ -4,6 +4,7 @@ import { serveRpc } from "../port/rpc-server.ts";
 import { splitPort } from "../port/split-port.ts";
 import { Isolate } from "./isolate.ts";
 import { channels, type StartParams } from "./protocol.ts";
+import { warmUp } from "./warm-up.ts";
 
 const port = await platform.connectParent();
 const { control, ...others } = splitPort(port, channels);
@@ -15,5 +16,7 @@ serveRpc(control, {
     return {};
   },
 });
+// What it cannot do, the handler will be told.
+warmUp().catch(() => {});
 await port.closed;
 exit(0);
