@@ -10,13 +10,14 @@ const port = await platform.connectParent();
 const { control, ...others } = splitPort(port, channels);
 const { exit } = platform;
 const isolate = new Isolate(others);
+// A handler that is there at once does not wait for it. What it cannot do, that will be told.
+const warming = setTimeout(() => warmUp().catch(() => {}), 50);
 serveRpc(control, {
   start: async (params, [code]) => {
+    clearTimeout(warming);
     await isolate.start(params as StartParams, code!);
     return {};
   },
 });
-// What it cannot do, the handler will be told.
-warmUp().catch(() => {});
 await port.closed;
 exit(0);
