@@ -3,6 +3,7 @@ import type { Platform } from "../../runtime/platform/platform.ts";
 import type { ManagedDevice } from "../devices/managed-device.ts";
 import type { Functions } from "../functions/functions.ts";
 import { FunctionLogs } from "./function-logs.ts";
+import { sealedScript } from "./isolate-script.ts";
 import { LimitWatch } from "./limit-watch.ts";
 import { defaultHandlerLimits, type HandlerLimits } from "./limits.ts";
 import { ProvidedModels } from "./provided-models.ts";
@@ -45,7 +46,8 @@ export class HandlerHost {
     this.maxima = maxima;
     this.allowPrivateHosts = allowPrivateHosts;
     const heapBytes = Math.min(defaultHandlerLimits.memoryBytes, maxima.memoryBytes);
-    this.spares = new SpareIsolates({ platform, heapBytes, count: spares });
+    const script = () => sealedScript(platform);
+    this.spares = new SpareIsolates({ platform, heapBytes, count: spares, script });
   }
 
   /** To be called before the first handler starts. */

@@ -12,6 +12,8 @@ export interface SpareOptions {
   readonly heapBytes: number;
   /** How many wait at a time, once the first was asked for. */
   readonly count: number;
+  /** Made once, when the first is wanted. */
+  readonly script?: () => Promise<string>;
 }
 
 /** Not at once: the handler that has just taken one is to have the processor. */
@@ -21,6 +23,7 @@ const log = getLogger(["dawnlet", "handlers"]);
 export class SpareIsolates {
   readonly #options: SpareOptions;
   readonly #waiting: IsolateProcess[] = [];
+  #script: Promise<string | undefined> | undefined;
   #starting = 0;
   #refilling: ReturnType<typeof setTimeout> | undefined;
   #isStopped = false;
@@ -78,7 +81,18 @@ export class SpareIsolates {
     this.#refilling.unref();
   }
 
-  #spawn(heapBytes: number): Promise<IsolateProcess> {
-    return IsolateProcess.spawn({ platform: this.#options.platform, heapBytes });
+  async #spawn(heapBytes: number): Promise<IsolateProcess> {
+    this.#script ??= this.#makeScript();
+    return IsolateProcess.spawn({ platform: this.#options.platform, heapBytes, script: await this.#script });
+  }
+
+  /** Undefined where it cannot be made: the sources do too, but start slowly. */
+  async #makeScript(): Promise<string | undefined> {
+    try {
+      return await this.#options.script?.();
+    } catch (error) {
+      log.warn("processes of handlers start slowly as their program cannot be bundled: {error}", { error });
+      return undefined;
+    }
   }
 }

@@ -42,7 +42,7 @@ export const platform: Platform = {
       ...["--quiet", "--no-lock", "--no-prompt"],
       ...(heapBytes === undefined ? [] : [`--v8-flags=${heapFlag(heapBytes)}`]),
       ...runtimeArgs,
-      fileURLToPath(entry),
+      ...(sealed?.script === undefined ? [fileURLToPath(entry)] : ["--ext=js", "-"]),
     ];
     return spawnChild({ program: Deno.execPath(), args }, options);
   },
@@ -73,12 +73,12 @@ export const platform: Platform = {
 
 /** Reading what is named, and connecting once to the parent, whose socket is gone by then. */
 function sealingArgs(
-  { readable }: Sealing,
+  { readable, script }: Sealing,
   { environment = {} }: ProcessOptions,
   linkPath: string,
 ): readonly string[] {
   const variables = [pathVariable, tokenVariable, inheritedVariable, ...Object.keys(environment)];
-  const paths = [...ownModules(), ...readable, linkPath];
+  const paths = [...(script === undefined ? ownModules() : []), ...readable, linkPath];
   const strange = [...readable, linkPath].find((path) => path.includes(","));
   if (strange !== undefined)
     throw new DawnletError(

@@ -26,7 +26,7 @@ function compileCache(): string {
  * its process has, and then may do everything.
  * @throws DawnletError UNSUPPORTED
  */
-function sealingArgs({ readable }: Sealing): readonly string[] {
+function sealingArgs({ readable, script }: Sealing): readonly string[] {
   if (!process.allowedNodeEnvironmentFlags.has("--allow-net"))
     throw new DawnletError(
       "UNSUPPORTED",
@@ -38,15 +38,20 @@ function sealingArgs({ readable }: Sealing): readonly string[] {
       "UNSUPPORTED",
       `Cannot start a sealed process that may read '${strange}': no asterisks`,
     );
+  const permission = ["--permission", ...readable.map((path) => `--allow-fs-read=${path}`)];
+  if (script !== undefined) return permission;
   return [
-    "--permission",
-    ...[...ownModules(), ...readable].map((path) => `--allow-fs-read=${path}`),
-    `--import=${new URL("./node-seal.ts", import.meta.url).href}`,
+    ...permission,
+    ...ownModules().map((path) => `--allow-fs-read=${path}`),
+    `--import=${sealModule.href}`,
   ];
 }
 
+const sealModule = new URL("./node-seal.ts", import.meta.url);
+
 export const platform: Platform = {
   runtime: "node",
+  sealModule,
   pid: process.pid,
   system: { name: process.platform, architecture: process.arch },
 
@@ -69,7 +74,8 @@ export const platform: Platform = {
     const { heapFlag, spawnChild } = await import("./posix-process.ts");
     const { sealed, runtimeArgs = [], heapBytes } = options;
     const heap = heapBytes === undefined ? [] : [heapFlag(heapBytes)];
-    const entryArgs = [...heap, ...runtimeArgs, fileURLToPath(entry)];
+    const program = sealed?.script === undefined ? [fileURLToPath(entry)] : ["--input-type=module", "-"];
+    const entryArgs = [...heap, ...runtimeArgs, ...program];
     if (sealed !== undefined) {
       const args = [...sealingArgs(sealed), ...entryArgs];
       return spawnChild({ program: process.execPath, args: () => args, inheritsLink: true }, options);

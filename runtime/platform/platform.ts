@@ -21,6 +21,8 @@ export interface Platform {
   /** GPUs with memory of their own, as far as the system's drivers tell. */
   gpuMemories(): Promise<readonly GpuMemory[]>;
 
+  /** What takes away what the runtime leaves to a sealed process, where it leaves something. */
+  readonly sealModule?: URL;
   /**
    * Starts a process of the same runtime on a `.ts` entry file and connects to it.
    * @throws DawnletError UNAVAILABLE where it ends, or does not call `connectParent` in time.
@@ -162,6 +164,11 @@ export interface ProcessOptions {
 export interface Sealing {
   /** Absolute paths of files, and of folders with all that is in them. */
   readonly readable: readonly string[];
+  /**
+   * In place of the entry: one module of JavaScript that has all it needs, and imports `Platform.sealModule` first. The
+   * process may then not read Dawnlet's own modules either.
+   */
+  readonly script?: string | undefined;
 }
 
 export interface ExitStatus {

@@ -41,6 +41,7 @@ export async function spawnChild(command: RuntimeCommand, options: ProcessOption
   const { signal } = options;
   if (signal?.aborted) throw abortError(signal, `starting the ${name}`);
   const { maxMessageBytes } = options;
+  const script = options.sealed?.script;
   const limits = maxMessageBytes === undefined ? defaultFrameLimits : frameLimits(maxMessageBytes);
   const link = command.inheritsLink ? inheritedLink(limits) : await ParentLink.listen(limits);
   // A sealed one could read from our terminal and empty our log.
@@ -52,9 +53,16 @@ export async function spawnChild(command: RuntimeCommand, options: ProcessOption
       ...options.environment,
       ...link.environment,
     },
-    stdio: ["ignore", output, output, ...(command.inheritsLink ? (["pipe"] as const) : [])],
+    stdio: [
+      script === undefined ? "ignore" : "pipe",
+      output,
+      output,
+      ...(command.inheritsLink ? (["pipe"] as const) : []),
+    ],
     windowsHide: true,
   });
+  // Where it has ended before it has read all, its exit says so.
+  child.stdin?.on("error", () => {}).end(script);
   if (options.onLine) {
     passLines(child.stdout, "stdout", options.onLine);
     passLines(child.stderr, "stderr", options.onLine);

@@ -39,6 +39,8 @@ export interface BlankOptions {
   readonly platform: Platform;
   /** Most bytes of the JavaScript heap. */
   readonly heapBytes: number;
+  /** The process's program as one module (see `Sealing.script`). Left out: its sources. */
+  readonly script?: string | undefined;
   readonly onLine?: (line: string) => void;
 }
 
@@ -53,10 +55,10 @@ export class IsolateProcess {
   readonly #ports: Readonly<Record<(typeof channels)[number], Port>>;
 
   /** @throws DawnletError UNAVAILABLE where the process does not start. */
-  static async spawn({ platform, heapBytes, onLine }: BlankOptions): Promise<IsolateProcess> {
+  static async spawn({ platform, heapBytes, script, onLine }: BlankOptions): Promise<IsolateProcess> {
     const child = await platform.spawnProcess(entry, {
       name: "the process of a handler",
-      sealed: { readable: [] },
+      sealed: { readable: [], script },
       heapBytes,
       maxMessageBytes,
       ...(onLine && { onLine }),

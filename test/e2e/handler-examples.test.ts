@@ -92,7 +92,7 @@ describe("the example `fractal`", () => {
       const image = await fetch(linked(page.match(/<img src="([^"]*)"/)![1]!));
       expect(image.headers.get("content-type")).toBe("image/png");
       const { width, height, data } = await decodeImage(await image.arrayBuffer());
-      const direct = await ask("mandelbrot", "{}");
+      const direct = await ask("mandelbrot?width=480&height=320&iterations=128", "{}");
       const drawn = Uint8Array.from((await direct.json()).image.flat(2) as number[]);
       expect([width, height, drawn.byteLength]).toEqual([480, 320, data.byteLength]);
       expect(data.every((byte, i) => byte === drawn[i])).toBe(true);

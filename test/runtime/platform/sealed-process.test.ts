@@ -5,8 +5,10 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { platform } from "#platform";
+import { sealedScript } from "../../../gateway/handlers/isolate-script.ts";
 import type { ChildProcess } from "../../../runtime/platform/platform.ts";
 import { RpcClient } from "../../../runtime/port/rpc-client.ts";
 
@@ -15,7 +17,10 @@ let folder: string;
 let allowed: string;
 let server: Server;
 const children: ChildProcess[] = [];
+/** Started on its sources. */
 let sealed: RpcClient;
+/** Started on one module. */
+let bundled: RpcClient;
 let open: RpcClient;
 
 beforeAll(async () => {
@@ -28,11 +33,14 @@ beforeAll(async () => {
   process.env.DAWNLET_TEST_SECRET = "the host's";
   const environment = { GREETING: "hello" };
   const readable = [allowed, new URL("./children", import.meta.url).pathname];
-  for (const options of [{ environment, sealed: { readable } }, { environment }]) {
-    const child = await platform.spawnProcess(entry, options);
-    children.push(child);
-  }
-  [sealed, open] = children.map(({ port }) => new RpcClient(port)) as [RpcClient, RpcClient];
+  const script = await sealedScript(platform, entry);
+  const ways = [{ sealed: { readable } }, { sealed: { readable: [allowed], script } }, {}];
+  for (const way of ways) children.push(await platform.spawnProcess(entry, { environment, ...way }));
+  [sealed, bundled, open] = children.map(({ port }) => new RpcClient(port)) as [
+    RpcClient,
+    RpcClient,
+    RpcClient,
+  ];
 });
 
 afterAll(async () => {
@@ -85,6 +93,7 @@ const attacks: ReadonlyArray<readonly [what: string, name: string, target: () =>
 
 test.each(attacks)("a stranger cannot %s", async (_, name, target) => {
   expect((await attempt(sealed, name, target())).denied).toEqual(expect.any(String));
+  expect((await attempt(bundled, name, target())).denied).toEqual(expect.any(String));
   // Where nothing is sealed, the same attempt succeeds: it is the seal that denies it.
   expect(await attempt(open, name, target())).toHaveProperty("done");
 });
@@ -99,6 +108,17 @@ test("a stranger sees the variables that it was given, and none of the host's", 
   expect(await attempt(sealed, "environment", "GREETING")).toEqual({ done: "hello" });
   for (const name of ["DAWNLET_TEST_SECRET", "HOME", "DAWNLET_PARENT_TOKEN", "DAWNLET_PARENT_SOCKET"])
     expect(await attempt(sealed, "environment", name), name).toHaveProperty("denied");
+});
+
+test("a process that is one module may not even read what Dawnlet is made of", async () => {
+  expect(
+    await attempt(sealed, "read", fileURLToPath(new URL("../../../package.json", import.meta.url))),
+  ).toHaveProperty("done");
+  for (const file of ["../../../package.json", "../../../runtime/isolate/main.ts", "./children/stranger.ts"])
+    expect(await attempt(bundled, "read", fileURLToPath(new URL(file, import.meta.url)))).toHaveProperty(
+      "denied",
+    );
+  expect(await attempt(bundled, "read", allowed)).toEqual({ done: "15" });
 });
 
 test("it reads what it was given, and its Port carries messages of any size", async () => {
