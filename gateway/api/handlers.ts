@@ -4,6 +4,7 @@
  */
 import type { Context, Hono } from "hono";
 import { DawnletError } from "../../kernels/errors.ts";
+import { useHeader } from "../../runtime/isolate/protocol.ts";
 import type { FunctionVersion } from "../functions/functions.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { codedReply, withHeaders } from "../http/error-response.ts";
@@ -59,6 +60,9 @@ export async function forwardTo(
     exchange.timings = timings;
     const headers = new Headers(response.headers);
     for (const header of hopHeaders) headers.delete(header);
+    // What the server itself says of the body is true; a wrong length would make the rest of it another answer.
+    if (c.req.method !== "HEAD" || !/^\d{1,15}$/.test(headers.get("content-length") ?? ""))
+      headers.delete("content-length");
     return { status: response.status, headers, body: response.body };
   } catch (error) {
     if (request.signal.aborted && !(error instanceof DawnletError))
@@ -83,7 +87,7 @@ function handlersOwn(request: Request, name: string, takesTokens: boolean): Requ
   const url = new URL(request.url);
   url.pathname = url.pathname.slice(prefix.length) || "/";
   const headers = new Headers(request.headers);
-  for (const header of [...hopHeaders, "expect"]) headers.delete(header);
+  for (const header of [...hopHeaders, "expect", useHeader]) headers.delete(header);
   if (takesTokens) headers.delete("authorization");
   headers.set(prefixHeader, prefix);
   const { method, signal } = request;

@@ -7,11 +7,13 @@ import { DawnletError } from "../../kernels/errors.ts";
 import type { HopTimings } from "../functions/functions.ts";
 import type { HandlerSource, VersionRecord } from "../functions/record.ts";
 import type { Backends, Servable } from "../functions/servable.ts";
+import { requestTooLarge, timeoutExceeded } from "./exceeded.ts";
 import { HandlerInstance } from "./handler-instance.ts";
-import { InstancePool } from "./instance-pool.ts";
-import { resolveLimits } from "./limits.ts";
+import { InstancePool, type Place } from "./instance-pool.ts";
+import { type HandlerLimits, resolveLimits } from "./limits.ts";
+import { LogBudget } from "./log-budget.ts";
 import { prepareInstance } from "./prepare-instance.ts";
-import { mapStack } from "./source-positions.ts";
+import { stackMapper } from "./source-positions.ts";
 
 export interface HandlerVersion {
   readonly name: string;
@@ -26,22 +28,35 @@ export interface HandlerResponse {
 }
 
 const log = getLogger(["dawnlet", "function"]);
+/** Of a function's log, whichever of its instances writes. */
+const logLines = { burst: 1000, perSecond: 100 };
 
 export class HandlerFunction implements Servable {
   readonly engine = { type: "handler" } as const;
   readonly #backends: Backends;
   readonly #version: HandlerVersion;
+  readonly #limits: HandlerLimits;
   readonly #pool: InstancePool<HandlerInstance>;
-  #map: Promise<string> | undefined;
+  readonly #logBudget: LogBudget;
+  #mapper: Promise<(stack: string) => string> | undefined;
+  onTrouble: ((error: unknown) => void) | undefined;
 
   constructor(backends: Backends, version: HandlerVersion) {
     this.#backends = backends;
     this.#version = version;
     const { name, source } = version;
+    this.#limits = resolveLimits(source.limits, backends.handlers.maxima);
+    const { timeoutMs } = this.#limits;
     this.#pool = new InstancePool({
       subject: `function '${name}'`,
-      limits: resolveLimits(source.limits, backends.handlers.maxima),
+      limits: this.#limits,
       start: () => this.#start({ isTrial: false }),
+      waitLimit: { ms: timeoutMs, error: () => timeoutExceeded(name, timeoutMs) },
+    });
+    this.#logBudget = new LogBudget({
+      ...logLines,
+      onDropped: (lines) =>
+        log.warn("{function} logs too much: {lines} lines were dropped", { function: name, lines }),
     });
     backends.handlers.spares.refill();
   }
@@ -63,15 +78,23 @@ export class HandlerFunction implements Servable {
    */
   async fetch(request: Request, onEnd: () => void): Promise<HandlerResponse> {
     const { signal } = request;
-    const place = await this.#pool.take(signal).catch((error: unknown) => {
+    const place = await this.#take(request).catch((error: unknown) => {
       onEnd();
       throw error;
     });
-    const response = await place.instance.fetch(request, signal, () => {
+    const release = (): void => {
       place[Symbol.dispose]();
       onEnd();
-    });
+    };
+    const response = await place.instance.fetch(request, signal, release, place.waitedMs);
     return { response, timings: [["queue", place.waitedMs]] };
+  }
+
+  #take(request: Request): Promise<Place<HandlerInstance>> {
+    const { requestBytes } = this.#limits;
+    if (Number(request.headers.get("content-length")) > requestBytes)
+      return Promise.reject(requestTooLarge(this.#version.name, requestBytes));
+    return this.#pool.take(request.signal);
   }
 
   /** Starts one instance, so that a module that throws is noticed. What is missing of `env` is not missed yet. */
@@ -93,7 +116,7 @@ export class HandlerFunction implements Servable {
       uses: source.uses,
       hosts: source.hosts,
       secrets: source.secrets,
-      limits: resolveLimits(source.limits, this.#backends.handlers.maxima),
+      limits: this.#limits,
       instances: this.#pool.instances.length,
       running: this.#pool.running,
       waiting: this.#pool.waiting,
@@ -118,6 +141,7 @@ export class HandlerFunction implements Servable {
         process,
         code,
         watch: handlers.watch,
+        takesLog: () => this.#logBudget.take(),
         onLog: ({ level, message, fields }) => {
           void this.#positions(message).then((text) =>
             log[level]("{line}", { ...fields, function: name, line: text }),
@@ -126,8 +150,10 @@ export class HandlerFunction implements Servable {
         onBusy: (instance) => this.#pool.noteBusy(instance),
         onEnd: (instance, error) => {
           this.#pool.ended(instance);
-          if (error !== undefined)
-            log.warn("an instance of {function} ended: {reason}", { function: name, reason: error.message });
+          if (error === undefined) return;
+          log.warn("an instance of {function} ended: {reason}", { function: name, reason: error.message });
+          // It may have had no call that would tell.
+          this.onTrouble?.(error);
         },
       });
     } catch (error) {
@@ -140,9 +166,9 @@ export class HandlerFunction implements Servable {
   /** Puts the bundle's files and lines in place of those of the one module that it became. */
   async #positions(text: string): Promise<string> {
     if (!text.includes("\n")) return text;
-    this.#map ??= this.#backends.store.blobs
+    this.#mapper ??= this.#backends.store.blobs
       .read(this.#version.source.map)
-      .then((bytes) => new TextDecoder().decode(bytes));
-    return this.#map.then((map) => mapStack(text, map)).catch(() => text);
+      .then((bytes) => stackMapper(new TextDecoder().decode(bytes)));
+    return this.#mapper.then((map) => map(text)).catch(() => text);
   }
 }

@@ -9,11 +9,13 @@ const port = await platform.connectParent();
 const { control, ...others } = splitPort(port, channels);
 const { exit } = platform;
 const isolate = new Isolate(others);
+platform.onUncaught((error) => isolate.uncaught(error));
 serveRpc(control, {
   start: async (params, [code]) => {
     await isolate.start(params as StartParams, code!);
     return {};
   },
+  ping: () => ({}),
 });
 await port.closed;
 exit(0);

@@ -4,12 +4,19 @@
  *
  * Nothing that the other side sends makes this one throw: whoever breaks the protocol or a limit is cut off.
  */
-import { DawnletError } from "../../../kernels/errors.ts";
+import { DawnletError, type ErrorRecord } from "../../../kernels/errors.ts";
 import { Batch } from "../batch.ts";
 import type { Message, Port } from "../port.ts";
 import type { Exchange } from "./exchange.ts";
 import { completeLimits, type FetchLimits } from "./fetch-limits.ts";
-import { type Entry, parseEntries, type RequestEntry, recordOf, type SendEntry } from "./fetch-messages.ts";
+import {
+  type Entry,
+  errorOf,
+  parseEntries,
+  type RequestEntry,
+  recordOf,
+  type SendEntry,
+} from "./fetch-messages.ts";
 import { OutflowGate } from "./outflow-gate.ts";
 import { type FetchOptions, OutgoingCall } from "./outgoing-call.ts";
 import { type Serve, ServedRequest } from "./served-request.ts";
@@ -22,6 +29,8 @@ export interface FetchPeerOptions {
    * they are, all else as INTERNAL with its message.
    */
   readonly serve?: Serve | undefined;
+  /** What is made of an error that the other side sent. Left out: it is passed on as it is. */
+  readonly readError?: ((error: DawnletError) => DawnletError) | undefined;
   /** The same for both sides. */
   readonly limits?: Partial<FetchLimits> | undefined;
 }
@@ -32,6 +41,7 @@ const queuedWindows = 4;
 export class FetchPeer {
   readonly #port: Port;
   readonly #serve: Serve;
+  readonly #errorOf: (record: ErrorRecord) => DawnletError;
   readonly #limits: FetchLimits;
   readonly #gate: OutflowGate;
   readonly #requests: Batch<Entry, never>;
@@ -45,9 +55,10 @@ export class FetchPeer {
   #isOpen = true;
 
   /** @throws RangeError where the window is too small (see FetchLimits). */
-  constructor({ port, serve = refuse, limits }: FetchPeerOptions) {
+  constructor({ port, serve = refuse, readError = (error) => error, limits }: FetchPeerOptions) {
     this.#port = port;
     this.#serve = serve;
+    this.#errorOf = (record) => readError(errorOf(record));
     this.#limits = completeLimits(limits);
     this.#gate = new OutflowGate(port, queuedWindows * this.#limits.windowBytes);
     const owner = {
@@ -88,6 +99,7 @@ export class FetchPeer {
       limits: this.#limits,
       gate: this.#gate,
       send: this.#sendRequest,
+      errorOf: this.#errorOf,
       register: (call: OutgoingCall): number => {
         this.#sent.set(++this.#lastSentId, call);
         return this.#lastSentId;
@@ -146,6 +158,7 @@ export class FetchPeer {
       limits: this.#limits,
       gate: this.#gate,
       send: this.#sendAnswer,
+      errorOf: this.#errorOf,
       ended: () => this.#served.delete(id),
     };
     const served = new ServedRequest(host, entry, whole);
