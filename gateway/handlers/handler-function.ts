@@ -4,6 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
+import { LogBudget, logLines } from "../../runtime/isolate/log-budget.ts";
 import type { HopTimings } from "../functions/functions.ts";
 import type { HandlerSource, VersionRecord } from "../functions/record.ts";
 import type { Backends, Servable } from "../functions/servable.ts";
@@ -11,7 +12,6 @@ import { requestTooLarge, timeoutExceeded } from "./exceeded.ts";
 import { HandlerInstance } from "./handler-instance.ts";
 import { InstancePool, type Place } from "./instance-pool.ts";
 import { type HandlerLimits, resolveLimits } from "./limits.ts";
-import { LogBudget } from "./log-budget.ts";
 import { prepareInstance } from "./prepare-instance.ts";
 import { stackMapper } from "./source-positions.ts";
 
@@ -28,8 +28,6 @@ export interface HandlerResponse {
 }
 
 const log = getLogger(["dawnlet", "function"]);
-/** Of a function's log, whichever of its instances writes. */
-const logLines = { burst: 1000, perSecond: 100 };
 
 export class HandlerFunction implements Servable {
   readonly engine = { type: "handler" } as const;

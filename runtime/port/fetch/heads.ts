@@ -75,14 +75,19 @@ export function makeRequest(
   }
 }
 
+/** https://www.rfc-editor.org/rfc/rfc9112#name-status-line */
+const reasonPhrase = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 /** @returns undefined where there can be no such response. */
 export function makeResponse(
   [, , status, statusText, headers]: ResponseEntry,
   body: BodyInit,
 ): Response | undefined {
-  if (!isFinalStatus(status)) return undefined;
+  if (!isFinalStatus(status) || !reasonPhrase.test(statusText)) return undefined;
   try {
-    return new Response(body, { status, statusText, headers: headers as [string, string][] });
+    // Servers put classes of their own in place of Response, some of which look at headers later or never.
+    const checked = new Headers(headers as [string, string][]);
+    return new Response(body, { status, statusText, headers: checked });
   } catch {
     return undefined;
   }

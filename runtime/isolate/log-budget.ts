@@ -1,6 +1,7 @@
 /**
  * How many lines a handler may write to its log: some at once, and so many a second. Those beyond are dropped, and how
- * many they were is said once a second.
+ * many they were is said once a second. Counted in the handler's process, so that they cost nobody anything, and again in
+ * the gateway, as code of strangers need not count.
  */
 export interface LogBudgetOptions {
   /** Lines at once. */
@@ -12,6 +13,8 @@ export interface LogBudgetOptions {
 }
 
 const reportMs = 1000;
+/** Of the log of one function. */
+export const logLines = { burst: 1000, perSecond: 100 };
 
 export class LogBudget {
   readonly #options: LogBudgetOptions;
