@@ -4,6 +4,7 @@
  */
 import type { Context, Hono } from "hono";
 import { DawnletError } from "../../kernels/errors.ts";
+import { useHeader } from "../../runtime/isolate/protocol.ts";
 import { isSmallLength } from "../../runtime/port/fetch/fetch-limits.ts";
 import type { PlainRequest, PlainResponse } from "../../runtime/port/fetch/heads.ts";
 import type { FunctionVersion } from "../functions/functions.ts";
@@ -88,7 +89,8 @@ const hopHeaders: ReadonlySet<string> = new Set([
 async function handlersOwn(request: Request, name: string, takesTokens: boolean): Promise<PlainRequest> {
   const headers: [string, string][] = [];
   for (const [header, value] of request.headers) {
-    const isOurs = header === prefixHeader || (takesTokens && header === "authorization");
+    const isOurs =
+      header === prefixHeader || header === useHeader || (takesTokens && header === "authorization");
     if (!isOurs && header !== "expect" && !hopHeaders.has(header)) headers.push([header, value]);
   }
   headers.push([prefixHeader, `/function/${name}`]);

@@ -190,7 +190,7 @@ export class Registry implements Functions {
       const version = await this.#build({ name, number, tenant }, blob, onProgress);
       onProgress({ phase: "store", message: `version ${number}` });
       await this.#publish(name, number, version.record);
-      const versions = [...(entry?.versions ?? []), newVersion({ name, number, ...version })];
+      const versions = [...(entry?.versions ?? []), this.#watched(newVersion({ name, number, ...version }))];
       const removed = versions.splice(0, Math.max(0, versions.length - keptVersions));
       this.#entries.set(name, { versions });
       // What others have of these bytes was written again, where it was damaged.
@@ -444,7 +444,12 @@ export class Registry implements Functions {
       ...{ name, number, record },
       save: (changed) => this.#save(name, number, { ...record, source: changed }),
     });
-    return newVersion({ name, number, record, servable, device });
+    return this.#watched(newVersion({ name, number, record, servable, device }));
+  }
+
+  #watched(version: Version): Version {
+    version.servable.onTrouble = (error) => void this.#troubles.failed(version, error);
+    return version;
   }
 
   #versions(): IteratorObject<Version> {

@@ -45,6 +45,8 @@ export interface Servable {
    * @throws DawnletError
    */
   fetch?(call: ServableFetch, onEnd: () => void): Promise<Pick<FetchResult, "response" | "timings">>;
+  /** Set by who holds the version: to be told of what went wrong outside of calls, or in several of them at once. */
+  onTrouble?: ((error: unknown) => void) | undefined;
   /** Brings the weights of all Programs that are known onto the device. @throws DawnletError OUT_OF_MEMORY, … */
   warm(): Promise<void>;
   /** For `dawnlet inspect`. */

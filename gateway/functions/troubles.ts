@@ -21,6 +21,8 @@ const log = getLogger(["dawnlet", "functions"]);
 
 export class Troubles {
   readonly #options: TroublesOptions;
+  /** Losses that were counted: several calls fail with the one of the process that they were in. */
+  readonly #counted = new WeakSet<DawnletError>();
 
   constructor(options: TroublesOptions) {
     this.#options = options;
@@ -78,7 +80,10 @@ export class Troubles {
     log.error("{name} version {number} is damaged: {reason}", { name, number, reason });
   }
 
-  async #strike(version: Version, { message }: DawnletError): Promise<void> {
+  async #strike(version: Version, error: DawnletError): Promise<void> {
+    if (this.#counted.has(error)) return;
+    this.#counted.add(error);
+    const { message } = error;
     const { name, number, strikes } = version;
     const quarantine = strikes.note(message, this.#options.now());
     log.warn("{name} version {number} has lost its device: {reason}", { name, number, reason: message });

@@ -20,6 +20,8 @@ export interface DeviceSessionsOptions {
   readonly budgetBytes: number;
   /** Of the GPU's time, above 0, at most 1. */
   readonly gpuShare: number;
+  /** How long the work of one message may take on the GPU. */
+  readonly timeLimitMs: number;
   readonly adapter: () => Promise<RemoteAdapterDescription>;
   readonly open: (options: GpuSessionOptions) => Promise<GpuLink>;
   /** Ends the instance. */
@@ -52,7 +54,7 @@ export class DeviceSessions {
 
   /** @throws DawnletError INVALID_ARGUMENT for a number that is taken; FUNCTION_LIMIT; as `DeviceProcess.openSession`. */
   async open(device: number): Promise<void> {
-    const { subject, group, budgetBytes, open } = this.#options;
+    const { subject, group, budgetBytes, timeLimitMs, open } = this.#options;
     if (this.#links.has(device) || this.#opening.has(device))
       throw new DawnletError("INVALID_ARGUMENT", `There is a device ${device} already`);
     if (this.#links.size + this.#opening.size >= maxDevices)
@@ -63,6 +65,7 @@ export class DeviceSessions {
         subject,
         group,
         budgetBytes,
+        timeLimitMs,
         queuedBytes: () => this.#handler?.queuedBytes ?? 0,
         onUsage: ({ gpuMs, hostMs }) => this.#used(gpuMs + hostMs),
       });

@@ -19,6 +19,26 @@ export function memoryExceeded(name: string, memoryBytes: number): DawnletError 
   return exceeded(name, "memoryBytes", "memory", formatBytes(memoryBytes));
 }
 
+export function timeoutExceeded(name: string, timeoutMs: number): DawnletError {
+  return new DawnletError(
+    "DEADLINE_EXCEEDED",
+    `Cannot finish the call as function '${name}' took longer than its limit timeoutMs of ${timeoutMs} ms`,
+    { details: { limit: "timeoutMs" } },
+  );
+}
+
+export function requestTooLarge(name: string, requestBytes: number): DawnletError {
+  return new DawnletError(
+    "PAYLOAD_TOO_LARGE",
+    `Cannot send the request to function '${name}' as its body is larger than its limit requestBytes of ${formatBytes(requestBytes)}`,
+    { details: { limit: "requestBytes" } },
+  );
+}
+
+export function responseTooLarge(name: string, responseBytes: number): DawnletError {
+  return exceeded(name, "responseBytes", "bytes for its response", formatBytes(responseBytes));
+}
+
 export function shareExceeded(name: string, gpuShare: number): DawnletError {
   return exceeded(name, "gpuShare", "of the GPU's time", `${Math.round(gpuShare * 100)} %`);
 }

@@ -4,15 +4,17 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
+import { LogBudget, logLines } from "../../runtime/isolate/log-budget.ts";
 import type { FetchResult } from "../functions/functions.ts";
 import type { HandlerSource, VersionRecord } from "../functions/record.ts";
 import type { Backends, Servable, ServableFetch } from "../functions/servable.ts";
+import { requestTooLarge, timeoutExceeded } from "./exceeded.ts";
 import { HandlerInstance } from "./handler-instance.ts";
-import { InstancePool } from "./instance-pool.ts";
-import { resolveLimits } from "./limits.ts";
+import { InstancePool, type Place } from "./instance-pool.ts";
+import { type HandlerLimits, resolveLimits } from "./limits.ts";
 import { LogIntake } from "./log-intake.ts";
 import { prepareInstance } from "./prepare-instance.ts";
-import { mapStack } from "./source-positions.ts";
+import { stackMapper } from "./source-positions.ts";
 
 export interface HandlerVersion {
   readonly name: string;
@@ -29,20 +31,25 @@ export class HandlerFunction implements Servable {
   readonly engine = { type: "handler" } as const;
   readonly #backends: Backends;
   readonly #version: HandlerVersion;
+  readonly #limits: HandlerLimits;
   readonly #pool: InstancePool<HandlerInstance>;
-  #map: Promise<string> | undefined;
   /** Instances so far. */
   #started = 0;
   #isDisposed = false;
+  #mapper: Promise<(stack: string) => string> | undefined;
+  onTrouble: ((error: unknown) => void) | undefined;
 
   constructor(backends: Backends, version: HandlerVersion) {
     this.#backends = backends;
     this.#version = version;
     const { name, source } = version;
+    this.#limits = resolveLimits(source.limits, backends.handlers.maxima);
+    const { timeoutMs } = this.#limits;
     this.#pool = new InstancePool({
       subject: `function '${name}'`,
-      limits: resolveLimits(source.limits, backends.handlers.maxima),
+      limits: this.#limits,
       start: () => this.#start({ isTrial: false }),
+      waitLimit: { ms: timeoutMs, error: () => timeoutExceeded(name, timeoutMs) },
     });
     backends.handlers.spares.refill();
   }
@@ -62,19 +69,30 @@ export class HandlerFunction implements Servable {
    * @throws DawnletError as `InstancePool.take` and `HandlerInstance.fetch`; the detail `stack` of FUNCTION_FAILED names
    *   the bundle's files.
    */
-  async fetch({ request, signal }: ServableFetch, onEnd: () => void): Promise<HandlerResponse> {
-    const place = await this.#pool.take(signal).catch((error: unknown) => {
+  async fetch(call: ServableFetch, onEnd: () => void): Promise<HandlerResponse> {
+    const { request, signal } = call;
+    const place = await this.#take(call).catch((error: unknown) => {
       onEnd();
       throw error;
     });
-    const end = (): void => {
+    const release = (): void => {
       place[Symbol.dispose]();
       onEnd();
     };
-    const response = await place.instance.fetch(request, signal, end).catch(async (error: unknown) => {
-      throw await this.#withPositions(error);
-    });
+    const response = await place.instance
+      .fetch(request, signal, release, place.waitedMs)
+      .catch(async (error: unknown) => {
+        throw await this.#withPositions(error);
+      });
     return { response, timings: [["queue", place.waitedMs]] };
+  }
+
+  #take({ request: { headers }, signal }: ServableFetch): Promise<Place<HandlerInstance>> {
+    const { requestBytes } = this.#limits;
+    const length = headers.find(([name]) => name === "content-length")?.[1];
+    if (Number(length) > requestBytes)
+      return Promise.reject(requestTooLarge(this.#version.name, requestBytes));
+    return this.#pool.take(signal);
   }
 
   /** Starts one instance, so that a module that throws is noticed. What is missing of `env` is not missed yet. */
@@ -96,7 +114,7 @@ export class HandlerFunction implements Servable {
       uses: source.uses,
       hosts: source.hosts,
       secrets: source.secrets,
-      limits: resolveLimits(source.limits, this.#backends.handlers.maxima),
+      limits: this.#limits,
       instances: this.#pool.instances.length,
       running: this.#pool.running,
       waiting: this.#pool.waiting,
@@ -112,6 +130,7 @@ export class HandlerFunction implements Servable {
     const { name, source } = this.#version;
     const { handlers, store } = this.#backends;
     const intake = this.#intake(++this.#started);
+    const budget = new LogBudget({ ...logLines, onDropped: (lines) => intake.dropped(lines) });
     const prepared = await prepareInstance(this.#backends, this.#version, isTrial);
     const [process, code] = await Promise.all([
       handlers.spares.take(prepared.limits.memoryBytes),
@@ -123,14 +142,17 @@ export class HandlerFunction implements Servable {
         process,
         code,
         watch: handlers.watch,
+        takesLog: () => budget.take(),
         onLog: (entry) => intake.note(entry),
         onBusy: (instance) => this.#pool.noteBusy(instance),
         onEnd: (instance, error) => {
           this.#pool.ended(instance);
           // Who deploys it is told.
           intake.ended(isTrial ? undefined : error?.message);
-          if (error !== undefined)
-            log.warn("an instance of {function} ended: {reason}", { function: name, reason: error.message });
+          if (error === undefined) return;
+          log.warn("an instance of {function} ended: {reason}", { function: name, reason: error.message });
+          // It may have had no call that would tell.
+          this.onTrouble?.(error);
         },
       });
     } catch (error) {
@@ -169,9 +191,9 @@ export class HandlerFunction implements Servable {
   /** Puts the bundle's files and lines in place of those of the one module that it became. */
   async #positions(text: string): Promise<string> {
     if (!text.includes("\n")) return text;
-    this.#map ??= this.#backends.store.blobs
+    this.#mapper ??= this.#backends.store.blobs
       .read(this.#version.source.map)
-      .then((bytes) => new TextDecoder().decode(bytes));
-    return this.#map.then((map) => mapStack(text, map)).catch(() => text);
+      .then((bytes) => stackMapper(new TextDecoder().decode(bytes)));
+    return this.#mapper.then((map) => map(text)).catch(() => text);
   }
 }

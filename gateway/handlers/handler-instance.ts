@@ -16,7 +16,13 @@ import {
   type IsolateProcess,
   type IsolateServices,
 } from "../../runtime/supervisor/isolate-process.ts";
-import { cpuExceeded, memoryExceeded } from "./exceeded.ts";
+import {
+  cpuExceeded,
+  memoryExceeded,
+  requestTooLarge,
+  responseTooLarge,
+  timeoutExceeded,
+} from "./exceeded.ts";
 import type { PooledInstance } from "./instance-pool.ts";
 import type { LimitWatch, Watched } from "./limit-watch.ts";
 import type { HandlerLimits } from "./limits.ts";
@@ -36,6 +42,8 @@ export interface InstanceOptions {
   readonly watch: LimitWatch;
   /** @param end ends the instance for a reason of the services'. */
   readonly services: (end: (error: DawnletError) => void) => InstanceServices;
+  /** False where a line of its log is to be dropped. */
+  readonly takesLog: () => boolean;
   /** A line of its log. */
   readonly onLog: (note: Extract<ParsedNote, { type: "log" }>) => void;
   readonly onBusy: (instance: HandlerInstance) => void;
@@ -48,6 +56,14 @@ interface Call {
   readonly fail: (error: DawnletError) => void;
 }
 
+interface Background extends Call {
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/** How long a process whose call has taken too long may take to show that it is not stuck. */
+const pingTimeoutMs = 500;
+/** A process that has computed for so long is asked whether it still hears. */
+const pingAfterCpuMs = 100;
 /** A module may be evaluated for as long as a request may take, and at least this long: it may open models. */
 const leastStartMs = 10_000;
 const log = getLogger(["dawnlet", "handlers"]);
@@ -57,8 +73,13 @@ export class HandlerInstance implements PooledInstance, Watched {
   readonly #services: InstanceServices;
   readonly #handler: HandlerLink;
   readonly #account = new ProcessorAccount<Call>();
-  #background: Call | undefined;
-  #isEnded = false;
+  #background: Background | undefined;
+  #cpuMs = 0;
+  /** What the process had used when it was last known to hear; what it did before its first look is not counted. */
+  #heardAtCpuMs: number | undefined;
+  #isPinged = false;
+  /** Why it ended; undefined while it has not. */
+  #end: DawnletError | undefined;
 
   /** @throws DawnletError as `IsolateProcess.start`; FUNCTION_LIMIT. */
   static async start(options: InstanceOptions): Promise<HandlerInstance> {
@@ -75,6 +96,7 @@ export class HandlerInstance implements PooledInstance, Watched {
       fetch: (request) => this.#services.fetch(request),
       gpu: (device, message) => this.#services.gpu(device, message),
       noted: (note) => this.#noted(note),
+      takesNotes: (isBackground) => isBackground || options.takesLog(),
     });
     this.#services.connected(this.#handler);
     options.watch.add(this);
@@ -101,11 +123,18 @@ export class HandlerInstance implements PooledInstance, Watched {
   /**
    * Asks the handler.
    * @param client ends the call.
-   * @param onEnd called once, when the response has been received whole, or will never be.
-   * @throws DawnletError FUNCTION_FAILED, FUNCTION_LIMIT, DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE.
+   * @param onEnd called once, when the response has been received whole, or will never be, and others may be asked for.
+   * @param waitedMs for which the request has waited: they count.
+   * @throws DawnletError FUNCTION_FAILED, FUNCTION_LIMIT, DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, PAYLOAD_TOO_LARGE;
+   *   others as `strangersError` lets them pass.
    */
-  async fetch(request: PlainRequest, client: AbortSignal, onEnd: () => void): Promise<PlainResponse> {
-    const { timeoutMs, responseBytes } = this.#options.limits;
+  async fetch(
+    request: PlainRequest,
+    client: AbortSignal,
+    onEnd: () => void,
+    waitedMs = 0,
+  ): Promise<PlainResponse> {
+    const { timeoutMs, requestBytes, responseBytes } = this.#options.limits;
     let sent: SentRequest | undefined;
     let isGivenUp = false;
     const fail = (error: DawnletError): void => {
@@ -113,7 +142,14 @@ export class HandlerInstance implements PooledInstance, Watched {
       sent?.giveUp(error);
     };
     const call: Call = { cpuMs: 0, fail };
-    const timer = setTimeout(() => fail(timeoutError(this.#name, timeoutMs)), timeoutMs);
+    let isLate = false;
+    const timer = setTimeout(
+      () => {
+        isLate = true;
+        fail(timeoutExceeded(this.#name, timeoutMs));
+      },
+      Math.max(0, timeoutMs - waitedMs),
+    );
     const giveUp = (): void => fail(abortError(client, "the call"));
     client.addEventListener("abort", giveUp, { once: true });
     this.#account.begin(call);
@@ -122,27 +158,42 @@ export class HandlerInstance implements PooledInstance, Watched {
       clearTimeout(timer);
       client.removeEventListener("abort", giveUp);
       this.#account.end(call, !isGivenUp);
-      onEnd();
+      // No other call gets its place before it is known whether the process is stuck.
+      if (isLate) void this.#endIfStuck().then(onEnd);
+      else onEnd();
     };
     try {
       if (client.aborted) throw abortError(client, "the call");
-      const options = { deadlineMs: timeoutMs, responseLimitBytes: responseBytes, onEnd: end };
-      sent = this.#handler.http.send(request, options);
+      sent = this.#handler.http.send(request, {
+        deadlineMs: timeoutMs,
+        requestLimitBytes: requestBytes,
+        responseLimitBytes: responseBytes,
+        tooLarge: (what) =>
+          what === "request"
+            ? requestTooLarge(this.#name, requestBytes)
+            : responseTooLarge(this.#name, responseBytes),
+        onEnd: end,
+      });
     } catch (error) {
       end();
-      throw error;
+      throw this.#end ?? error;
     }
     return sent.response;
   }
 
   check({ cpuMs, ownBytes }: ProcessUsage): void {
     const { limits } = this.#options;
+    this.#cpuMs = cpuMs;
     if (ownBytes > limits.memoryBytes) {
       this.end(memoryExceeded(this.#name, limits.memoryBytes));
       return;
     }
+    this.#heardAtCpuMs ??= cpuMs;
+    const unheardMs = cpuMs - this.#heardAtCpuMs;
+    if (unheardMs > pingAfterCpuMs) void this.#ping();
     const over = this.#account.charge(cpuMs, performance.now(), limits.cpuMs);
-    if (over.length === 0) return;
+    // Where many calls share the time, one that does not let go would have it for all of them.
+    if (over.length === 0 && unheardMs <= limits.cpuMs && this.#account.nobodysMs <= limits.cpuMs) return;
     const error = cpuExceeded(this.#name, limits.cpuMs);
     for (const call of over) call.fail(error);
     // What computes does not hear that it is to stop.
@@ -151,11 +202,12 @@ export class HandlerInstance implements PooledInstance, Watched {
 
   /** Requests that it works on fail with the error. */
   end(error?: DawnletError): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
+    if (this.#end !== undefined) return;
+    this.#end = error ?? endedError(this.#name);
     const { process, watch, onEnd } = this.#options;
     watch.remove(this);
-    this.#handler.http.close(error ?? endedError(this.#name));
+    clearTimeout(this.#background?.timer);
+    this.#handler.http.close(this.#end);
     process.kill();
     this.#services[Symbol.dispose]();
     onEnd(this, error);
@@ -172,13 +224,30 @@ export class HandlerInstance implements PooledInstance, Watched {
     try {
       await process.start(params, code, controller.signal);
     } catch (error) {
-      const reason: unknown = controller.signal.aborted ? controller.signal.reason : error;
+      const reason: unknown = controller.signal.aborted ? controller.signal.reason : (this.#end ?? error);
       this.end(reason instanceof DawnletError ? reason : undefined);
       throw reason;
     } finally {
       clearTimeout(timer);
       this.#account.end(call, true);
     }
+  }
+
+  async #ping(): Promise<void> {
+    if (this.#isPinged) return;
+    this.#isPinged = true;
+    await this.#options.process.ping();
+    this.#isPinged = false;
+    this.#heardAtCpuMs = this.#cpuMs;
+  }
+
+  async #endIfStuck(): Promise<void> {
+    if (this.#end !== undefined) return;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), pingTimeoutMs);
+    const isHeard = await Promise.race([this.#options.process.ping(), promise]);
+    clearTimeout(timer);
+    if (!isHeard) this.end(stuckError(this.#name));
   }
 
   #noted(note: ParsedNote): void {
@@ -189,13 +258,8 @@ export class HandlerInstance implements PooledInstance, Watched {
     const isBusy = note.pending > 0;
     if (isBusy === this.isBusy) return;
     if (isBusy) {
-      this.#background = { cpuMs: 0, fail: () => {} };
-      this.#account.begin(this.#background);
-      this.#options.watch.wake();
       const { timeoutMs } = this.#options.limits;
-      const begun = this.#background;
       const timer = setTimeout(() => {
-        if (this.#background !== begun) return;
         log.warn("work of {name} for waitUntil took more than {timeoutMs} ms", {
           name: this.#name,
           timeoutMs,
@@ -203,22 +267,25 @@ export class HandlerInstance implements PooledInstance, Watched {
         this.#settleBackground(false);
       }, timeoutMs);
       timer.unref();
+      this.#background = { cpuMs: 0, fail: () => {}, timer };
+      this.#account.begin(this.#background);
+      this.#options.watch.wake();
     } else this.#settleBackground(true);
     this.#options.onBusy(this);
   }
 
   #settleBackground(isDone: boolean): void {
+    clearTimeout(this.#background!.timer);
     this.#account.end(this.#background!, isDone);
     this.#background = undefined;
     if (!isDone) this.#options.onBusy(this);
   }
 }
 
-function timeoutError(name: string, timeoutMs: number): DawnletError {
+function stuckError(name: string): DawnletError {
   return new DawnletError(
-    "DEADLINE_EXCEEDED",
-    `Cannot finish the call as function '${name}' took longer than its limit timeoutMs of ${timeoutMs} ms`,
-    { details: { limit: "timeoutMs" } },
+    "UNAVAILABLE",
+    `Cannot finish the call as a process of function '${name}' does not answer any more and is replaced: call again`,
   );
 }
 

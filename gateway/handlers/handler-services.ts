@@ -18,10 +18,11 @@ import {
   runParams,
 } from "../../runtime/supervisor/isolate-messages.ts";
 import type { HandlerLink } from "../../runtime/supervisor/isolate-process.ts";
-import { type CallTensor, isHeld } from "../devices/call-tensor.ts";
+import { type CallTensor, isHeld, sizeBytesOf } from "../devices/call-tensor.ts";
 import type { HeldTensors } from "../devices/held-tensors.ts";
 import type { FunctionKind, FunctionSignature, Functions } from "../functions/functions.ts";
 import type { DeviceSessions } from "./device-sessions.ts";
+import { memoryExceeded } from "./exceeded.ts";
 import type { InstanceServices } from "./handler-instance.ts";
 import type { Outbound } from "./outbound.ts";
 
@@ -32,6 +33,10 @@ export interface UsedFunction {
 }
 
 export interface ServicesOptions {
+  /** Of the function, for messages. */
+  readonly name: string;
+  /** Of the instance: more than that is not kept for it on its way either. */
+  readonly memoryBytes: number;
   /** What the handler's tenant sees. */
   readonly functions: Functions;
   readonly uses: Readonly<Record<string, UsedFunction>>;
@@ -48,6 +53,8 @@ export interface ServicesOptions {
 
 /** Calls of the host channel that an instance may have running. */
 const maxCalls = 1024;
+/** What may be on its way beyond the instance's own memory: one message of the largest size. */
+const spareBytes = 256 * 2 ** 20;
 
 export class HandlerServices implements InstanceServices {
   readonly host: RpcHandlers;
@@ -56,18 +63,23 @@ export class HandlerServices implements InstanceServices {
   /** Of models that the handler gave, by what it calls them. */
   readonly #models = new Map<string, UsedFunction>();
   #calls = 0;
+  /** Of attachments of calls that run, and of what they read. */
+  #bytes = 0;
+  #handler: HandlerLink | undefined;
+  /** Files are read one after another. */
+  #reading: Promise<unknown> = Promise.resolve();
 
   constructor(options: ServicesOptions) {
     this.#options = options;
     this.host = this.#counted({
       run: (params, attachments, context) => this.#run(params, attachments, context),
-      read: async (params) => ({ attachments: [(await options.held.read(parse(heldId, params))).data] }),
+      read: (params) => this.#read(parse(heldId, params)),
       release: async (params) => {
         for (const id of parse(heldIds, params)) options.held.release(id);
         return {};
       },
-      file: async (params) => ({ attachments: [await options.readFile(parse(fileName, params))] }),
-      asset: async (params) => ({ attachments: [await options.readAsset(parse(fileName, params))] }),
+      file: (params) => this.#readNext(() => options.readFile(parse(fileName, params))),
+      asset: (params) => this.#readNext(() => options.readAsset(parse(fileName, params))),
       model: (params, attachments) => this.#model(params, attachments),
       adapter: async () => ({ result: await options.devices.adapter() }),
       openDevice: async (params) => {
@@ -78,6 +90,7 @@ export class HandlerServices implements InstanceServices {
   }
 
   connected(handler: HandlerLink): void {
+    this.#handler = handler;
     this.#options.devices.connected(handler);
   }
 
@@ -156,24 +169,60 @@ export class HandlerServices implements InstanceServices {
     throw new DawnletError("NOT_FOUND", `There is no function '${use}' in 'uses' of function.json`);
   }
 
+  async #read(id: number): Promise<HandlerResult> {
+    const { held } = this.#options;
+    const sizeBytes = sizeBytesOf(held.get(id));
+    this.#take(sizeBytes);
+    try {
+      return { attachments: [(await held.read(id)).data] };
+    } finally {
+      this.#bytes -= sizeBytes;
+    }
+  }
+
+  #readNext(read: () => Promise<Uint8Array>): Promise<HandlerResult> {
+    const reading = this.#reading.then(async () => {
+      this.#take(0);
+      return { attachments: [await read()] };
+    });
+    this.#reading = reading.catch(() => undefined);
+    return reading;
+  }
+
+  /** Counts bytes that are kept for the instance. @throws DawnletError FUNCTION_LIMIT where it leaves too many to us. */
+  #take(sizeBytes: number): void {
+    const { name, memoryBytes, end } = this.#options;
+    const waitingBytes = this.#handler?.queuedBytes ?? 0;
+    if (this.#bytes + sizeBytes + waitingBytes > memoryBytes + spareBytes) {
+      const error = memoryExceeded(name, memoryBytes);
+      end(error);
+      throw error;
+    }
+    this.#bytes += sizeBytes;
+  }
+
   /** What is asked for without waiting for answers would pile up here. */
   #counted(handlers: RpcHandlers): RpcHandlers {
     const counted: [string, RpcHandlers[string]][] = Object.entries(handlers).map(([name, handler]) => [
       name,
       async (params, attachments, context) => {
         if (this.#calls >= maxCalls) {
+          const { name, end } = this.#options;
           const error = new DawnletError(
             "FUNCTION_LIMIT",
-            `An instance asked for more than ${maxCalls} things at a time`,
+            `Cannot finish the call as function '${name}' asked for more than ${maxCalls} things at a time: wait for some of the answers first`,
           );
-          this.#options.end(error);
+          end(error);
           throw error;
         }
+        const attachedBytes = attachments.reduce((sum, { byteLength }) => sum + byteLength, 0);
+        this.#take(attachedBytes);
         this.#calls++;
         try {
           return await handler(params, attachments, context);
         } finally {
           this.#calls--;
+          this.#bytes -= attachedBytes;
         }
       },
     ]);

@@ -26,6 +26,8 @@ export interface PoolOptions<T extends PooledInstance> {
   readonly limits: PoolLimits;
   /** Must call `ended` of the pool where what it has started ends by itself. */
   readonly start: () => Promise<T>;
+  /** How long a request may wait for a place. Left out: until its caller gives up. */
+  readonly waitLimit?: { readonly ms: number; readonly error: () => DawnletError };
   readonly now?: () => number;
 }
 
@@ -102,21 +104,28 @@ export class InstancePool<T extends PooledInstance> {
       );
     return new Promise((resolve, reject) => {
       const since = this.#now();
+      const settled = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", giveUp);
+      };
       const waiter: Waiter<T> = {
         since,
         take: (slot) => {
-          signal?.removeEventListener("abort", giveUp);
+          settled();
           resolve(this.#occupy(slot, this.#now() - since));
         },
         refuse: (error) => {
-          signal?.removeEventListener("abort", giveUp);
+          settled();
           reject(error);
         },
       };
-      const giveUp = (): void => {
+      const leave = (error: DawnletError): void => {
         this.#waiting = this.#waiting.filter((one) => one !== waiter);
-        waiter.refuse(abortError(signal!, "waiting for an instance"));
+        waiter.refuse(error);
       };
+      const giveUp = (): void => leave(abortError(signal!, "waiting for an instance"));
+      const { waitLimit } = this.#options;
+      const timer = waitLimit && setTimeout(() => leave(waitLimit.error()), waitLimit.ms);
       signal?.addEventListener("abort", giveUp, { once: true });
       this.#waiting.push(waiter);
       this.#grow();

@@ -1,7 +1,8 @@
 /**
- * From what one instance says to lines of its function's log: in their order, within limits of length and number, with
+ * From what one instance says to lines of its function's log: in their order, within limits of length, with
  * positions of the deployed files. It comes from code of strangers, who may have written it past `console`.
  */
+import { logLines } from "../../runtime/isolate/log-budget.ts";
 import { type LogLevel, maxLogCharacters } from "../../runtime/isolate/protocol.ts";
 import type { LogLine } from "./function-logs.ts";
 
@@ -22,56 +23,31 @@ export interface LogEntry {
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 
-/** Lines an instance may log at once, and a second in the long run: writing them takes the gateway's time. */
-export const burstLines = 1000;
-export const linesPerSecond = 200;
-
 export class LogIntake {
   readonly #options: LogIntakeOptions;
   readonly #now: () => number;
-  #allowance = burstLines;
-  #allowedAt: number;
-  #lost = 0;
   /** Lines wait for the positions in those before them. */
   #last: Promise<void> = Promise.resolve();
 
   constructor(options: LogIntakeOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#allowedAt = this.#now();
   }
 
   note({ level, message, fields }: LogEntry): void {
-    if (!this.#isAllowed()) {
-      this.#lost++;
-      return;
-    }
-    this.#tellLost();
     const plain = fields === undefined ? undefined : limitedFields(fields);
     this.#write({ level, message: cut(message), ...(plain && { fields: plain }) });
   }
 
+  /** So many lines were more than an instance may log (log-budget.ts). */
+  dropped(lines: number): void {
+    const message = `${lines} lines are left out, as an instance may log ${logLines.perSecond} a second`;
+    this.#write({ level: "warn", message });
+  }
+
   /** The instance has ended. @param why where it was not told to. */
   ended(why?: string): void {
-    this.#tellLost();
     if (why !== undefined) this.#write({ level: "warn", message: cut(`The instance has ended: ${why}`) });
-  }
-
-  #isAllowed(): boolean {
-    const now = this.#now();
-    const more = (Math.max(0, now - this.#allowedAt) / 1000) * linesPerSecond;
-    this.#allowance = Math.min(burstLines, this.#allowance + more);
-    this.#allowedAt = now;
-    if (this.#allowance < 1) return false;
-    this.#allowance--;
-    return true;
-  }
-
-  #tellLost(): void {
-    if (this.#lost === 0) return;
-    const message = `${this.#lost} lines are left out, as an instance may log ${linesPerSecond} a second`;
-    this.#lost = 0;
-    this.#write({ level: "warn", message });
   }
 
   #write({ level, message, ...rest }: LogEntry): void {

@@ -1,6 +1,7 @@
 /** What an instance of a handler needs to start: its `env`, and what stands behind it. */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { UsableFunction } from "../../runtime/isolate/protocol.ts";
+import { defaultTimeLimitMs } from "../../runtime/supervisor/time-limit.ts";
 import { HeldTensors } from "../devices/held-tensors.ts";
 import type { Functions } from "../functions/functions.ts";
 import type { Backends } from "../functions/servable.ts";
@@ -43,6 +44,8 @@ export async function prepareInstance(
     limits,
     services: (end) =>
       new HandlerServices({
+        name,
+        memoryBytes: limits.memoryBytes,
         functions,
         uses: source.uses,
         held: new HeldTensors({ device: handlers.device, budgetBytes: limits.gpuBytes }),
@@ -50,6 +53,7 @@ export async function prepareInstance(
           ...{ name, subject, group, end },
           budgetBytes: limits.gpuBytes,
           gpuShare: limits.gpuShare,
+          timeLimitMs: Math.min(limits.timeoutMs, defaultTimeLimitMs),
           adapter: async () => remoteAdapter(await handlers.device.describe(), limits.gpuBytes),
           open: (options) => handlers.device.openSession(options),
         }),

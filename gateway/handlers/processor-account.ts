@@ -1,6 +1,7 @@
 /**
  * Shares the processor time of one process out among the requests that it works on. Which of them the time was for, nobody
- * can tell: each is charged an equal part while it runs, and so a request alone is charged exactly.
+ * can tell: each is charged an equal part while it runs, and so a request alone is charged exactly. What is done while
+ * there is no request is nobody's, and counted until the process rests.
  */
 export interface Charged {
   cpuMs: number;
@@ -15,9 +16,15 @@ export class ProcessorAccount<T extends Charged> {
   readonly #abandoned = new Set<T>();
   #lastCpuMs: number | undefined;
   #lastAtMs = 0;
+  #nobodysMs = 0;
 
   get isEmpty(): boolean {
     return this.#running.size === 0 && this.#abandoned.size === 0;
+  }
+
+  /** Time without a rest that was spent while there was no request. */
+  get nobodysMs(): number {
+    return this.#nobodysMs;
   }
 
   begin(call: T): void {
@@ -40,8 +47,11 @@ export class ProcessorAccount<T extends Charged> {
     const passedMs = nowMs - this.#lastAtMs;
     this.#lastCpuMs = cpuMs;
     this.#lastAtMs = nowMs;
-    if (spentMs < restShare * passedMs) this.#abandoned.clear();
+    const rests = spentMs < restShare * passedMs;
+    if (rests) this.#abandoned.clear();
     const calls = [...this.#running, ...this.#abandoned];
+    if (rests) this.#nobodysMs = 0;
+    else if (calls.length === 0) this.#nobodysMs += spentMs;
     for (const call of calls) call.cpuMs += spentMs / calls.length;
     return calls.filter((call) => call.cpuMs > limitMs);
   }

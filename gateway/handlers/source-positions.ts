@@ -13,12 +13,21 @@ export const bundleFileName = "handler.js";
 const longestStack = 64 * 1024;
 const mostFrames = 50;
 
+/** @param map JSON, read once; where it is none, frames are dropped. @returns `mapStack` for this map. */
+export function stackMapper(map: string): (stack: string) => string {
+  const positions = parseMap(map);
+  return (stack) => mapped(stack, positions);
+}
+
 /**
  * A stack as V8 writes it, with `handler.js:1:46` turned into `handler.ts:3:14`. Its first lines, the message, stay.
  * @param map JSON; where it is none, the frames are dropped.
  */
 export function mapStack(stack: string, map: string): string {
-  const positions = parseMap(map);
+  return stackMapper(map)(stack);
+}
+
+function mapped(stack: string, positions: TraceMap | undefined): string {
   const lines: string[] = [];
   let frames = 0;
   for (const line of stack.slice(0, longestStack).split("\n")) {

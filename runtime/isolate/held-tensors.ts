@@ -4,6 +4,9 @@
  */
 import type { RpcClient } from "../port/rpc-client.ts";
 
+/** The gateway takes no more in one call. */
+const mostReleased = 1 << 16;
+
 export class HeldTensors {
   readonly #host: RpcClient;
   readonly #forgotten = new FinalizationRegistry<number>((held) => this.release(held));
@@ -31,8 +34,9 @@ export class HeldTensors {
     setTimeout(() => {
       const released = this.#released;
       this.#released = [];
-      // Nobody is left to tell where the gateway is gone.
-      this.#host.call("release", released).catch(() => undefined);
+      for (let at = 0; at < released.length; at += mostReleased)
+        // Nobody is left to tell where the gateway is gone.
+        this.#host.call("release", released.slice(at, at + mostReleased)).catch(() => undefined);
     });
   }
 }

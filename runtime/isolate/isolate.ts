@@ -66,6 +66,11 @@ export class Isolate {
     });
   }
 
+  /** Of work that belongs to no request any more: the others go on. */
+  uncaught(error: unknown): void {
+    this.#log("error", `Uncaught: ${show(error)}`);
+  }
+
   async #serve(request: Request, { deadlineMs }: ServeContext): Promise<Response> {
     const handler = this.#handler;
     if (handler === undefined) throw new DawnletError("UNAVAILABLE", "The handler is not loaded yet");

@@ -1,5 +1,6 @@
 /** What a handler says: lines of its log, by `ctx.log` and by `console`, as notes to the gateway. */
 import type { Port } from "../port/port.ts";
+import { LogBudget, logLines } from "./log-budget.ts";
 import { type LogLevel, maxLogCharacters, type Note } from "./protocol.ts";
 
 export type Log = (level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>) => void;
@@ -11,11 +12,18 @@ const moduleUrl = /data:text\/javascript;base64,[A-Za-z0-9+/=.]*/g;
 
 /** @param channel for notes. */
 export function noteLog(channel: Port): Log {
+  const send = (note: Note): void => channel.send({ header: note, attachments: [] });
+  const budget = new LogBudget({
+    ...logLines,
+    onDropped: (lines) =>
+      send({ type: "log", level: "warn", message: `${lines} lines were dropped: this logs too much` }),
+  });
   return (level, message, fields) => {
+    if (!budget.take()) return;
     const text = cut(message, maxLogCharacters);
     const plain = fields === undefined ? undefined : plainFields(fields);
     const note: Note = { type: "log", level, message: text, ...(plain && { fields: plain }) };
-    channel.send({ header: note, attachments: [] });
+    send(note);
   };
 }
 

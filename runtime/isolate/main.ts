@@ -10,6 +10,7 @@ const port = await platform.connectParent();
 const { control, ...others } = splitPort(port, channels);
 const { exit } = platform;
 const isolate = new Isolate(others);
+platform.onUncaught((error) => isolate.uncaught(error));
 // A handler that is there at once does not wait for it. What it cannot do, that will be told.
 const warming = setTimeout(() => warmUp().catch(() => {}), 50);
 serveRpc(control, {
@@ -18,6 +19,7 @@ serveRpc(control, {
     await isolate.start(params as StartParams, code!);
     return {};
   },
+  ping: () => ({}),
 });
 await port.closed;
 exit(0);

@@ -96,6 +96,17 @@ export const platform: Platform = {
     throw unsupported("go on after its end");
   },
 
+  onUncaught(listener) {
+    globalThis.addEventListener("error", (event) => {
+      event.preventDefault();
+      listener(event.error);
+    });
+    globalThis.addEventListener("unhandledrejection", (event) => {
+      event.preventDefault();
+      listener(event.reason);
+    });
+  },
+
   onTerminate(listener) {
     globalThis.addEventListener("pagehide", listener);
   },

@@ -65,6 +65,17 @@ export const platform: Platform = {
   environment: (name) => process.env[name],
   exit: (code) => process.exit(code),
 
+  onUncaught(listener) {
+    globalThis.addEventListener("error", (event) => {
+      event.preventDefault();
+      listener(event.error);
+    });
+    globalThis.addEventListener("unhandledrejection", (event) => {
+      event.preventDefault();
+      listener(event.reason);
+    });
+  },
+
   onTerminate(listener) {
     process.on("SIGINT", listener);
     process.on("SIGTERM", listener);

@@ -1,6 +1,7 @@
 /**
  * The first module of a sealed process under Node: takes away what the permission model leaves to it. Signals reach every
- * process of the user, the gateway too; a debugger can be opened in them; V8's flags undo what V8 promises.
+ * process of the user, the gateway too; a debugger can be opened in them; V8's flags undo what V8 promises. What tells of
+ * the machine, its user and its networks is nobody's business here.
  */
 import { syncBuiltinESMExports } from "node:module";
 import os from "node:os";
@@ -29,6 +30,8 @@ fix(internals, "_kill", (pid: number, signal: number) => (pid === ownPid ? send(
 // It looks `_kill` up on the object that it is called on.
 fix(process, "kill", process.kill.bind(process));
 fix(internals, "_debugProcess", deny);
-fix(os, "setPriority", deny);
+for (const name of ["setPriority", "hostname", "userInfo", "homedir", "networkInterfaces"])
+  fix(os, name, deny);
+fix(process.report, "getReport", deny);
 fix(v8, "setFlagsFromString", deny);
 syncBuiltinESMExports();

@@ -21,6 +21,9 @@ function compileCache(): string {
   return process.env.NODE_COMPILE_CACHE ?? join(posixFiles.cacheFolder(), "node-compile-cache");
 }
 
+/** Modules that do not ask the permission model: SQLite reads and writes any file. Flags that this Node has not are left out. */
+const withoutModules = ["--no-experimental-sqlite", "--no-experimental-ffi"];
+
 /**
  * Node's permission model, and what it leaves open. Not `--allow-worker`: a thread may be started without the flags that
  * its process has, and then may do everything.
@@ -42,6 +45,7 @@ function sealingArgs({ readable, script }: Sealing): readonly string[] {
   if (script !== undefined) return permission;
   return [
     ...permission,
+    ...withoutModules.filter((flag) => process.allowedNodeEnvironmentFlags.has(flag)),
     ...ownModules().map((path) => `--allow-fs-read=${path}`),
     `--import=${sealModule.href}`,
   ];
@@ -109,6 +113,11 @@ export const platform: Platform = {
   files: posixFiles,
   environment: (name) => process.env[name],
   exit: (code) => process.exit(code),
+
+  onUncaught(listener) {
+    // Rejections that nobody handles come this way too.
+    process.on("uncaughtException", listener);
+  },
 
   onTerminate(listener) {
     process.on("SIGINT", listener);

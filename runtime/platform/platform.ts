@@ -71,6 +71,8 @@ export interface Platform {
   environment(name: string): string | undefined;
   /** Ends this process, or this worker. */
   exit(code: number): never;
+  /** Calls back with what was thrown, or rejected, and nobody has caught. It ends this process no more. */
+  onUncaught(listener: (error: unknown) => void): void;
   /** Calls back when the system or the user asks this process to end (SIGINT, SIGTERM; leaving the page). */
   onTerminate(listener: () => void): void;
 }

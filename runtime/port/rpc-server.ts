@@ -39,22 +39,32 @@ export type RpcHandler = (
 
 export type RpcHandlers = Readonly<Record<string, RpcHandler>>;
 
+export interface RpcServerOptions {
+  /** Calls of one message and those that run, together. A peer that asks for more is cut off. Left out: any. */
+  readonly maxCalls?: number;
+}
+
 /**
  * Answers the calls that come over a Port with the handlers of their names (own properties only) until it
  * closes. Becomes the Port's receiver. A peer that sends anything but calls is cut off.
  */
-export function serveRpc(port: Port, handlers: RpcHandlers): void {
-  new RpcServer(port, handlers);
+export function serveRpc(port: Port, handlers: RpcHandlers, options: RpcServerOptions = {}): void {
+  new RpcServer(port, handlers, options);
 }
+
+/** Of a method that there is not, in the answer. */
+const shownNameLength = 100;
 
 class RpcServer {
   readonly #port: Port;
   readonly #handlers: RpcHandlers;
   readonly #running = new Map<number, RunningCall>();
   readonly #batch: Batch<ReplyEntry, ProgressEntry>;
+  readonly #maxCalls: number;
 
-  constructor(port: Port, handlers: RpcHandlers) {
+  constructor(port: Port, handlers: RpcHandlers, { maxCalls = Number.POSITIVE_INFINITY }: RpcServerOptions) {
     this.#port = port;
+    this.#maxCalls = maxCalls;
     this.#handlers = handlers;
     this.#batch = new Batch(port, {
       header: (replies, progress): RepliesHeader => ({ progress, replies }),
@@ -70,7 +80,7 @@ class RpcServer {
 
   #take(message: Message): void {
     const header = parseCalls(message.header, message.attachments.length);
-    if (!header) {
+    if (!header || this.#running.size + header.calls.length > this.#maxCalls) {
       this.#port.close();
       return;
     }
@@ -89,7 +99,10 @@ class RpcServer {
     }
     const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined;
     if (!handler) {
-      const error = new DawnletError("NOT_FOUND", `Cannot call '${method}' as there is no such method here`);
+      const error = new DawnletError(
+        "NOT_FOUND",
+        `Cannot call '${method.slice(0, shownNameLength)}' as there is no such method here`,
+      );
       this.#fail(id, toErrorRecord(error));
       return;
     }

@@ -11,6 +11,7 @@ import type { Message, Port } from "../port/port.ts";
 import { RpcClient } from "../port/rpc-client.ts";
 import { type RpcHandlers, serveRpc } from "../port/rpc-server.ts";
 import { splitPort } from "../port/split-port.ts";
+import { strangersError } from "./isolate-errors.ts";
 import { gpuHeader, note, type ParsedNote } from "./isolate-messages.ts";
 
 const entry = new URL("../isolate/main.ts", import.meta.url);
@@ -22,6 +23,8 @@ export interface IsolateServices {
   /** Requests to other functions and hosts. */
   fetch(request: Request): Promise<Response>;
   noted(note: ParsedNote): void;
+  /** False where a note is to be dropped unread. @param isBackground none of the log. */
+  takesNotes(isBackground: boolean): boolean;
   /** A message for a device; undefined: the handler is done with it. */
   gpu(device: number, message: Message | undefined): void;
 }
@@ -46,6 +49,8 @@ export interface BlankOptions {
 
 /** What a handler sends at once: inputs of a run, a model. */
 const maxMessageBytes = 256 * 2 ** 20;
+/** Calls of the host channel in one message; `HandlerServices` has a lower limit of its own, and says so. */
+const maxCalls = 16_384;
 
 /** A sealed process that has no handler yet. */
 export class IsolateProcess {
@@ -85,10 +90,16 @@ export class IsolateProcess {
   /** From now on what the handler asks for is answered. Once, before `start`. */
   connect(services: IsolateServices): HandlerLink {
     const { http, host, gpu, notes } = this.#ports;
-    const peer = new FetchPeer({ port: http, serve: (request) => services.fetch(request) });
-    serveRpc(host, services.host);
+    const peer = new FetchPeer({
+      port: http,
+      serve: (request) => services.fetch(request),
+      readError: (error) => strangersError(error),
+    });
+    serveRpc(host, services.host, { maxCalls });
     notes.receive(({ header }) => {
-      const parsed = v.safeParse(note, header);
+      // Most of a flood are not worth parsing.
+      if (!services.takesNotes(isBackground(header))) return;
+      const parsed = v.safeParse(note, header, { abortEarly: true });
       if (parsed.success) services.noted(parsed.output);
       else this.#misused();
     });
@@ -113,7 +124,20 @@ export class IsolateProcess {
    *   UNAVAILABLE where the process ended meanwhile.
    */
   async start(params: StartParams, code: Uint8Array, signal?: AbortSignal): Promise<void> {
-    await this.#control.call("start", params, [code], { signal });
+    try {
+      await this.#control.call("start", params, [code], { signal });
+    } catch (error) {
+      if (signal?.aborted || !(error instanceof DawnletError)) throw error;
+      throw strangersError(error, "INVALID_BUNDLE");
+    }
+  }
+
+  /** Settles with true once the process has answered, with false where it is gone. */
+  async ping(): Promise<boolean> {
+    return this.#control.call("ping").then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Undefined once the process is gone. */
@@ -131,10 +155,14 @@ export class IsolateProcess {
   }
 }
 
+function isBackground(header: unknown): boolean {
+  return typeof header === "object" && header !== null && "type" in header && header.type === "background";
+}
+
 /** Of a process whose Port closed by itself. */
 export function endedError(name: string): DawnletError {
   return new DawnletError(
     "UNAVAILABLE",
-    `The process of function '${name}' ended while it worked: call again`,
+    `Cannot finish the call as the process of function '${name}' ended while it worked: call again`,
   );
 }

@@ -89,7 +89,11 @@ describe("a deploy is refused for", () => {
   const bad = (code: string, words: RegExp): Refusal => ({ status: 400, code, words });
   const cases: readonly (readonly [string, Uint8Array | string, Refusal])[] = [
     ["an empty body", "", bad("INVALID_ARGUMENT", /has no body/)],
-    ["text that is no shader", "hello", bad("INVALID_BUNDLE", /expected a zip .* ONNX model, WGSL text .* JavaScript/)],
+    [
+      "text that is no shader",
+      "hello",
+      bad("INVALID_BUNDLE", /expected a zip .* ONNX model, WGSL text .* JavaScript/),
+    ],
     [
       "random bytes",
       Uint8Array.from({ length: 500 }, (_, i) => (i * 37) % 251),

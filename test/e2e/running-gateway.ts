@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { platform } from "#platform";
 import { type Gateway, type GatewayOptions, openGateway } from "../../gateway/gateway.ts";
-import type { Platform, ProcessOptions } from "../../runtime/platform/platform.ts";
+import type { ChildProcess, Platform, ProcessOptions } from "../../runtime/platform/platform.ts";
 import { Client } from "./client.ts";
 
 export interface RunningGateway extends AsyncDisposable {
@@ -21,23 +21,32 @@ export interface RunningGateway extends AsyncDisposable {
 }
 
 export interface RunningGatewayOptions
-  extends Partial<Pick<GatewayOptions, "limits" | "deviceBytes" | "silence" | "token" | "tenants">> {
+  extends Partial<
+    Pick<
+      GatewayOptions,
+      "limits" | "deviceBytes" | "silence" | "token" | "tenants" | "handlerLimits" | "allowPrivateHosts"
+    >
+  > {
   /** Changes what a child process is started with. @param kind as in `RunningGateway.started`. */
   readonly spawning?: (kind: string, options: ProcessOptions) => ProcessOptions;
+  /** Gets each child process once it is there. */
+  readonly onChild?: (kind: string, child: ChildProcess) => void;
 }
 
 /** @param dataFolder outlives the gateway: a test of restarts opens it again. */
 export async function startGateway(
   dataFolder: string,
-  { spawning = (_, processOptions) => processOptions, ...options }: RunningGatewayOptions = {},
+  { spawning = (_, processOptions) => processOptions, onChild, ...options }: RunningGatewayOptions = {},
 ): Promise<RunningGateway> {
   const started: string[] = [];
   const watched: Platform = {
     ...platform,
-    spawnProcess: (entry, processOptions = {}) => {
+    spawnProcess: async (entry, processOptions = {}) => {
       const kind = basename(dirname(fileURLToPath(entry)));
       started.push(kind);
-      return platform.spawnProcess(entry, spawning(kind, processOptions));
+      const child = await platform.spawnProcess(entry, spawning(kind, processOptions));
+      onChild?.(kind, child);
+      return child;
     },
   };
   const gateway = await openGateway({ platform: watched, dataFolder, port: 0, ...options });

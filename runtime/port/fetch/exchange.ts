@@ -11,6 +11,8 @@ export interface ExchangeHost {
   readonly limits: FetchLimits;
   readonly gate: OutflowGate;
   readonly send: SendEntry;
+  /** An error that the other side sent. */
+  readonly errorOf: (record: ErrorRecord) => DawnletError;
   /** The exchange is over: nothing that comes for it matters any more. */
   ended(): void;
 }

@@ -4,13 +4,20 @@
  *
  * Nothing that the other side sends makes this one throw: whoever breaks the protocol or a limit is cut off.
  */
-import { DawnletError } from "../../../kernels/errors.ts";
+import { DawnletError, type ErrorRecord } from "../../../kernels/errors.ts";
 import { abortError } from "../abort-error.ts";
 import { Batch } from "../batch.ts";
 import type { Message, Port } from "../port.ts";
 import type { Exchange } from "./exchange.ts";
 import { completeLimits, type FetchLimits } from "./fetch-limits.ts";
-import { type Entry, parseEntries, type RequestEntry, recordOf, type SendEntry } from "./fetch-messages.ts";
+import {
+  type Entry,
+  errorOf,
+  parseEntries,
+  type RequestEntry,
+  recordOf,
+  type SendEntry,
+} from "./fetch-messages.ts";
 import { type MakeRequest, makeResponse, type PlainRequest, plainRequest, webRequest } from "./heads.ts";
 import { OutflowGate } from "./outflow-gate.ts";
 import { OutgoingCall, type SendOptions, type SentRequest } from "./outgoing-call.ts";
@@ -26,6 +33,8 @@ export interface FetchPeerOptions {
   readonly serve?: Serve | undefined;
   /** Makes the requests that `serve` gets. */
   readonly makeRequest?: MakeRequest | undefined;
+  /** What is made of an error that the other side sent. Left out: it is passed on as it is. */
+  readonly readError?: ((error: DawnletError) => DawnletError) | undefined;
   /** The same for both sides. */
   readonly limits?: Partial<FetchLimits> | undefined;
 }
@@ -41,6 +50,7 @@ export class FetchPeer {
   readonly #port: Port;
   readonly #serve: Serve;
   readonly #makeRequest: MakeRequest;
+  readonly #errorOf: (record: ErrorRecord) => DawnletError;
   readonly #limits: FetchLimits;
   readonly #gate: OutflowGate;
   readonly #requests: Batch<Entry, never>;
@@ -54,10 +64,17 @@ export class FetchPeer {
   #isOpen = true;
 
   /** @throws RangeError where the window is too small (see FetchLimits). */
-  constructor({ port, serve = refuse, makeRequest = webRequest, limits }: FetchPeerOptions) {
+  constructor({
+    port,
+    serve = refuse,
+    makeRequest = webRequest,
+    readError = (error) => error,
+    limits,
+  }: FetchPeerOptions) {
     this.#port = port;
     this.#serve = serve;
     this.#makeRequest = makeRequest;
+    this.#errorOf = (record) => readError(errorOf(record));
     this.#limits = completeLimits(limits);
     this.#gate = new OutflowGate(port, queuedWindows * this.#limits.windowBytes);
     const owner = {
@@ -125,6 +142,7 @@ export class FetchPeer {
       limits: this.#limits,
       gate: this.#gate,
       send: this.#sendRequest,
+      errorOf: this.#errorOf,
       register: (call: OutgoingCall): number => {
         this.#sent.set(++this.#lastSentId, call);
         return this.#lastSentId;
@@ -183,6 +201,7 @@ export class FetchPeer {
       limits: this.#limits,
       gate: this.#gate,
       send: this.#sendAnswer,
+      errorOf: this.#errorOf,
       ended: () => this.#served.delete(id),
     };
     const served = new ServedRequest(host, entry, whole, this.#makeRequest);

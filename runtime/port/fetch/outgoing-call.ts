@@ -20,7 +20,10 @@ import {
 export interface SendOptions {
   /** From now on; told to the other side, not watched here. */
   readonly deadlineMs?: number | undefined;
+  readonly requestLimitBytes?: number | undefined;
   readonly responseLimitBytes?: number | undefined;
+  /** What the call fails with where a body is larger than its limit. Left out: PAYLOAD_TOO_LARGE. */
+  readonly tooLarge?: ((what: "request" | "response", limitBytes: number) => DawnletError) | undefined;
   /** Called once, when the exchange is over: the response has come whole, or either side gave up. */
   readonly onEnd?: (() => void) | undefined;
 }
@@ -49,6 +52,7 @@ export class OutgoingCall implements Exchange, SentRequest {
   readonly #reject: (error: DawnletError) => void;
   #sender: BodySender | undefined;
   #receiver: BodyReceiver | undefined;
+  #sentBytes = 0;
   #receivedBytes = 0;
   #isOver = false;
 
@@ -56,6 +60,9 @@ export class OutgoingCall implements Exchange, SentRequest {
   constructor(host: CallHost, request: PlainRequest, options: SendOptions) {
     const { body } = request;
     checkRequestHead(request, host.limits);
+    const { requestLimitBytes = Number.POSITIVE_INFINITY, tooLarge = bodyTooLarge } = options;
+    if (body instanceof Uint8Array && body.byteLength > requestLimitBytes)
+      throw tooLarge("request", requestLimitBytes);
     this.#host = host;
     this.#head = request;
     this.#options = options;
@@ -101,12 +108,12 @@ export class OutgoingCall implements Exchange, SentRequest {
 
   /** The other side reads no more of the request's body. */
   stopped(record: ErrorRecord): boolean {
-    this.#sender?.stop(errorOf(record));
+    this.#sender?.stop(this.#host.errorOf(record));
     return this.#sender !== undefined;
   }
 
   aborted(record: ErrorRecord): void {
-    const error = errorOf(record);
+    const error = this.#host.errorOf(record);
     this.#receiver?.breakOff(error);
     this.#over(error);
   }
@@ -146,8 +153,12 @@ export class OutgoingCall implements Exchange, SentRequest {
 
   #send(body: ReadableStream<Uint8Array>, holdsToEnd: boolean): BodySender {
     const sink = {
-      begin: (whole: Uint8Array | undefined) => this.#sendHead(whole ? "whole" : "stream", whole),
-      data: (piece: Uint8Array) => this.#host.send(["data", this.id], piece),
+      begin: (whole: Uint8Array | undefined) => {
+        if (!this.#sendsTooMuch(whole?.byteLength ?? 0)) this.#sendHead(whole ? "whole" : "stream", whole);
+      },
+      data: (piece: Uint8Array) => {
+        if (!this.#sendsTooMuch(piece.byteLength)) this.#host.send(["data", this.id], piece);
+      },
       end: () => this.#host.send(["end", this.id]),
       fail: (error: unknown) => this.giveUp(errorOf(recordOf(error))),
     };
@@ -166,17 +177,28 @@ export class OutgoingCall implements Exchange, SentRequest {
 
   /** Counts, and gives up where it is too much. */
   #isOverLimit(sizeBytes: number): boolean {
-    const { responseLimitBytes = Number.POSITIVE_INFINITY } = this.#options;
+    const { responseLimitBytes = Number.POSITIVE_INFINITY, tooLarge = bodyTooLarge } = this.#options;
     this.#receivedBytes += sizeBytes;
     if (this.#receivedBytes <= responseLimitBytes) return false;
-    this.giveUp(
-      new DawnletError(
-        "PAYLOAD_TOO_LARGE",
-        `Cannot take the response as its body is too large: the limit is ${responseLimitBytes} bytes`,
-      ),
-    );
+    this.giveUp(tooLarge("response", responseLimitBytes));
     return true;
   }
+
+  /** Counts, and gives up where it is too much. */
+  #sendsTooMuch(sizeBytes: number): boolean {
+    const { requestLimitBytes = Number.POSITIVE_INFINITY, tooLarge = bodyTooLarge } = this.#options;
+    this.#sentBytes += sizeBytes;
+    if (this.#sentBytes <= requestLimitBytes) return false;
+    this.giveUp(tooLarge("request", requestLimitBytes));
+    return true;
+  }
+}
+
+function bodyTooLarge(what: "request" | "response", limitBytes: number): DawnletError {
+  return new DawnletError(
+    "PAYLOAD_TOO_LARGE",
+    `Cannot ${what === "request" ? "send" : "take"} the ${what} as its body is too large: the limit is ${limitBytes} bytes`,
+  );
 }
 
 function isWhole(body: Uint8Array | ReadableStream<Uint8Array>): body is Uint8Array {

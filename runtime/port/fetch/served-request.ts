@@ -83,7 +83,7 @@ export class ServedRequest implements Exchange, ServeContext {
   }
 
   aborted(record: ErrorRecord): void {
-    const error = errorOf(record);
+    const error = this.#host.errorOf(record);
     this.#receiver?.breakOff(error);
     this.fail(error);
   }
