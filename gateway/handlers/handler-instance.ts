@@ -61,7 +61,7 @@ interface Background extends Call {
 }
 
 /** How long a process whose call has taken too long may take to show that it is not stuck. */
-const pingTimeoutMs = 500;
+const pingTimeoutMs = 2000;
 /** A process that has computed for so long is asked whether it still hears. */
 const pingAfterCpuMs = 100;
 /** A module may be evaluated for as long as a request may take, and at least this long: it may open models. */

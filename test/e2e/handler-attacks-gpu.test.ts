@@ -64,10 +64,10 @@ test("buffers beyond gpuBytes are not made, one or many; within it they are", as
        const buffers = Array.from({ length: ${count} }, () => device.createBuffer({ size: ${size}, usage: GPUBufferUsage.STORAGE }));
        const errors = [await device.popErrorScope(), await device.popErrorScope()].filter(Boolean);
        device.destroy();
-       return errors.map((error) => error.constructor.name);`,
+       return errors.map((error) => error instanceof GPUOutOfMemoryError ? "memory" : error instanceof GPUValidationError ? "validation" : "other");`,
     );
-  expect(await making(1, 64 * 2 ** 20)).toMatch(/GPUOutOfMemoryError|GPUValidationError/);
-  expect(await making(40, 2 ** 20)).toContain("GPUOutOfMemoryError");
+  expect(await making(1, 64 * 2 ** 20)).toMatch(/^(memory|validation)$/);
+  expect(await making(40, 2 ** 20)).toContain("memory");
   expect(await making(10, 2 ** 20)).toBe("");
 });
 

@@ -172,3 +172,32 @@ test("property: places are never more than there may be, and nobody waits while 
     { numRuns: 100 },
   );
 });
+
+test("a request that has waited for too long leaves the queue with the error that it is given", async () => {
+  const late = new DawnletError("DEADLINE_EXCEEDED", "too late");
+  const ended: object[] = [];
+  const instances = new InstancePool<PooledInstance>({
+    subject: "function 'x'",
+    limits: { concurrency: 1, instances: 1, idleMs: 1000 },
+    waitLimit: { ms: 100, error: () => late },
+    start: async () => {
+      const instance = { isBusy: false, end: () => ended.push(instance) };
+      return instance;
+    },
+  });
+  const first = await instances.take();
+  const waiting = [instances.take(), instances.take()].map((taking) =>
+    taking.catch((error: unknown) => error),
+  );
+  await vi.advanceTimersByTimeAsync(99);
+  expect(instances.waiting).toBe(2);
+  first[Symbol.dispose]();
+  const served = await waiting[0];
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await waiting[1]).toBe(late);
+  expect(instances.waiting).toBe(0);
+  // Who was served is not called back.
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(instances.running).toBe(1);
+  (served as Place<PooledInstance>)[Symbol.dispose]();
+});

@@ -58,3 +58,18 @@ test("what was spent while nothing ran is nobody's either", () => {
   expect(account.charge(5050, 1050, 100)).toEqual([]);
   expect(second.cpuMs).toBe(50);
 });
+
+test("what is spent while there is no request is counted until the process rests", () => {
+  const account = new ProcessorAccount();
+  account.charge(0, 0, 100);
+  account.charge(50, 50, 100);
+  account.charge(100, 100, 100);
+  expect(account.nobodysMs).toBe(100);
+  account.charge(101, 150, 100);
+  expect(account.nobodysMs).toBe(0);
+  // A request's own time is not nobody's.
+  account.begin(call());
+  account.charge(150, 200, 100);
+  account.charge(200, 250, 100);
+  expect(account.nobodysMs).toBe(0);
+});
