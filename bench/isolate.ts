@@ -144,8 +144,8 @@ async function untilCold(servers: Servers, name: string): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
     const [instances, isolates] = await Promise.all([servers.instances(name), servers.isolates()]);
     if (instances === 0 && isolates.length === staying + 1) {
-      // What has just started is done with starting.
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      // What has just started is done with starting, and with warming up (runtime/isolate/warm-up.ts).
+      await new Promise((resolve) => setTimeout(resolve, 600));
       return;
     }
     await new Promise((resolve) => setTimeout(resolve, 25));
