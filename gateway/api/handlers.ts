@@ -7,7 +7,8 @@ import { DawnletError } from "../../kernels/errors.ts";
 import { useHeader } from "../../runtime/isolate/protocol.ts";
 import { isSmallLength } from "../../runtime/port/fetch/fetch-limits.ts";
 import type { PlainRequest, PlainResponse } from "../../runtime/port/fetch/heads.ts";
-import type { FunctionVersion } from "../functions/functions.ts";
+import type { FetchInvocation, FunctionVersion } from "../functions/functions.ts";
+import { readBody } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { codedReply, readableErrorReply, withHeaders } from "../http/error-response.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -61,8 +62,8 @@ export async function forwardTo(
   // An answer may come before all of the body was read.
   exchange.closesOnError = true;
   try {
-    const request = await handlersOwn(c.req.raw, name, takesTokens);
-    const { response, timings } = await functionsOf(exchange).fetch({ name, request, signal });
+    const call = handlersOwn(c.req.raw, name, takesTokens);
+    const { response, timings } = await functionsOf(exchange).fetch({ name, ...call, signal });
     exchange.timings = timings;
     return handlersReply(response, c.req.raw, name);
   } catch (error) {
@@ -86,7 +87,11 @@ const hopHeaders: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-async function handlersOwn(request: Request, name: string, takesTokens: boolean): Promise<PlainRequest> {
+function handlersOwn(
+  request: Request,
+  name: string,
+  takesTokens: boolean,
+): Pick<FetchInvocation, "request" | "arriving"> {
   const headers: [string, string][] = [];
   for (const [header, value] of request.headers) {
     const isOurs =
@@ -94,7 +99,8 @@ async function handlersOwn(request: Request, name: string, takesTokens: boolean)
     if (!isOurs && header !== "expect" && !hopHeaders.has(header)) headers.push([header, value]);
   }
   headers.push([prefixHeader, `/function/${name}`]);
-  return { method: request.method, url: handlersUrl(request.url), headers, body: await bodyOf(request) };
+  const { body, ...rest } = bodyOf(request);
+  return { request: { method: request.method, url: handlersUrl(request.url), headers, body }, ...rest };
 }
 
 /** Without `/function/{name}`, whose name may be written with escapes. */
@@ -104,13 +110,14 @@ function handlersUrl(url: string): string {
   return `${url.slice(0, path)}${rest.startsWith("/") ? "" : "/"}${rest}`;
 }
 
-/** A small body is waited for: no stream is needed on its way, and a slow client takes no place in an instance. */
-async function bodyOf(request: Request): Promise<PlainRequest["body"]> {
-  if (request.method === "GET" || request.method === "HEAD") return null;
+/** Of a small body no stream is made, on its whole way. */
+function bodyOf(request: Request): { body: PlainRequest["body"]; arriving?: Promise<Uint8Array> } {
+  if (request.method === "GET" || request.method === "HEAD") return { body: null };
   const length = request.headers.get("content-length");
-  return length !== null && isSmallLength(length)
-    ? new Uint8Array(await request.arrayBuffer())
-    : request.body;
+  // What is encoded is the handler's to decode.
+  const isPlain = request.headers.get("content-encoding") === null;
+  if (length === null || !isSmallLength(length) || !isPlain) return { body: request.body };
+  return { body: null, arriving: readBody(request, Number(length)) };
 }
 
 /** What HTTP does not take in a header, though Fetch may. */

@@ -109,6 +109,8 @@ export interface FetchInvocation {
   readonly version?: string;
   /** As the handler gets it: its URL is the handler's own. */
   readonly request: PlainRequest;
+  /** Its body, where that is short and still under way; the request has none then. */
+  readonly arriving?: Promise<Uint8Array>;
   /** Ends the call, also while its response streams. */
   readonly signal: AbortSignal;
 }

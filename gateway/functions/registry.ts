@@ -326,7 +326,7 @@ export class Registry implements Functions {
     return this.invoke(invocation);
   }
 
-  async fetch({ name, version: wanted, request, signal }: FetchInvocation): Promise<FetchResult> {
+  async fetch({ name, version: wanted, ...call }: FetchInvocation): Promise<FetchResult> {
     const version = this.#find(name, wanted);
     refuseQuarantined(version);
     const { servable } = version;
@@ -340,7 +340,7 @@ export class Registry implements Functions {
       if (--version.running === 0) version.onIdle?.();
     };
     try {
-      return { version: this.#currentStatus(version), ...(await servable.fetch({ request, signal }, onEnd)) };
+      return { version: this.#currentStatus(version), ...(await servable.fetch(call, onEnd)) };
     } catch (error) {
       throw await this.#troubles.failed(version, error);
     }

@@ -28,7 +28,7 @@ export interface SharedBackends extends Omit<Backends, "device"> {
 
 export type ServableCall = Pick<HeldInvocation, "inputs" | "parameters" | "outputs" | "signal" | "keep">;
 
-export type ServableFetch = Pick<FetchInvocation, "request" | "signal">;
+export type ServableFetch = Pick<FetchInvocation, "request" | "arriving" | "signal">;
 
 export interface ServedCall {
   /** Bytes, unless the call keeps its outputs. */

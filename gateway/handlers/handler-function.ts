@@ -70,29 +70,48 @@ export class HandlerFunction implements Servable {
    *   the bundle's files.
    */
   async fetch(call: ServableFetch, onEnd: () => void): Promise<HandlerResponse> {
-    const { request, signal } = call;
-    const place = await this.#take(call).catch((error: unknown) => {
+    const startedAt = performance.now();
+    const admitted = await this.#admit(call).catch((error: unknown) => {
       onEnd();
       throw error;
     });
+    const { request, place } = admitted;
+    const waitedMs = performance.now() - startedAt;
     const release = (): void => {
       place[Symbol.dispose]();
       onEnd();
     };
     const response = await place.instance
-      .fetch(request, signal, release, place.waitedMs)
+      .fetch(request, call.signal, release, waitedMs)
       .catch(async (error: unknown) => {
         throw await this.#withPositions(error);
       });
-    return { response, timings: [["queue", place.waitedMs]] };
+    return { response, timings: [["queue", waitedMs]] };
   }
 
-  #take({ request: { headers }, signal }: ServableFetch): Promise<Place<HandlerInstance>> {
+  /** A slow client takes no place in an instance before its request is there. */
+  async #admit({ request, arriving, signal }: ServableFetch) {
     const { requestBytes } = this.#limits;
-    const length = headers.find(([name]) => name === "content-length")?.[1];
-    if (Number(length) > requestBytes)
-      return Promise.reject(requestTooLarge(this.#version.name, requestBytes));
-    return this.#pool.take(signal);
+    const length = request.headers.find(([name]) => name === "content-length")?.[1];
+    if (Number(length) > requestBytes) {
+      arriving?.catch(() => {});
+      throw requestTooLarge(this.#version.name, requestBytes);
+    }
+    const body = arriving && (await this.#arrived(arriving));
+    const place: Place<HandlerInstance> = await this.#pool.take(signal);
+    return { request: body === undefined ? request : { ...request, body }, place };
+  }
+
+  async #arrived(arriving: Promise<Uint8Array>): Promise<Uint8Array> {
+    const { timeoutMs } = this.#limits;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(timeoutExceeded(this.#version.name, timeoutMs)), timeoutMs);
+    try {
+      return await Promise.race([arriving, late]);
+    } finally {
+      clearTimeout(timer);
+      arriving.catch(() => {});
+    }
   }
 
   /** Starts one instance, so that a module that throws is noticed. What is missing of `env` is not missed yet. */

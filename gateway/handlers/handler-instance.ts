@@ -91,6 +91,8 @@ export class HandlerInstance implements PooledInstance, Watched {
   private constructor(options: InstanceOptions) {
     this.#options = options;
     this.#services = options.services((error) => this.end(error));
+    // Before others hear of it, who would give another reason.
+    void options.process.closed.then(() => this.end(endedError(this.#name)));
     this.#handler = options.process.connect({
       host: this.#services.host,
       fetch: (request) => this.#services.fetch(request),
@@ -100,7 +102,6 @@ export class HandlerInstance implements PooledInstance, Watched {
     });
     this.#services.connected(this.#handler);
     options.watch.add(this);
-    void options.process.closed.then(() => this.end(endedError(this.#name)));
   }
 
   /** It works for `waitUntil`. */

@@ -41,11 +41,14 @@ function sealingArgs({ readable, script }: Sealing): readonly string[] {
       "UNSUPPORTED",
       `Cannot start a sealed process that may read '${strange}': no asterisks`,
     );
-  const permission = ["--permission", ...readable.map((path) => `--allow-fs-read=${path}`)];
+  const permission = [
+    "--permission",
+    ...withoutModules.filter((flag) => process.allowedNodeEnvironmentFlags.has(flag)),
+    ...readable.map((path) => `--allow-fs-read=${path}`),
+  ];
   if (script !== undefined) return permission;
   return [
     ...permission,
-    ...withoutModules.filter((flag) => process.allowedNodeEnvironmentFlags.has(flag)),
     ...ownModules().map((path) => `--allow-fs-read=${path}`),
     `--import=${sealModule.href}`,
   ];

@@ -1,7 +1,7 @@
 /**
  * Errors that the process of a handler sent: code of strangers can send any. Some codes mean something to the gateway or
  * to clients that only the gateway may say (whose fault a lost device was, that stored bytes are damaged, that a limit was
- * passed): all but the harmless become FUNCTION_FAILED, and details are dropped.
+ * passed): all but the harmless become FUNCTION_FAILED, and of details the stack alone is kept.
  */
 import { DawnletError, type ErrorCode } from "../../kernels/errors.ts";
 
@@ -15,7 +15,10 @@ const harmless: ReadonlySet<ErrorCode> = new Set([
 const longestMessage = 64 * 1024;
 
 /** @param also codes that may pass beside those. */
-export function strangersError({ code, message }: DawnletError, also?: ErrorCode): DawnletError {
+export function strangersError({ code, message, details }: DawnletError, also?: ErrorCode): DawnletError {
   const passes = harmless.has(code) || code === also;
-  return new DawnletError(passes ? code : "FUNCTION_FAILED", message.slice(0, longestMessage));
+  const stack = details?.stack;
+  return new DawnletError(passes ? code : "FUNCTION_FAILED", message.slice(0, longestMessage), {
+    ...(typeof stack === "string" && { details: { stack: stack.slice(0, longestMessage) } }),
+  });
 }
