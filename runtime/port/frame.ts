@@ -25,7 +25,7 @@ export const defaultFrameLimits: FrameLimits = {
   maxAttachments: 1 << 16,
 };
 
-/** Of a peer that is not to fill this process's memory, nor its time: a header is parsed in one go, 50 MB/s at worst. */
+/** Of a peer that is not to fill this process's memory, nor its time: a header is parsed in one go. */
 export function frameLimits(maxFrameBytes: number): FrameLimits {
   return { maxFrameBytes, maxHeaderBytes: Math.min(1 << 24, maxFrameBytes), maxAttachments: 1 << 14 };
 }

@@ -100,10 +100,10 @@ test.each([
 test("an answer of many headers of moderate size passes", async () => {
   await answering(
     "many",
-    `return new Response("x", { headers: Array.from({ length: 100 }, (_, i) => ["x-" + i, "1"]) });`,
+    `return new Response("x", { headers: Array.from({ length: 60 }, (_, i) => ["x-" + i, "1"]) });`,
   );
   const response = await world.call("many");
-  expect([response.status, response.headers.get("x-99")]).toEqual([200, "1"]);
+  expect([response.status, response.headers.get("x-59")]).toEqual([200, "1"]);
 });
 
 test("a body that breaks off breaks the client's off", async () => {

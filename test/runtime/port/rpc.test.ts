@@ -312,3 +312,26 @@ describe("a MessagePort's Port", () => {
     left.close();
   });
 });
+
+test("a peer that has more calls running than it may, or sends more at once, is cut off", async () => {
+  const isCutOff = async (batches: readonly number[]): Promise<boolean> => {
+    const { left, right } = loopback();
+    serveRpc(right, { wait: () => new Promise(() => {}) }, { maxCalls: 4 });
+    let isClosed = false;
+    left.closed.then(() => {
+      isClosed = true;
+    });
+    let id = 1;
+    for (const calls of batches) {
+      const entries = Array.from({ length: calls }, () => [id++, "wait", null, 0]);
+      left.send({ header: { calls: entries, cancels: [] }, attachments: [] });
+      await turn();
+    }
+    const wasClosed = isClosed;
+    left.close();
+    return wasClosed;
+  };
+  expect(await isCutOff([5])).toBe(true);
+  expect(await isCutOff([3, 2])).toBe(true);
+  expect(await isCutOff([2, 2])).toBe(false);
+});
