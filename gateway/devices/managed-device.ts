@@ -20,7 +20,7 @@ import type { OwnedProgram, ProgramOwner } from "./owner.ts";
 import { ProgramOwners } from "./program-owners.ts";
 import { Residency } from "./residency.ts";
 import { SessionBytes } from "./session-bytes.ts";
-import { bytesToEvict } from "./short-of-room.ts";
+import { bytesToEvict, bytesToFree } from "./short-of-room.ts";
 import { firstReserve, weightBudget } from "./weight-budget.ts";
 
 /** The device process, as far as it is needed here. */
@@ -132,9 +132,19 @@ export class ManagedDevice {
     return this.#owners.of(id);
   }
 
-  /** @throws DawnletError as DeviceProcess.readTensor. */
-  readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
-    return this.#device.readTensor(tensor);
+  /** Weights make room for what it takes to read it. @throws DawnletError as DeviceProcess.readTensor. */
+  async readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#device.readTensor(tensor);
+      } catch (error) {
+        const bytes = bytesToFree(error, attempt);
+        if (bytes === undefined) throw error;
+        await this.#makeRoom(bytes);
+        // Weights that are in use cannot go yet.
+        await new Promise((resolve) => setTimeout(resolve, readRetryMs * (attempt - 1)));
+      }
+    }
   }
 
   /** No run that reads them may be under way. */
@@ -388,16 +398,21 @@ export class ManagedDevice {
     if (this.#observing !== undefined || this.#isStopped) return;
     this.#observing = later(observeDelayMs, async () => {
       try {
-        const memory = await this.#device.memory();
-        const budgetBytes = weightBudget(this.deviceBytes, memory, this.#sessionBytes.takeMissing());
-        this.#evict(this.residency.setBudget(budgetBytes, this.#now()));
-        this.#advance();
+        await this.#makeRoom(this.#sessionBytes.takeMissing());
       } catch (error) {
         log.debug("the device did not say what memory it uses: {error}", { error });
       } finally {
         this.#observing = undefined;
       }
     });
+  }
+
+  /** @param missingBytes for which the device had no room. */
+  async #makeRoom(missingBytes: number): Promise<void> {
+    const memory = await this.#device.memory();
+    const budgetBytes = weightBudget(this.deviceBytes, memory, missingBytes);
+    this.#evict(this.residency.setBudget(budgetBytes, this.#now()));
+    this.#advance();
   }
 
   /** @param id of what was used; where it has no keepAlive there is nothing new. */
@@ -419,6 +434,7 @@ export class ManagedDevice {
   }
 }
 
+const readRetryMs = 20;
 /** Longer ones fire at once. */
 const longestTimerMs = 2 ** 31 - 1;
 
