@@ -21,7 +21,7 @@ import { PinnedReload } from "./pinned-reload.ts";
 import { ProgramOwners } from "./program-owners.ts";
 import { Residency } from "./residency.ts";
 import { SessionBytes } from "./session-bytes.ts";
-import { bytesToEvict } from "./short-of-room.ts";
+import { bytesToEvict, bytesToFree } from "./short-of-room.ts";
 import { firstReserve, weightBudget } from "./weight-budget.ts";
 
 /** The device process, as far as it is needed here. */
@@ -58,6 +58,8 @@ export interface ManagedRun extends DeviceRun<DeviceValue> {
 
 /** After swap-ins, before the device is asked how much memory it uses for what. */
 const observeDelayMs = 250;
+/** Before a tensor is read again for which there was no room; longer each time. */
+const readRetryMs = 20;
 
 const log = getLogger(["dawnlet", "memory"]);
 
@@ -132,9 +134,19 @@ export class ManagedDevice {
     return this.#owners.of(id);
   }
 
-  /** @throws DawnletError as DeviceProcess.readTensor. */
-  readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
-    return this.#device.readTensor(tensor);
+  /** Weights make room for what it takes to read it. @throws DawnletError as DeviceProcess.readTensor. */
+  async readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#device.readTensor(tensor);
+      } catch (error) {
+        const bytes = bytesToFree(error, attempt);
+        if (bytes === undefined) throw error;
+        await this.#makeRoom(bytes);
+        // Weights that are in use cannot go yet.
+        await new Promise((resolve) => setTimeout(resolve, readRetryMs * (attempt - 1)));
+      }
+    }
   }
 
   /** No run that reads them may be under way. */
@@ -309,15 +321,20 @@ export class ManagedDevice {
     if (this.#observing !== undefined || this.#isStopped) return;
     this.#observing = later(observeDelayMs, async () => {
       try {
-        const memory = await this.#device.memory();
-        const budgetBytes = weightBudget(this.deviceBytes, memory, this.#sessionBytes.takeMissing());
-        this.#room.evict(this.residency.setBudget(budgetBytes, this.#now()));
-        this.#room.advance();
+        await this.#makeRoom(this.#sessionBytes.takeMissing());
       } catch (error) {
         log.debug("the device did not say what memory it uses: {error}", { error });
       } finally {
         this.#observing = undefined;
       }
     });
+  }
+
+  /** @param missingBytes for which the device had no room. */
+  async #makeRoom(missingBytes: number): Promise<void> {
+    const memory = await this.#device.memory();
+    const budgetBytes = weightBudget(this.deviceBytes, memory, missingBytes);
+    this.#room.evict(this.residency.setBudget(budgetBytes, this.#now()));
+    this.#room.advance();
   }
 }

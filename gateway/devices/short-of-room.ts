@@ -24,3 +24,12 @@ export function bytesToEvict(
   const sizeBytes = weights.reduce((sum, weight) => sum + weight.sizeBytes, 0);
   return Math.max(needed, sizeBytes * 2 ** (attempt - 2));
 }
+
+/** The same where weights are to make room for what is none, as staging to read a tensor. */
+export function bytesToFree(error: unknown, attempt: number): number | undefined {
+  if (!(error instanceof DawnletError) || attempt >= maxAttempts) return undefined;
+  const needed = error.details?.neededBytes;
+  if (error.code !== "OUT_OF_MEMORY" || typeof needed !== "number" || needed <= 0) return undefined;
+  // It is weights as a whole that go, and slabs as a whole that become free.
+  return attempt === maxAttempts - 1 ? Number.POSITIVE_INFINITY : needed * 8 ** (attempt - 1);
+}

@@ -104,8 +104,8 @@ describe("a Hono app", () => {
   beforeAll(async () => {
     const bundle = await zipped({
       "function.json": { kind: "handler", variables },
-      "app.ts": readFileSync(join(import.meta.dirname, "hono-app.ts"), "utf8"),
-      "handler.ts": 'export { app as default } from "./app.ts";',
+      "hono-app.ts": readFileSync(join(import.meta.dirname, "hono-app.ts"), "utf8"),
+      "handler.ts": 'export { app as default } from "./hono-app.ts";',
     });
     await server.client.mustDeploy("app", bundle);
   });

@@ -27,9 +27,9 @@ describe("a program", () => {
     gpu = create([]);
     const bundle = await zipped({
       "function.json": { kind: "handler" },
-      "programs.ts": readFileSync(join(import.meta.dirname, "webgpu-programs.ts"), "utf8"),
+      "webgpu-programs.ts": readFileSync(join(import.meta.dirname, "webgpu-programs.ts"), "utf8"),
       "handler.ts": `
-        import { gpuPrograms } ${"from"} "./programs.ts";
+        import { gpuPrograms } from "./webgpu-programs.ts";
         async function openDevice(gpu: GPU) {${deviceSource}}
         export default {
           async fetch(request: Request) {

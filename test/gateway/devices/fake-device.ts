@@ -16,6 +16,8 @@ export class FakeDevice implements DeviceLink {
   memoryInUse: Partial<DeviceMemory> = {};
   /** Thrown by loads while set. */
   loadFailure: DawnletError | undefined;
+  /** Thrown by reads of tensors, one each. */
+  readonly readFailures: DawnletError[] = [];
   readonly health: DeviceLink["health"] = undefined as never;
 
   run(program: { readonly id: string }): Promise<DeviceRun> {
@@ -61,6 +63,8 @@ export class FakeDevice implements DeviceLink {
 
   async readTensor({ id }: { readonly id: string }): Promise<Uint8Array> {
     this.told.push(`read ${id}`);
+    const failure = this.readFailures.shift();
+    if (failure !== undefined) throw failure;
     return this.tensors.get(id)!;
   }
 

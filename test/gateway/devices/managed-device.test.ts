@@ -207,6 +207,40 @@ describe("over time", () => {
     },
   );
 
+  describe("reading a tensor", () => {
+    const tensor = { id: "t1" } as Parameters<ManagedDevice["readTensor"]>[0];
+    const short = (neededBytes: number) =>
+      new DawnletError("OUT_OF_MEMORY", "no room", { details: { neededBytes } });
+
+    test("for which there is no room makes weights go, more of them each time", async () => {
+      await call(owned("f"), program("a", 3));
+      await call(owned("f"), program("b", 3));
+      device.tensors.set("t1", Uint8Array.of(1));
+      device.memoryInUse = { weightBytes: 8 * kib, placedBytes: 6 * kib };
+      device.readFailures.push(short(kib / 2), short(kib / 2));
+      const read = managed.readTensor(tensor);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await read).toEqual(Uint8Array.of(1));
+      expect(device.told.filter((what) => /read|evict/.test(what))).toEqual([
+        "read t1",
+        "evict a",
+        "read t1",
+        "evict b",
+        "read t1",
+      ]);
+    });
+
+    test("fails where there is none without weights either, and of other errors at once", async () => {
+      device.readFailures.push(...Array.from({ length: 10 }, () => short(kib)));
+      const read = expect(managed.readTensor(tensor)).rejects.toThrow("no room");
+      await vi.advanceTimersByTimeAsync(10_000);
+      await read;
+      expect(device.readFailures.length).toBeGreaterThan(0);
+      device.readFailures.splice(0, 10, new DawnletError("DEVICE_LOST", "gone"));
+      await expect(managed.readTensor(tensor)).rejects.toThrow("gone");
+    });
+  });
+
   describe("what GPU sessions", () => {
     const usage = { group: "g", gpuMs: 0, hostMs: 0, bytes: 0, missingBytes: 0 };
 
@@ -231,9 +265,21 @@ describe("over time", () => {
     test("found no room for makes weights go, so that the next try finds it", async () => {
       await call(owned("f"), program("a", 3));
       await call(owned("f"), program("b", 3));
-      managed.sessionsUse({ ...usage, missingBytes: 4 * kib });
+      device.memoryInUse = { weightBytes: 7 * kib, placedBytes: 6 * kib };
+      managed.sessionsUse({ ...usage, missingBytes: 3 * kib });
       await vi.advanceTimersByTimeAsync(1_000);
       expect(managed.residency.budgetBytes).toBe(3 * kib);
+      expect(device.told.at(-1)).toBe("evict a");
+    });
+
+    test("found no room for goes before what the rules leave weights, where slabs have holes", async () => {
+      await call(owned("f"), program("a", 3));
+      await call(owned("f"), program("b", 3));
+      // Of 8 KiB all are taken, though weights have no more than their share.
+      device.memoryInUse = { weightBytes: 8 * kib, placedBytes: 6 * kib };
+      managed.sessionsUse({ ...usage, missingBytes: kib / 2 });
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(managed.residency.budgetBytes).toBe(5.5 * kib);
       expect(device.told.at(-1)).toBe("evict a");
     });
 
