@@ -56,7 +56,9 @@ describe("npm start", () => {
     await served.printed(/^ {2}encoder /);
     const { stdout } = await runCli(["list", "--json", "--url", served.url]);
     const functions: Array<{ name: string; versions: unknown[] }> = JSON.parse(stdout);
-    expect(functions.map(({ name }) => name)).toEqual([...bundles, "encoder", "embedding", "edges", "fractal", "similar"].sort());
+    expect(functions.map(({ name }) => name)).toEqual(
+      [...bundles, "encoder", "embedding", "edges", "fractal", "similar"].sort(),
+    );
     expect(functions.every(({ versions }) => versions.length === 1)).toBe(true);
     const { code, stderr } = await served.end("SIGINT");
     expect(code).toBe(0);
