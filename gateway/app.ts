@@ -9,6 +9,7 @@ import { addContainmentMetrics, addTroubleMetrics } from "./api/containment-metr
 import { addDevices } from "./api/devices.ts";
 import { addFunctionsApi } from "./api/functions.ts";
 import { functionsByCaller } from "./api/functions-of.ts";
+import { addHandlerMetrics } from "./api/handler-metrics.ts";
 import { addHandlers } from "./api/handlers.ts";
 import { addLogs } from "./api/logs.ts";
 import { addMemoryMetrics } from "./api/memory-metrics.ts";
@@ -23,6 +24,7 @@ import { reportDevice } from "./devices/report.ts";
 import type { Functions } from "./functions/functions.ts";
 import type { Secrets } from "./functions/secrets.ts";
 import type { FunctionLogs } from "./handlers/function-logs.ts";
+import type { InstanceStarts } from "./handlers/instance-starts.ts";
 import { type AccessOptions, createAccessCheck } from "./http/access.ts";
 import { type BodyLimits, defaultBodyLimits } from "./http/body.ts";
 import { createEndpoint } from "./http/endpoint.ts";
@@ -41,6 +43,8 @@ export interface AppOptions extends AccessOptions {
   readonly secrets?: Secrets;
   /** Left out: functions have none. */
   readonly logs?: FunctionLogs;
+  /** For metrics of handlers. */
+  readonly starts?: InstanceStarts;
   /** Who calls a handler is who writes it: what it throws is answered with its stack. */
   readonly showsStacks?: boolean;
 }
@@ -73,6 +77,7 @@ export function createApp(options: AppOptions): Hono {
     addMemoryMetrics(metrics.registry, device);
     addContainmentMetrics(metrics.registry, () => device.health);
   }
+  if (options.starts !== undefined) addHandlerMetrics(metrics.registry, options.starts);
   addTroubleMetrics(metrics.registry, functions);
   addMetrics(app, endpoint, metrics, functions);
   app.notFound(endpoint(notFoundHandler(app)));

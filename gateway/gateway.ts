@@ -120,6 +120,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     memory: () => backends.device.memory(),
     device: backends.device,
     logs: backends.handlers.logs,
+    starts: backends.handlers.starts,
     showsStacks: options.showsStacks === true,
     ...(token === undefined ? {} : { token }),
     ...(tenants === undefined ? {} : { tenants }),

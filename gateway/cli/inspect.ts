@@ -82,6 +82,7 @@ function inspectionLines(inspection: InspectionReply): string[] {
 
 function handlerLines(handler: HandlerReply): string[] {
   const { entry, files, uses, hosts, secrets, limits, instances, running, waiting } = handler;
+  const { starts, startMs } = handler;
   const limit = ([name, value]: readonly [string, number]) =>
     `${name} ${name.endsWith("Bytes") ? formatBytes(value) : value}`;
   return [
@@ -92,6 +93,7 @@ function handlerLines(handler: HandlerReply): string[] {
     `secrets     ${secrets.join(", ") || "none"}`,
     `limits      ${Object.entries(limits).map(limit).join(", ")}`,
     `instances   ${instances}, with ${running} requests running and ${waiting} waiting`,
+    `starts      ${starts}${startMs === undefined ? "" : `, each about ${startMs} ms`}`,
   ];
 }
 

@@ -103,6 +103,8 @@ const inspection = v.variant("kind", [
     instances: count,
     running: count,
     waiting: count,
+    starts: count,
+    startMs: v.exactOptional(v.number()),
   }),
 ]);
 

@@ -11,6 +11,7 @@ import type { Backends, Servable, ServableFetch } from "../functions/servable.ts
 import { requestTooLarge, timeoutExceeded } from "./exceeded.ts";
 import { HandlerInstance } from "./handler-instance.ts";
 import { InstancePool, type Place } from "./instance-pool.ts";
+import { InstanceStarts } from "./instance-starts.ts";
 import { type HandlerLimits, resolveLimits } from "./limits.ts";
 import { LogIntake } from "./log-intake.ts";
 import { prepareInstance } from "./prepare-instance.ts";
@@ -25,6 +26,12 @@ export interface HandlerVersion {
 
 export type HandlerResponse = Pick<FetchResult, "response" | "timings">;
 
+interface StartOptions {
+  /** Nobody is going to call it. */
+  readonly isTrial: boolean;
+  readonly onEnd?: () => void;
+}
+
 const log = getLogger(["dawnlet", "function"]);
 
 export class HandlerFunction implements Servable {
@@ -33,7 +40,8 @@ export class HandlerFunction implements Servable {
   readonly #version: HandlerVersion;
   readonly #limits: HandlerLimits;
   readonly #pool: InstancePool<HandlerInstance>;
-  /** Instances so far. */
+  readonly #starts = new InstanceStarts();
+  /** Instances so far, those that did not start among them. */
   #started = 0;
   #isDisposed = false;
   #mapper: Promise<(stack: string) => string> | undefined;
@@ -48,7 +56,7 @@ export class HandlerFunction implements Servable {
     this.#pool = new InstancePool({
       subject: `function '${name}'`,
       limits: this.#limits,
-      start: () => this.#start({ isTrial: false }),
+      start: () => this.#startCounted(),
       waitLimit: { ms: timeoutMs, error: () => timeoutExceeded(name, timeoutMs) },
     });
     backends.handlers.spares.refill();
@@ -137,6 +145,8 @@ export class HandlerFunction implements Servable {
       instances: this.#pool.instances.length,
       running: this.#pool.running,
       waiting: this.#pool.waiting,
+      starts: this.#starts.count,
+      ...(this.#starts.medianMs !== undefined && { startMs: Math.round(this.#starts.medianMs) }),
     };
   }
 
@@ -145,7 +155,24 @@ export class HandlerFunction implements Servable {
     this.#pool.dispose();
   }
 
-  async #start({ isTrial }: { readonly isTrial: boolean }): Promise<HandlerInstance> {
+  async #startCounted(): Promise<HandlerInstance> {
+    const counts = [this.#starts, this.#backends.handlers.starts];
+    const ended = Promise.withResolvers<void>();
+    const startedAt = performance.now();
+    try {
+      const instance = await this.#start({ isTrial: false, onEnd: ended.resolve });
+      for (const count of counts) count.started(performance.now() - startedAt);
+      void ended.promise.then(() => {
+        for (const count of counts) count.ended();
+      });
+      return instance;
+    } catch (error) {
+      for (const count of counts) count.didNotStart();
+      throw error;
+    }
+  }
+
+  async #start({ isTrial, onEnd }: StartOptions): Promise<HandlerInstance> {
     const { name, source } = this.#version;
     const { handlers, store } = this.#backends;
     const intake = this.#intake(++this.#started);
@@ -166,6 +193,7 @@ export class HandlerFunction implements Servable {
         onBusy: (instance) => this.#pool.noteBusy(instance),
         onEnd: (instance, error) => {
           this.#pool.ended(instance);
+          onEnd?.();
           // Who deploys it is told.
           intake.ended(isTrial ? undefined : error?.message);
           if (error === undefined) return;

@@ -3,6 +3,7 @@ import type { Platform } from "../../runtime/platform/platform.ts";
 import type { ManagedDevice } from "../devices/managed-device.ts";
 import type { Functions } from "../functions/functions.ts";
 import { FunctionLogs } from "./function-logs.ts";
+import { InstanceStarts } from "./instance-starts.ts";
 import { sealedScript } from "./isolate-script.ts";
 import { LimitWatch } from "./limit-watch.ts";
 import { defaultHandlerLimits, type HandlerLimits } from "./limits.ts";
@@ -36,6 +37,8 @@ export class HandlerHost {
   readonly spares: SpareIsolates;
   readonly watch = new LimitWatch();
   readonly models = new ProvidedModels();
+  /** Of all functions. */
+  readonly starts = new InstanceStarts();
   /** What handlers have logged. */
   readonly logs = new FunctionLogs();
   #lookup: FunctionLookup | undefined;

@@ -191,3 +191,22 @@ test("a module that throws is not deployed, and the message has file and line", 
   expect(answer.error).toContain("at line three 1");
   expect(answer.error).toContain("handler.ts:3:7");
 });
+
+test("instances and the time of their starts are told, by `inspect` and as metrics", async () => {
+  await server.client.mustDeploy("counted", `export default { fetch: () => new Response("here") };`);
+  const before = await metric('dawnlet_handler_starts_total{outcome="started"}');
+  expect(await (await call("counted")).text()).toBe("here");
+  const { body } = await server.client.send<{ program: Record<string, number> }>(
+    "/v1/functions/counted/program",
+  );
+  expect(body.program).toMatchObject({ instances: 1, starts: 1, startMs: expect.any(Number) });
+  expect(await metric('dawnlet_handler_starts_total{outcome="started"}')).toBe(before + 1);
+  expect(await metric("dawnlet_handler_instances")).toBeGreaterThanOrEqual(1);
+  expect(await metric("dawnlet_handler_start_seconds")).toBeGreaterThan(0);
+});
+
+async function metric(name: string): Promise<number> {
+  const text = await (await fetch(`${server.client.url}/metrics`)).text();
+  const line = text.split("\n").find((one) => one.startsWith(`${name} `));
+  return Number(line?.slice(name.length + 1));
+}
