@@ -1,4 +1,24 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** What takes longest comes first: of two workers neither is to have minutes left at the end. */
+const slowFirst = [
+  /e2e\/onnx-/,
+  /e2e\/(many-functions|handler-|models|containment)/,
+  /e2e\//,
+  /conformance\//,
+  /cli\/|readme/,
+];
+
+class SlowFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const index = slowFirst.findIndex((pattern) => pattern.test(moduleId));
+      return index < 0 ? slowFirst.length : index;
+    };
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
 
 const isDeno = "Deno" in globalThis;
 // vitest knows nothing of Deno: without this `#platform` would be Node's in both.
@@ -12,6 +32,7 @@ export default defineConfig({
     globalSetup: ["test/setup.ts"],
     pool: "forks",
     maxWorkers: 2,
+    sequence: { sequencer: SlowFirst },
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },
