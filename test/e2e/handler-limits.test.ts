@@ -112,9 +112,11 @@ describe("limits of time", () => {
 
   test("less than cpuMs passes, again and again", async () => {
     await deploy("moderate", { cpuMs: 1000 });
-    const busy = "const end = performance.now() + 250; while (performance.now() < end); return instance";
-    const answers = await Promise.all([1, 2, 3, 4, 5].map(() => answer("moderate", busy)));
-    for (let i = 0; i < 3; i++) answers.push(await answer("moderate", busy));
+    const busy = (ms: number) =>
+      `const end = performance.now() + ${ms}; while (performance.now() < end); return instance`;
+    // Those that come together may be worked on in one turn of the handler's event loop.
+    const answers = await Promise.all([1, 2, 3, 4, 5].map(() => answer("moderate", busy(100))));
+    for (let i = 0; i < 4; i++) answers.push(await answer("moderate", busy(250)));
     expect(new Set(answers).size).toBe(1);
   });
 
