@@ -87,8 +87,11 @@ function pictureCall({ url, hasToken }: CurlOptions, name: string): string | und
       return `${picture} | ${curl} '${url}/function/filter?kind=2' -H 'content-type: image/png' --data-binary @- ${png} -o edges.png`;
     case "edges":
       return `${picture} | ${curl} ${url}/function/edges/ --data-binary @- -o edges.png`;
+    case "embedding":
+      // A grey picture: 3 × 64 × 64 zeros.
+      return `head -c 49152 /dev/zero | ${curl} ${url}/function/embedding -H 'content-type: application/octet-stream' --data-binary @-`;
     case "fractal":
-      return `${curl} '${url}/function/fractal/image.png?x=-0.75&y=0.1&zoom=16' -o fractal.png`;
+      return `${curl} '${url}/function/fractal/image.png?x=-0.1&y=0.95&zoom=4' -o fractal.png`;
     case "similar":
       return `${drawn("width=400&height=300&iterations=20")} -o one.png; ${picture} | ${curl} ${url}/function/similar/ -F one=@one.png -F two=@-`;
     default:

@@ -101,8 +101,12 @@ export class BundleWatch implements Disposable {
     const identity = `${status?.ino} ${status?.birthtimeNs}`;
     const known = this.#folders.get(folder);
     if (known?.identity === identity) return;
-    known?.watcher.close();
     this.#folders.delete(folder);
+    if (known !== undefined) {
+      known.watcher.close();
+      // Deno 2.9 still takes the path for watched in this turn, and watches nothing.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
     if (status === undefined || this.#isEnded) return;
     try {
       const watcher = watch(folder, (_, changed) => {

@@ -5,6 +5,7 @@
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
 import { LogBudget, logLines } from "../../runtime/isolate/log-budget.ts";
+import { maxLogCharacters } from "../../runtime/isolate/protocol.ts";
 import type { FetchResult } from "../functions/functions.ts";
 import type { HandlerSource, VersionRecord } from "../functions/record.ts";
 import type { Backends, Servable, ServableFetch } from "../functions/servable.ts";
@@ -231,7 +232,7 @@ export class HandlerFunction implements Servable {
     if (!(error instanceof DawnletError) || error.code !== "FUNCTION_FAILED") return error;
     const stack = error.details?.stack;
     if (typeof stack !== "string") return error;
-    const details = { stack: await this.#positions(stack) };
+    const details = { stack: await this.#positions(stack.slice(0, maxLogCharacters)) };
     return new DawnletError(error.code, error.message, { details });
   }
 

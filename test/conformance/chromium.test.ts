@@ -15,6 +15,7 @@ const page = "test/conformance/carriers/page.ts";
 describeCarrier({
   name: "a Web Worker of Chromium",
   implementation: "browser",
+  runtime: "node",
   async start({ suite, blobs }) {
     const extra = new Map<string, Uint8Array>([["suite.json", encodeSuite(suite)]]);
     for (const [digest, blob] of blobs) extra.set(blobPath("blobs", digest), blob);

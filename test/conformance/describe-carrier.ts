@@ -1,5 +1,6 @@
 /** The suite as vitest tests: one for each case and check, on the carrier that a test file starts. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { platform } from "#platform";
 import type { DeviceDescription } from "../../runtime/device/api.ts";
 import type { Carrier } from "./carriers/carrier.ts";
 import { type MadeSuite, makeSuite, suiteNames } from "./cases.ts";
@@ -11,10 +12,14 @@ export interface CarrierTests {
   /** Which implementation of WebGPU the device must be. */
   readonly implementation: DeviceDescription["adapter"]["implementation"];
   start(made: MadeSuite): Promise<Carrier>;
+  /** The only one that starts it; the other has nothing to do with what is tried. Left out: both. */
+  readonly runtime?: "node" | "deno";
 }
 
-export function describeCarrier({ name, implementation, start }: CarrierTests): void {
-  describe(`the conformance suite in ${name}`, () => {
+export function describeCarrier({ name, implementation, start, runtime }: CarrierTests): void {
+  const isLeftOut = runtime !== undefined && runtime !== platform.runtime;
+  if (isLeftOut) console.info(`The conformance suite in ${name} runs in ${runtime} only`);
+  describe.skipIf(isLeftOut)(`the conformance suite in ${name}`, () => {
     let carrier: Carrier | undefined;
     const reports: Report[] = [];
     beforeAll(async () => {

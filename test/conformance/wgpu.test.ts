@@ -10,6 +10,7 @@ import { runByName } from "./suite.ts";
 describeCarrier({
   name: "a device process of deno with wgpu",
   implementation: "wgpu",
+  runtime: "deno",
   async start({ suite, blobs, adapter }) {
     const choice = { implementation: "native" } as const;
     const { api, ...rest } = await startProcess(denoPlatform(), adapter.environment, choice, blobs);

@@ -182,6 +182,39 @@ test("what a handler throws is an error of the call, without a stack; its log ha
   });
 });
 
+test("a log is answered and followed with the deployed lines, and goes with the function", async () => {
+  const logs = `${server.client.url}/v1/functions/logs/logs`;
+  const source = (thrown: string) =>
+    `export default {\n  async fetch(request, env, ctx) {\n    ctx.log.info("asked", { n: 1 });\n    throw new Error("${thrown}");\n  },\n};`;
+  await server.client.mustDeploy("logs", source("no"));
+  const following = await fetch(`${logs}?follow=true&level=error`);
+  const reader = following.body!.pipeThrough(new TextDecoderStream()).getReader();
+  await call("logs");
+  let followed = "";
+  while (!followed.includes("}")) followed += (await reader.read()).value;
+  const failure = {
+    ...{ time: expect.any(String), level: "error", version: 1, instance: 2 },
+    message: "Error: no\n    at Object.fetch (handler.ts:4:11)",
+  };
+  expect(JSON.parse(followed)).toEqual(failure);
+  const lines = (await (await fetch(logs)).text()).trim().split("\n");
+  const asked = { ...failure, level: "info", message: "asked", fields: { n: 1 } };
+  expect(lines.map((line) => JSON.parse(line))).toEqual([asked, failure]);
+  await fetch(`${server.client.url}/v1/functions/logs`, { method: "DELETE" });
+  expect((await reader.read()).done).toBe(true);
+  await server.client.mustDeploy("logs", source("again"));
+  expect(await (await fetch(logs)).text()).toBe("");
+});
+
+test("a client that follows a log does not hold up the end of the gateway", async () => {
+  await server.client.mustDeploy("quiet", "export default { fetch: () => new Response() };");
+  const following = await fetch(`${server.client.url}/v1/functions/quiet/logs?follow=true`);
+  const text = following.text();
+  await server.restart();
+  // What does not end by itself is cut off, which the client notices.
+  expect((await text).trim()).toBe("");
+});
+
 test("a module that throws is not deployed, and the message has file and line", async () => {
   const answer = await server.client.deploy(
     "broken",

@@ -21,6 +21,10 @@ const mebibyte = 2 ** 20;
 const seconds = Number(process.env.DAWNLET_CROWD_SECONDS ?? 10);
 const deviceBytes = 14 * mebibyte;
 const functionCount = 200;
+/** What is tried is the same in both runtimes, and deploying them takes a minute. */
+const isLeftOut = "Deno" in globalThis && process.env.DAWNLET_CROWD_SECONDS === undefined;
+if (isLeftOut)
+  console.info("Two hundred functions are left out under Deno: set DAWNLET_CROWD_SECONDS to call them");
 const copiesOfEach = 20;
 const callers = 16;
 const setupMs = 300_000;
@@ -31,7 +35,7 @@ interface Member {
   readonly calls: Array<{ readonly inputs: Tensors; readonly expected: string }>;
 }
 
-describe("two hundred functions on a device that holds a tenth of them", () => {
+describe.skipIf(isLeftOut)("two hundred functions on a device that holds a tenth of them", () => {
   let folder: Awaited<ReturnType<typeof dataFolder>>;
   let server: RunningGateway;
   let members: Member[] = [];

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { readNpy, writeNpy } from "../../../kernels/npy.ts";
 import { buildBert } from "../../../models/zoo/bert.ts";
 import { timesShader } from "../../e2e/small-functions.ts";
-import { runCli, type ServeProcess, startServe, temporaryFolder } from "./run-cli.ts";
+import { cliCommand, runCli, runShell, type ServeProcess, startServe, temporaryFolder } from "./run-cli.ts";
 
 const folder = await temporaryFolder();
 let served: ServeProcess;
@@ -86,6 +86,59 @@ it("a model is compiled, verified, and called; one output of two goes to a file"
   expect((await cli("inspect", "text")).stdout).toMatch(/variant +the only one\nerror +\d/);
 });
 
+it("a handler is deployed, shown, and asked with curl; its log is shown and followed", async () => {
+  await mkdir(join(folder.path, "hello"));
+  const manifest = {
+    ...{ kind: "handler", uses: { twice: "double" }, hosts: ["api.example.com"], secrets: ["KEY"] },
+    limits: { memoryBytes: "300MiB" },
+  };
+  await writeFile(join(folder.path, "hello", "function.json"), JSON.stringify(manifest));
+  await writeFile(
+    join(folder.path, "hello", "handler.ts"),
+    `export default {
+      async fetch(request, env, ctx) {
+        ctx.log.warn("asked", { path: new URL(request.url).pathname });
+        console.log("then");
+        return new Response("hello\\n");
+      },
+    };`,
+  );
+  await writeFile(join(folder.path, "times.wgsl"), timesShader(2));
+  expect((await cli("deploy", "times.wgsl", "--name", "double")).code).toBe(0);
+  const deployed = await cli("deploy", "hello");
+  expect(deployed.code, deployed.stderr).toBe(0);
+  expect(deployed.stdout).toMatch(/\nuses +env\.twice = double\nhosts +api\.example\.com\nsecrets +KEY\n/);
+  const call = `curl ${served.url}/function/hello/`;
+  expect(deployed.stdout).toMatch(new RegExp(`\ncall it +${call}\n$`));
+  const environment = { DAWNLET_URL: served.url };
+  await runCli(["secret", "set", "hello", "KEY"], { environment, input: "value" });
+  expect((await runShell(`${call} -sS`)).stdout).toBe("hello\n");
+
+  expect((await cli("list")).stdout).toMatch(/hello +1 +handler +handler .* HTTP request → response/);
+  const inspected = await cli("inspect", "hello");
+  expect(inspected.stdout).toContain("entry       handler.ts\nfiles       function.json, handler.ts\n");
+  expect(inspected.stdout).toContain("uses        env.twice = double\nhosts       api.example.com\n");
+  expect(inspected.stdout).toMatch(/limits .*memoryBytes 300 MiB.*\ninstances +1, with 0 requests running/);
+  const invoked = await cli("invoke", "hello", "x=[1]");
+  expect(invoked).toMatchObject({ code: 1, stderr: expect.stringContaining(`such as ${call}\n`) });
+
+  const logs = await cli("logs", "hello");
+  expect(logs.stdout).toMatch(/^20\S+Z warn {2}asked path=\/\n20\S+Z info {2}then\n$/);
+  const json = JSON.parse((await cli("logs", "hello", "--json", "--level", "warn")).stdout);
+  expect(json).toMatchObject({ level: "warn", version: 1, instance: 2, fields: { path: "/" } });
+  // It ends by itself when it writes a third line, as nobody reads that.
+  const follow = [...cliCommand, "logs", "hello", "--follow", "--tail", "1"].map((word) => `'${word}'`);
+  let isOver = false;
+  const following = runShell(`${follow.join(" ")} | head -n 2`, { environment }).finally(() => {
+    isOver = true;
+  });
+  while (!isOver) await runShell(`${call}later -sS; sleep 0.2`);
+  expect((await following).stdout).toMatch(/^20\S+Z info {2}then\n20\S+Z warn {2}asked path=\/later\n$/);
+  expect((await cli("remove", "hello")).code).toBe(0);
+  const gone = await cli("logs", "hello");
+  expect(gone).toMatchObject({ code: 1, stderr: "dawnlet: There is no function 'hello'\n" });
+});
+
 it("secrets are set from stdin and files, listed without their values, and removed", async () => {
   await writeFile(join(folder.path, "times.wgsl"), timesShader(2));
   expect((await cli("deploy", "times.wgsl")).code).toBe(0);
@@ -146,6 +199,8 @@ it("what is wrong is said on stderr and by the exit code", async () => {
     [["list", "--url", "localhost"], /expected http:\/\/host:port/],
     [["frobnicate"], /unknown command 'frobnicate'/],
     [["serve", "--device-memory", "much"], /expected a size such as 512MiB/],
+    [["serve", "--handler-limits", "instances=0"], /instances: expected 1 or more/],
+    [["serve", "--allow-private-hosts", "perhaps"], /expected yes or no/],
   ];
   await writeFile(join(folder.path, "bad.wgsl"), "fn main( {");
   for (const [args, message] of cases) {

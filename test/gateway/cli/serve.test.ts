@@ -13,6 +13,9 @@ const bundles = (await readdir(new URL("../../../kernels/bundles", import.meta.u
   (name) => !name.includes("."),
 );
 
+const handlers = ["edges", "fractal", "similar"];
+const others = ["embedding", "encoder"];
+
 describe("npm start", () => {
   let served: ServeProcess;
   beforeAll(async () => {
@@ -27,19 +30,22 @@ describe("npm start", () => {
   const callOf = (name: string): string => {
     const line = served.lines.find((one) => one.startsWith(`  ${name} `));
     expect(line, `a line for ${name}`).toBeDefined();
-    return line!.slice(line!.indexOf("curl "));
+    return line!.slice(2 + name.length).trim();
   };
 
-  it.each([...bundles, "encoder"])("prints a call of '%s' that works when pasted", async (name) => {
-    const call = callOf(name);
-    // What curl wrote says little of an error: it is told to fail.
-    const strict = call.replaceAll(/\bcurl /g, "curl --fail-with-body -sS ");
-    const { code, stdout, stderr } = await runShell(strict, { cwd: folder.path });
-    expect({ code, stdout, stderr }).toMatchObject({ code: 0, stderr: "" });
-    const image = / -o (\S+)/.exec(call)?.[1];
-    if (image === undefined) expect(Object.values(JSON.parse(stdout)).length).toBeGreaterThan(0);
-    else expect(decode(await readFile(join(folder.path, image))).width).toBeGreaterThanOrEqual(400);
-  });
+  it.each([...bundles, ...handlers, ...others])(
+    "prints a call of '%s' that works when pasted",
+    async (name) => {
+      const call = callOf(name);
+      // What curl wrote says little of an error: it is told to fail.
+      const strict = call.replaceAll(/\bcurl /g, "curl --fail-with-body -sS ");
+      const { code, stdout, stderr } = await runShell(strict, { cwd: folder.path });
+      expect({ code, stdout, stderr }).toMatchObject({ code: 0, stderr: "" });
+      const image = / -o (\S+)$/.exec(call)?.[1];
+      if (image === undefined) expect(Object.values(JSON.parse(stdout)).length).toBeGreaterThan(0);
+      else expect(decode(await readFile(join(folder.path, image))).width).toBeGreaterThanOrEqual(400);
+    },
+  );
 
   it("prints calls that give right results", async () => {
     const { stdout } = await runShell(`${callOf("vector-add")} -s`);
@@ -49,6 +55,13 @@ describe("npm start", () => {
     expect(solution.x[1]).toBeCloseTo(7 / 11, 5);
   });
 
+  it("prints a call of 'similar' that compares two pictures", async () => {
+    const { stdout } = await runShell(callOf("similar"), { cwd: folder.path });
+    const { similarity }: { similarity: number } = JSON.parse(stdout);
+    expect(similarity).toBeGreaterThan(0);
+    expect(similarity).toBeLessThan(1);
+  });
+
   it("ends with 0 when it is asked to, and deploys nothing again after a restart", async () => {
     const ended = await served.end("SIGTERM");
     expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining("Stopped") });
@@ -56,9 +69,7 @@ describe("npm start", () => {
     await served.printed(/^ {2}encoder /);
     const { stdout } = await runCli(["list", "--json", "--url", served.url]);
     const functions: Array<{ name: string; versions: unknown[] }> = JSON.parse(stdout);
-    expect(functions.map(({ name }) => name)).toEqual(
-      [...bundles, "encoder", "embedding", "edges", "fractal", "similar"].sort(),
-    );
+    expect(functions.map(({ name }) => name)).toEqual([...bundles, ...handlers, ...others].sort());
     expect(functions.every(({ versions }) => versions.length === 1)).toBe(true);
     const { code, stderr } = await served.end("SIGINT");
     expect(code).toBe(0);
@@ -115,6 +126,27 @@ it("tenants of a file share a gateway, each with functions of its own, and need 
   expect((await as("nobody", "list")).stderr).toContain("the token is wrong");
   expect((await runCli(["list", "--url", url])).code).toBe(1);
   expect(served.stderr()).not.toContain("token-of");
+});
+
+it("handlers get what the server's options and variables allow", async () => {
+  await using other = await temporaryFolder();
+  const file = join(other.path, "limited.ts");
+  await writeFile(file, "export default { fetch: () => new Response() };");
+  await using served = await startServe(
+    [
+      "--data",
+      join(other.path, "data"),
+      "--no-examples",
+      "--handler-limits",
+      "instances=2,memoryBytes=200MiB",
+    ],
+    { environment: { DAWNLET_ALLOW_PRIVATE_HOSTS: "no" } },
+  );
+  const deployed = await runCli(["deploy", file, "--url", served.url]);
+  expect(deployed.code, deployed.stderr).toBe(0);
+  const inspected = await runCli(["inspect", "limited", "--url", served.url, "--json"]);
+  const { program }: { program: unknown } = JSON.parse(inspected.stdout);
+  expect(program).toMatchObject({ limits: { instances: 2, memoryBytes: 200 * 2 ** 20, concurrency: 16 } });
 });
 
 it("a tenants' file that is wrong is refused", async () => {

@@ -74,7 +74,8 @@ test("reading, hidden files and other files beside it are no changes", async () 
   await writeFile(at("app/.hidden"), "2, longer");
   await writeFile(at("beside.ts"), "1");
   await mkdir(at("app/.git"));
-  expect(await next(() => writeFile(at("app/handler.ts"), "2, longer"))).toBe(1);
+  // At once: written in place it may be seen empty, too.
+  expect(await next(() => rename(at("app/.hidden"), at("app/handler.ts")))).toBe(1);
 });
 
 test("an install into node_modules is a change", async () => {
