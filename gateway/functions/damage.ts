@@ -91,7 +91,9 @@ export function namingDamaged(
   );
 }
 
-/** For errors of a version that was found: what is missing then is bytes of it. */
+/** The store names what it misses; other things that are not found are the caller's: a handler's file, a tensor. */
 function isDamage(error: unknown): error is DawnletError {
-  return error instanceof DawnletError && (error.code === "CORRUPT_DATA" || error.code === "NOT_FOUND");
+  if (!(error instanceof DawnletError)) return false;
+  const { code, details } = error;
+  return code === "CORRUPT_DATA" || (code === "NOT_FOUND" && typeof details?.digest === "string");
 }

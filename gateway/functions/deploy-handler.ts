@@ -4,7 +4,7 @@ import { findHandlerEntry } from "../bundle/handler-entry.ts";
 import type { HandlerBundle } from "../bundle/read-bundle.ts";
 import { bundleHandler } from "../handlers/bundle-handler.ts";
 import { HandlerFunction } from "../handlers/handler-function.ts";
-import { resolveLimits } from "../handlers/limits.ts";
+import { checkLimits } from "../handlers/limits.ts";
 import type { DeployContext, Deployed, RecordBase } from "./deploy.ts";
 import type { HandlerSource, VersionRecord } from "./record.ts";
 
@@ -16,7 +16,7 @@ export async function deployHandler(
 ): Promise<Deployed> {
   const { store, handlers } = backends;
   const stated = manifest === undefined ? emptyHandlerManifest : parseHandlerManifest(manifest);
-  resolveLimits(stated.limits, handlers.maxima);
+  checkLimits(stated.limits, handlers.maxima);
   const entry = findHandlerEntry(files.keys(), stated.entry);
   progress({ phase: "compile", message: `bundling ${entry}` });
   const { code, map, warnings } = await bundleHandler(files, entry);

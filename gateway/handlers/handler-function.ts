@@ -178,14 +178,15 @@ export class HandlerFunction implements Servable {
     const { handlers, store } = this.#backends;
     const intake = this.#intake(++this.#started);
     const budget = new LogBudget({ ...logLines, onDropped: (lines) => intake.dropped(lines) });
-    const prepared = await prepareInstance(this.#backends, this.#version, isTrial);
-    const [process, code] = await Promise.all([
-      handlers.spares.take(prepared.limits.memoryBytes),
-      store.blobs.read(source.code),
-    ]);
+    const limits = this.#limits;
+    const prepared = await prepareInstance(this.#backends, this.#version, limits, isTrial);
+    // Before there is a process that would have to be ended where this fails.
+    const code = await store.blobs.read(source.code);
+    const process = await handlers.spares.take(limits.memoryBytes);
     try {
       return await HandlerInstance.start({
         ...prepared,
+        limits,
         process,
         code,
         watch: handlers.watch,

@@ -53,23 +53,23 @@ export const maxHandlerLimits: HandlerLimits = {
   gpuShare: 1,
 };
 
-/**
- * Defaults are lowered to the maxima; what is stated above them is refused.
- * @throws DawnletError INVALID_BUNDLE naming limit, value and maximum.
- */
+/** @throws DawnletError INVALID_BUNDLE naming limit, value and maximum, where more is stated than the server allows. */
+export function checkLimits(stated: StatedHandlerLimits, maxima: HandlerLimits = maxHandlerLimits): void {
+  for (const [name, value] of Object.entries(stated) as [keyof HandlerLimits, number][])
+    if (value > maxima[name])
+      throw new DawnletError(
+        "INVALID_BUNDLE",
+        `Cannot deploy the bundle as limits.${name} in its function.json is ${value}: this server allows ${maxima[name]}`,
+      );
+}
+
+/** Lowered to the maxima, which may be other ones than when it was deployed. */
 export function resolveLimits(
   stated: StatedHandlerLimits,
   maxima: HandlerLimits = maxHandlerLimits,
 ): HandlerLimits {
   const limits = { ...defaultHandlerLimits };
-  for (const name of Object.keys(limits) as (keyof HandlerLimits)[]) {
-    const value = stated[name];
-    if (value !== undefined && value > maxima[name])
-      throw new DawnletError(
-        "INVALID_BUNDLE",
-        `Cannot deploy the bundle as limits.${name} in its function.json is ${value}: this server allows ${maxima[name]}`,
-      );
-    limits[name] = value ?? Math.min(limits[name], maxima[name]);
-  }
+  for (const name of Object.keys(limits) as (keyof HandlerLimits)[])
+    limits[name] = Math.min(stated[name] ?? limits[name], maxima[name]);
   return limits;
 }

@@ -9,7 +9,7 @@ import { DeviceSessions } from "./device-sessions.ts";
 import type { HandlerVersion } from "./handler-function.ts";
 import type { InstanceOptions } from "./handler-instance.ts";
 import { HandlerServices, usable } from "./handler-services.ts";
-import { resolveLimits } from "./limits.ts";
+import type { HandlerLimits } from "./limits.ts";
 import { Outbound } from "./outbound.ts";
 import { remoteAdapter } from "./remote-adapter.ts";
 
@@ -25,11 +25,11 @@ let instances = 0;
 export async function prepareInstance(
   backends: Backends,
   version: HandlerVersion,
+  limits: HandlerLimits,
   isTrial: boolean,
-): Promise<Pick<InstanceOptions, "params" | "limits" | "services">> {
+): Promise<Pick<InstanceOptions, "params" | "services">> {
   const { name, number, record, source } = version;
   const { handlers, store } = backends;
-  const limits = resolveLimits(source.limits, handlers.maxima);
   const functions = handlers.lookup.functionsOf(record.tenant);
   const params = {
     function: { name, version: number },
@@ -41,7 +41,6 @@ export async function prepareInstance(
   const group = `${name}:${number}:${++instances}`;
   return {
     params,
-    limits,
     services: (end) =>
       new HandlerServices({
         name,

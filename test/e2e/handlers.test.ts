@@ -238,6 +238,39 @@ test("instances and the time of their starts are told, by `inspect` and as metri
   expect(await metric("dawnlet_handler_start_seconds")).toBeGreaterThan(0);
 });
 
+test("what a handler does not find is no damage of it", async () => {
+  await server.client.mustDeploy(
+    "finds",
+    `export default { fetch: async (request, env, ctx) => new Response(await ctx.file(new URL(request.url).pathname.slice(1))) };`,
+  );
+  const missing = await call("finds/nowhere.txt");
+  expect([missing.status, (await missing.json()).code]).toEqual([404, "NOT_FOUND"]);
+  expect(await (await call("finds/handler.ts")).text()).toContain("ctx.file");
+  expect((await server.client.status("finds")).current.damage).toBeUndefined();
+});
+
+test("a gateway that allows less than it did serves what was deployed, within what it allows", async () => {
+  const bundle = await zipped({
+    "function.json": { kind: "handler", limits: { instances: 8 } },
+    "handler.ts": `export default { fetch: () => new Response("still here") };`,
+  });
+  await server.client.mustDeploy("demanding", bundle);
+  await server.restart({ handlerLimits: { instances: 2 } });
+  expect(await (await call("demanding")).text()).toBe("still here");
+  const { body } = await server.client.send<{ program: { limits: Record<string, number> } }>(
+    "/v1/functions/demanding/program",
+  );
+  expect(body.program.limits.instances).toBe(2);
+  const refused = await server.client.deploy(
+    "demanding",
+    await zipped({
+      "function.json": { kind: "handler", limits: { instances: 8 } },
+      "handler.ts": `export default { fetch: () => new Response("another") };`,
+    }),
+  );
+  expect(refused).toMatchObject({ code: "INVALID_BUNDLE", error: expect.stringContaining("instances") });
+});
+
 async function metric(name: string): Promise<number> {
   const text = await (await fetch(`${server.client.url}/metrics`)).text();
   const line = text.split("\n").find((one) => one.startsWith(`${name} `));

@@ -48,3 +48,10 @@ test("other errors are no damage", () => {
   ])
     expect(damagedDigest(error)).toBeUndefined();
 });
+
+test("what a caller has not found stays as it is", () => {
+  const error = new DawnletError("NOT_FOUND", "There is no file 'x' in the bundle", {
+    details: { tensor: "t1" },
+  });
+  expect(namingDamaged({ name: "f", number: 2 }, error)).toBe(error);
+});
