@@ -11,6 +11,7 @@ import { makeResponse, plainRequest } from "../../runtime/port/fetch/heads.ts";
 import type { Message } from "../../runtime/port/port.ts";
 import type { CallContext, HandlerResult, RpcHandlers } from "../../runtime/port/rpc-server.ts";
 import {
+  deviceNumber,
   fileName,
   heldId,
   heldIds,
@@ -83,7 +84,7 @@ export class HandlerServices implements InstanceServices {
       model: (params, attachments) => this.#model(params, attachments),
       adapter: async () => ({ result: await options.devices.adapter() }),
       openDevice: async (params) => {
-        await options.devices.open(parse(heldId, params));
+        await options.devices.open(parse(deviceNumber, params));
         return {};
       },
     });
