@@ -1,0 +1,345 @@
+/**
+ * The state of a scheduler, and the commands by which a policy changes it. A command that would break a rule (evict what
+ * is leased, exceed a budget, run a request twice) throws: no policy can. What was commanded becomes actions.
+ */
+import type { RejectCause, SchedulerAction } from "./actions.ts";
+import { type Bus, DeviceState } from "./device-state.ts";
+import { FunctionState } from "./function-state.ts";
+import type { PolicyTraits } from "./policy.ts";
+import { Request, type Run } from "./request.ts";
+import { Residence } from "./residence.ts";
+import type { DeviceSpec, FunctionSpec, RequestSpec } from "./specs.ts";
+
+export class Cluster {
+  /** Of the event that is being heard. */
+  now = 0;
+  readonly traits: PolicyTraits;
+  readonly functions = new Map<string, FunctionState>();
+  /** In the order in which they came first. */
+  readonly devices: DeviceState[] = [];
+  /** Those without an end. */
+  readonly requests = new Map<number, Request>();
+  readonly runs = new Map<number, Run>();
+  readonly #devicesById = new Map<string, DeviceState>();
+  readonly #buses = new Map<string, Bus>();
+  #actions: SchedulerAction[] = [];
+  #lastRun = 0;
+
+  constructor(traits: PolicyTraits) {
+    this.traits = traits;
+  }
+
+  device(id: string): DeviceState {
+    return found(this.#devicesById.get(id), "device", id);
+  }
+
+  function(id: string): FunctionState {
+    return found(this.functions.get(id), "function", id);
+  }
+
+  /** What was commanded since the last time. */
+  takeActions(): readonly SchedulerAction[] {
+    const actions = this.#actions;
+    this.#actions = [];
+    return actions;
+  }
+
+  // --- Commands of policies
+
+  /**
+   * Gives requests of one function to a device, which loads its weights where they are not there.
+   * @param requests that wait, and may go together.
+   * @throws RangeError where that breaks a rule: `evict` comes first.
+   */
+  run(device: DeviceState, requests: readonly Request[]): Run {
+    const [first] = requests;
+    if (first === undefined) throw new RangeError("A run is of one request or more");
+    const fn = first.function;
+    let rows = 0;
+    for (const request of requests) {
+      if (request.state !== "waiting") throw new RangeError(`Request ${request.id} does not wait`);
+      if (request.function !== fn) throw new RangeError("A run is of one function");
+      if (request.boundTo !== undefined && request.boundTo !== device)
+        throw new RangeError(`Request ${request.id} is bound to another device`);
+      if (requests.length > 1 && (request.batchKey === undefined || request.batchKey !== first.batchKey))
+        throw new RangeError(`Request ${request.id} does not go with others`);
+      rows += request.rows;
+    }
+    if (requests.length > 1 && rows > fn.batchLimit)
+      throw new RangeError(`${rows} rows are more than ${fn.batchLimit}`);
+    const isCold = !device.residences.has(fn);
+    const residence = isCold ? this.#place(device, fn) : device.residences.get(fn)!;
+    this.#lease(residence);
+    const run = this.#begin(device, residence, requests, rows, isCold);
+    this.#actions.push({
+      type: "run",
+      run: run.id,
+      device: device.id,
+      function: fn.id,
+      requests: requests.map(({ id }) => id),
+      isCold,
+      due: earliest(requests),
+    });
+    return run;
+  }
+
+  /** Has weights brought in ahead of requests. @throws RangeError where that breaks a rule, or they are there. */
+  load(device: DeviceState, fn: FunctionState): void {
+    if (device.residences.has(fn)) throw new RangeError(`${fn.id} is on ${device.id} already`);
+    const residence = this.#place(device, fn);
+    residence.isAhead = true;
+    this.#lease(residence);
+    this.#actions.push({ type: "load", device: device.id, function: fn.id });
+  }
+
+  /** @throws RangeError where it is leased, pinned or not there. */
+  evict(device: DeviceState, fn: FunctionState, reason: string): void {
+    const residence = device.residences.get(fn);
+    if (residence === undefined) throw new RangeError(`${fn.id} is not on ${device.id}`);
+    if (residence.isLeased || residence.isPinned) throw new RangeError(`${fn.id} is in use on ${device.id}`);
+    this.#drop(residence);
+    this.#actions.push({ type: "evict", device: device.id, function: fn.id, reason });
+  }
+
+  /** A request that waits gets no answer. */
+  reject(request: Request, cause: RejectCause, reason: string): void {
+    if (request.state !== "waiting") throw new RangeError(`Request ${request.id} does not wait`);
+    this.#forget(request);
+    this.#actions.push({ type: "reject", request: request.id, cause, reason });
+  }
+
+  /** Has a tick come at that time. */
+  wake(at: number): void {
+    this.#actions.push({ type: "wake", at });
+  }
+
+  // --- What events do, before the policy hears of them
+
+  addFunction(spec: FunctionSpec): void {
+    const known = this.functions.get(spec.id);
+    if (known === undefined) this.functions.set(spec.id, new FunctionState(spec));
+    else known.configure(spec);
+  }
+
+  /** Its weights stay where they are until the device says that they have left. */
+  removeFunction(fn: FunctionState): void {
+    fn.isRemoved = true;
+    this.functions.delete(fn.id);
+  }
+
+  deviceUp(spec: DeviceSpec): DeviceState {
+    let device = this.#devicesById.get(spec.id);
+    if (device === undefined) {
+      device = new DeviceState(spec, this.devices.length, this, this.#bus(spec.bus));
+      this.#devicesById.set(spec.id, device);
+      this.devices.push(device);
+    }
+    device.spec = spec;
+    device.budgetBytes = spec.budgetBytes;
+    device.isUp = true;
+    return device;
+  }
+
+  /** What is leased stays counted until its run has ended or failed: it is being run again there. */
+  deviceDown(device: DeviceState): void {
+    device.isUp = false;
+    for (const residence of [...device.residences.values()])
+      if (residence.leases === (residence.isAhead ? 1 : 0)) this.#drop(residence);
+  }
+
+  /** @returns undefined where it was rejected. */
+  arrived(spec: RequestSpec): Request | undefined {
+    const fn = this.functions.get(spec.function);
+    if (fn === undefined) {
+      const reason = `there is no function '${spec.function}'`;
+      this.#actions.push({ type: "reject", request: spec.id, cause: "unknown", reason });
+      return undefined;
+    }
+    const { deadlineMs } = fn.spec;
+    const request = new Request({
+      id: spec.id,
+      function: fn,
+      arrivedAt: this.now,
+      deadline: spec.deadline ?? (deadlineMs === undefined ? undefined : this.now + deadlineMs),
+      refuseLate: spec.refuseLate === true,
+      rows: spec.rows ?? 1,
+      batchKey: spec.batchKey,
+      boundTo: spec.device === undefined ? undefined : this.device(spec.device),
+    });
+    this.requests.set(request.id, request);
+    fn.waiting++;
+    fn.used(this.now);
+    return request;
+  }
+
+  /** A request that waited has no end to wait for any more. */
+  cancelled(request: Request): void {
+    this.#forget(request);
+  }
+
+  loaded(residence: Residence, loadMs: number | undefined): void {
+    if (residence.state === "resident") return;
+    const { device, function: fn } = residence;
+    residence.state = "resident";
+    residence.loadedAtMs = this.now;
+    this.#loadEnded(device);
+    if (loadMs !== undefined) device.loadMeasured(fn, loadMs, residence.loadsBeside);
+    if (residence.isAhead) {
+      residence.isAhead = false;
+      residence.leases--;
+      if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
+    }
+  }
+
+  loadFailed(residence: Residence): void {
+    if (residence.state !== "loading") return;
+    if (residence.isAhead) residence.leases--;
+    residence.isAhead = false;
+    if (!residence.isLeased) this.#drop(residence);
+  }
+
+  /** The device had a reason. What is leased is being brought in again for who leases it. */
+  evicted(residence: Residence): void {
+    if (!residence.isLeased) this.#drop(residence);
+  }
+
+  /** @returns the run, whose requests have ended. */
+  ended(id: number, runMs: number): Run {
+    const run = this.#close(id);
+    for (const request of run.requests) this.#endRequest(request);
+    const { device, function: fn } = run;
+    device.busyMs += runMs;
+    fn.times(device.spec.class).measured(run.rows, runMs);
+    return run;
+  }
+
+  /** @returns the run, whose requests have ended, or wait again. */
+  failed(id: number, isRetried: boolean): Run {
+    const run = this.#close(id);
+    for (const request of run.requests) {
+      if (isRetried && !request.function.isRemoved) {
+        request.state = "waiting";
+        request.function.running--;
+        request.function.waiting++;
+      } else this.#endRequest(request);
+    }
+    const residence = run.device.residences.get(run.function);
+    if (residence !== undefined && !residence.isLeased && (residence.state === "loading" || !run.device.isUp))
+      this.#drop(residence);
+    return run;
+  }
+
+  // --- Private
+
+  #begin(
+    device: DeviceState,
+    residence: Residence,
+    requests: readonly Request[],
+    rows: number,
+    isCold: boolean,
+  ): Run {
+    const { now } = this;
+    const fn = residence.function;
+    for (const request of requests) {
+      request.state = "running";
+      fn.waiting--;
+      fn.running++;
+    }
+    const runMs = device.runMs(fn, rows);
+    const loadedAt = residence.state === "loading" ? residence.loadEndsAt : now;
+    const free = Math.max(now, device.doneAt);
+    const endsAt = this.traits.overlapsLoads
+      ? Math.max(loadedAt, free + runMs)
+      : Math.max(loadedAt, free) + runMs;
+    // Side by side, a run holds up others only for the part of the device that it fills.
+    device.doneAt = this.traits.sharesSpace ? endsAt - runMs + runMs * fn.occupancy : endsAt;
+    const id = ++this.#lastRun;
+    const run: Run = { id, device, function: fn, requests, rows, startedAt: now, isCold, runMs, endsAt };
+    this.runs.set(id, run);
+    device.runs.add(run);
+    return run;
+  }
+
+  #close(id: number): Run {
+    const run = found(this.runs.get(id), "run", id);
+    const { device, function: fn } = run;
+    this.runs.delete(id);
+    device.runs.delete(run);
+    if (device.runs.size === 0) device.doneAt = this.now;
+    const residence = device.residences.get(fn)!;
+    residence.leases--;
+    residence.lastUsedMs = this.now;
+    if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
+    return run;
+  }
+
+  #place(device: DeviceState, fn: FunctionState): Residence {
+    if (!device.isUp) throw new RangeError(`${device.id} is down`);
+    if (device.usedBytes + fn.weightBytes > device.budgetBytes)
+      throw new RangeError(`There is no room for ${fn.id} on ${device.id}`);
+    device.bus.loads++;
+    device.loads++;
+    const loadsBeside = device.bus.loads;
+    const loadEndsAt = this.now + device.aloneLoadMs(fn) * loadsBeside;
+    const residence = new Residence(fn, device, { now: this.now, loadEndsAt, loadsBeside });
+    device.residences.set(fn, residence);
+    device.usedBytes += residence.bytes;
+    fn.holders.add(device);
+    return residence;
+  }
+
+  /** And puts it behind all that were used before. */
+  #lease(residence: Residence): void {
+    const { device, function: fn } = residence;
+    residence.leases++;
+    residence.lastUsedMs = this.now;
+    device.residences.delete(fn);
+    device.residences.set(fn, residence);
+  }
+
+  #drop(residence: Residence): void {
+    const { device, function: fn } = residence;
+    device.residences.delete(fn);
+    device.usedBytes -= residence.bytes;
+    fn.holders.delete(device);
+    if (residence.state === "loading") this.#loadEnded(device);
+  }
+
+  #loadEnded(device: DeviceState): void {
+    device.bus.loads--;
+    device.loads--;
+  }
+
+  #forget(request: Request): void {
+    request.state = "ended";
+    request.function.waiting--;
+    this.requests.delete(request.id);
+  }
+
+  #endRequest(request: Request): void {
+    request.state = "ended";
+    request.function.running--;
+    this.requests.delete(request.id);
+  }
+
+  #bus(id: string): Bus {
+    let bus = this.#buses.get(id);
+    if (bus === undefined) {
+      bus = { loads: 0 };
+      this.#buses.set(id, bus);
+    }
+    return bus;
+  }
+}
+
+function found<T>(value: T | undefined, kind: string, id: string | number): T {
+  if (value === undefined) throw new RangeError(`There is no ${kind} ${id}`);
+  return value;
+}
+
+function earliest(requests: readonly Request[]): number | undefined {
+  let due: number | undefined;
+  for (const { deadline } of requests)
+    if (deadline !== undefined && (due === undefined || deadline < due)) due = deadline;
+  return due;
+}

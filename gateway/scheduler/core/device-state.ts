@@ -1,0 +1,96 @@
+/** What the scheduler knows of a device: what it holds, what it works on, how fast it is. */
+import type { Cluster } from "./cluster.ts";
+import type { FunctionState } from "./function-state.ts";
+import type { Run } from "./request.ts";
+import type { Residence } from "./residence.ts";
+import { Samples } from "./samples.ts";
+import type { DeviceSpec } from "./specs.ts";
+
+/** Devices that share their way to host memory. */
+export interface Bus {
+  /** Weights that are coming in. */
+  loads: number;
+}
+
+export class DeviceState {
+  readonly id: string;
+  readonly index: number;
+  readonly cluster: Cluster;
+  readonly bus: Bus;
+  spec: DeviceSpec;
+  isUp = true;
+  budgetBytes: number;
+  usedBytes = 0;
+  /** By function, the one used longest ago first. */
+  readonly residences = new Map<FunctionState, Residence>();
+  readonly runs = new Set<Run>();
+  /** Weights that are coming in. */
+  loads = 0;
+  /** Expected point in time when what it was given is done, one run after another. */
+  doneAt = 0;
+  /** Milliseconds of runs that have ended. */
+  busyMs = 0;
+  /** Bytes a millisecond, of loads with the bus for themselves. */
+  readonly #rates = new Samples();
+
+  constructor(spec: DeviceSpec, index: number, cluster: Cluster, bus: Bus) {
+    this.id = spec.id;
+    this.index = index;
+    this.cluster = cluster;
+    this.bus = bus;
+    this.spec = spec;
+    this.budgetBytes = spec.budgetBytes;
+  }
+
+  get isIdle(): boolean {
+    return this.runs.size === 0 && this.isUp;
+  }
+
+  get freeBytes(): number {
+    return this.budgetBytes - this.usedBytes;
+  }
+
+  holds(fn: FunctionState): boolean {
+    return this.residences.has(fn);
+  }
+
+  /** By id: of a function that was removed as well, while something uses its weights. */
+  residenceOf(id: string): Residence | undefined {
+    const fn = this.cluster.functions.get(id);
+    const residence = fn && this.residences.get(fn);
+    if (residence !== undefined) return residence;
+    for (const one of this.residences.values()) if (one.id === id) return one;
+    return undefined;
+  }
+
+  /** Whether it could ever hold the function. */
+  canHold(fn: FunctionState): boolean {
+    return fn.weightBytes <= this.budgetBytes && fn.canRunOn(this);
+  }
+
+  /** Median time of a run, weights there, nothing beside it. */
+  runMs(fn: FunctionState, rows: number): number {
+    return fn.times(this.spec.class).median(rows);
+  }
+
+  /** Expected time of a load that has the bus for itself. */
+  aloneLoadMs(fn: FunctionState): number {
+    const rate = this.#rates.isEmpty ? this.spec.loadBytesPerMs : this.#rates.median;
+    return (this.spec.loadFixedMs ?? 0) + fn.weightBytes / rate;
+  }
+
+  /** Expected time of a load that begins now, beside those that are on the bus. */
+  loadMs(fn: FunctionState): number {
+    return this.aloneLoadMs(fn) * (this.bus.loads + 1);
+  }
+
+  loadMeasured(fn: FunctionState, loadMs: number, loadsBeside: number): void {
+    const moving = loadMs - (this.spec.loadFixedMs ?? 0);
+    if (moving > 0 && fn.weightBytes > 0) this.#rates.add((fn.weightBytes * loadsBeside) / moving);
+  }
+
+  /** Milliseconds of work before a run that it is given now could begin. */
+  backlogMs(now: number): number {
+    return Math.max(0, this.doneAt - now);
+  }
+}

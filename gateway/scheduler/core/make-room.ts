@@ -1,0 +1,54 @@
+/** Who leaves a device so that a function can come in: an eviction policy ranks, this takes the first that free enough. */
+import { type EvictionPolicy, isKeptAlive, mayGo } from "../eviction/policy.ts";
+import type { DeviceState } from "./device-state.ts";
+import type { Residence } from "./residence.ts";
+
+/**
+ * @param bytes in all, free ones included.
+ * @returns undefined where not even all that may go would do; nothing where there is room.
+ */
+export function victimsFor(
+  device: DeviceState,
+  bytes: number,
+  policy: EvictionPolicy,
+  now: number,
+  mayLeave: (residence: Residence) => boolean = everybody,
+): readonly Residence[] | undefined {
+  let missing = bytes - device.freeBytes;
+  if (missing <= 0) return nobody;
+  const candidates: Residence[] = [];
+  let most = 0;
+  for (const residence of device.residences.values()) {
+    if (!mayGo(residence) || !mayLeave(residence)) continue;
+    candidates.push(residence);
+    most += residence.bytes;
+  }
+  if (most < missing) return undefined;
+  const keys: (readonly number[] | undefined)[] = candidates.map((one) => [
+    isKeptAlive(one, now) ? 1 : 0,
+    one.priority,
+    ...policy.key(one, now),
+  ]);
+  const victims: Residence[] = [];
+  // Few go and many stay: the smallest is looked for again each time, which beats sorting them all.
+  while (missing > 0) {
+    let first = -1;
+    let least: readonly number[] | undefined;
+    for (const [i, key] of keys.entries())
+      if (key !== undefined && (least === undefined || isBefore(key, least))) [first, least] = [i, key];
+    const victim = candidates[first]!;
+    victims.push(victim);
+    missing -= victim.bytes;
+    keys[first] = undefined;
+  }
+  return victims;
+}
+
+const nobody: readonly Residence[] = [];
+const everybody = () => true;
+
+/** Equal ones keep the order in which they were used. */
+function isBefore(a: readonly number[], b: readonly number[]): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! < b[i]!;
+  return false;
+}

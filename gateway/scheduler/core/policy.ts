@@ -1,0 +1,40 @@
+/**
+ * What a scheduling policy is: it hears of requests, keeps them in an order of its own, and gives them to devices
+ * through the cluster's commands, which refuse what must never be. It has no clock and no randomness.
+ */
+import type { Cluster } from "./cluster.ts";
+import type { DeviceState } from "./device-state.ts";
+import type { FunctionState } from "./function-state.ts";
+import type { Request, Run } from "./request.ts";
+
+export interface SchedulingPolicy {
+  readonly name: string;
+  /** What devices can do under it, for estimates and simulation. */
+  readonly traits: PolicyTraits;
+  /** @returns the policy at work on one cluster, with queues of its own. */
+  start(cluster: Cluster): PolicyAtWork;
+}
+
+export interface PolicyTraits {
+  /** A run begins while its weights come in. */
+  readonly overlapsLoads: boolean;
+  /** Several runs at a time on a device, side by side. */
+  readonly sharesSpace: boolean;
+}
+
+/** Each method may give commands; `advance` comes after every event, last. */
+export interface PolicyAtWork {
+  /** A request that can run somewhere. It is the policy's to run it, once. */
+  arrived(request: Request): void;
+  /** It waits again: its device was lost. Left out: as `arrived`. */
+  returned?(request: Request): void;
+  /** One that waited waits no more. */
+  withdrawn(request: Request): void;
+  ended?(run: Run, runMs: number): void;
+  loaded?(device: DeviceState, fn: FunctionState): void;
+  evicted?(device: DeviceState, fn: FunctionState): void;
+  deviceUp?(device: DeviceState): void;
+  deviceDown?(device: DeviceState): void;
+  /** Uses what has become free. */
+  advance(now: number): void;
+}

@@ -1,0 +1,124 @@
+/**
+ * The scheduler: `step(event, now)` changes its state and says what is to be done. No clock, no I/O, nothing random: the
+ * same events at the same times give the same actions. The live gateway and the simulator drive this one.
+ */
+import type { SchedulerAction } from "./actions.ts";
+import { Cluster } from "./cluster.ts";
+import type { SchedulerEvent } from "./events.ts";
+import type { FunctionState } from "./function-state.ts";
+import type { PolicyAtWork, SchedulingPolicy } from "./policy.ts";
+import type { Request } from "./request.ts";
+
+export interface Scheduler {
+  readonly cluster: Cluster;
+  /** @param now never before that of the last step. @returns in the order in which they are to be done. */
+  step(event: SchedulerEvent, now: number): readonly SchedulerAction[];
+}
+
+export function createScheduler(policy: SchedulingPolicy): Scheduler {
+  const cluster = new Cluster(policy.traits);
+  const atWork = policy.start(cluster);
+  return {
+    cluster,
+    step(event, now) {
+      cluster.now = Math.max(cluster.now, now);
+      hear(cluster, atWork, event);
+      atWork.advance(cluster.now);
+      return cluster.takeActions();
+    },
+  };
+}
+
+function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): void {
+  switch (event.type) {
+    case "function":
+      cluster.addFunction(event.function);
+      break;
+    case "function-removed":
+      removed(cluster, policy, cluster.functions.get(event.function));
+      break;
+    case "device-up":
+      policy.deviceUp?.(cluster.deviceUp(event.device));
+      break;
+    case "device-down": {
+      const device = cluster.device(event.device);
+      cluster.deviceDown(device);
+      policy.deviceDown?.(device);
+      break;
+    }
+    case "budget":
+      cluster.device(event.device).budgetBytes = event.bytes;
+      break;
+    case "arrival": {
+      const request = cluster.arrived(event.request);
+      if (request !== undefined) admit(cluster, policy, request);
+      break;
+    }
+    case "cancelled": {
+      const request = cluster.requests.get(event.request);
+      if (request?.state !== "waiting") break;
+      cluster.cancelled(request);
+      policy.withdrawn(request);
+      break;
+    }
+    case "loaded":
+    case "load-failed":
+    case "evicted":
+      residenceChanged(cluster, policy, event);
+      break;
+    case "ended":
+      policy.ended?.(cluster.ended(event.run, event.runMs), event.runMs);
+      break;
+    case "failed":
+      failed(cluster, policy, event.run, event.isRetried);
+      break;
+    case "tick":
+      break;
+    default:
+      event satisfies never;
+  }
+}
+
+/** Devices that are down count: they come back. */
+function admit(cluster: Cluster, policy: PolicyAtWork, request: Request): void {
+  if (cluster.devices.some((device) => request.mayRunOn(device))) policy.arrived(request);
+  else cluster.reject(request, "too-large", `no device has room for the weights of '${request.function.id}'`);
+}
+
+function failed(cluster: Cluster, policy: PolicyAtWork, id: number, isRetried: boolean): void {
+  const run = cluster.failed(id, isRetried);
+  policy.ended?.(run, 0);
+  for (const request of run.requests) {
+    if (request.state !== "waiting") continue;
+    if (policy.returned === undefined) policy.arrived(request);
+    else policy.returned(request);
+  }
+}
+
+function removed(cluster: Cluster, policy: PolicyAtWork, fn: FunctionState | undefined): void {
+  if (fn === undefined) return;
+  cluster.removeFunction(fn);
+  for (const request of [...cluster.requests.values()]) {
+    if (request.function !== fn || request.state !== "waiting") continue;
+    cluster.reject(request, "removed", `'${fn.id}' was removed`);
+    policy.withdrawn(request);
+  }
+}
+
+type ResidenceEvent = Extract<SchedulerEvent, { readonly type: "loaded" | "load-failed" | "evicted" }>;
+
+/** What has left meanwhile is not to be noted. */
+function residenceChanged(cluster: Cluster, policy: PolicyAtWork, event: ResidenceEvent): void {
+  const device = cluster.device(event.device);
+  const residence = device.residenceOf(event.function);
+  if (residence === undefined) return;
+  const { function: fn } = residence;
+  if (event.type === "loaded") {
+    cluster.loaded(residence, event.loadMs);
+    policy.loaded?.(device, fn);
+    return;
+  }
+  if (event.type === "load-failed") cluster.loadFailed(residence);
+  else cluster.evicted(residence);
+  policy.evicted?.(device, fn);
+}

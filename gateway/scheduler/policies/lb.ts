@@ -1,0 +1,57 @@
+/**
+ * Load balancing: the head of one queue goes to whichever device is idle, wherever its weights are. The baseline of
+ * Zhao, Jha and Hong (arXiv 2303.05601): one request at a time on a device, least recently used weights leave.
+ */
+import type { Cluster } from "../core/cluster.ts";
+import type { DeviceState } from "../core/device-state.ts";
+import type { PolicyAtWork, SchedulingPolicy } from "../core/policy.ts";
+import type { Request } from "../core/request.ts";
+import { ArrivalQueue } from "./arrival-queue.ts";
+import { runAlone } from "./run-alone.ts";
+
+export const lb: SchedulingPolicy = {
+  name: "lb",
+  traits: { overlapsLoads: false, sharesSpace: false },
+  start: (cluster) => new LoadBalancing(cluster),
+};
+
+class LoadBalancing implements PolicyAtWork {
+  readonly #cluster: Cluster;
+  readonly #queue = new ArrivalQueue();
+  /** Devices take turns. */
+  #lastUsed = -1;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  arrived(request: Request): void {
+    this.#queue.push(request);
+  }
+
+  returned(request: Request): void {
+    this.#queue.putBack(request);
+  }
+
+  withdrawn(request: Request): void {
+    this.#queue.remove(request);
+  }
+
+  advance(): void {
+    for (let head = this.#queue.first; head !== undefined; head = this.#queue.first) {
+      const device = this.#nextIdle(head);
+      if (device === undefined || runAlone(device, head) === undefined) return;
+      this.#queue.remove(head);
+      this.#lastUsed = device.index;
+    }
+  }
+
+  #nextIdle(request: Request): DeviceState | undefined {
+    const { devices } = this.#cluster;
+    for (let i = 1; i <= devices.length; i++) {
+      const device = devices[(this.#lastUsed + i) % devices.length]!;
+      if (device.isIdle && request.mayRunOn(device)) return device;
+    }
+    return undefined;
+  }
+}
