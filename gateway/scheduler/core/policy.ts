@@ -20,6 +20,8 @@ export interface PolicyTraits {
   readonly overlapsLoads: boolean;
   /** Several runs at a time on a device, side by side. */
   readonly sharesSpace: boolean;
+  /** Whether each load starts a process first. Left out: "swap". */
+  readonly coldStart?: "swap" | "process";
 }
 
 /** Each method may give commands; `advance` comes after every event, last. */

@@ -1,0 +1,84 @@
+/**
+ * What a device computes. Each run fills a part of it; where those that run side by side fill no more than all of it each
+ * goes as fast as alone, beyond that all are slowed down alike. Without sharing in space runs go one after another.
+ */
+
+export interface ComputeJob {
+  /** Milliseconds alone on the device that are left. */
+  leftMs: number;
+  /** 0 to 1. */
+  readonly occupancy: number;
+  readonly done: () => void;
+}
+
+export class ComputeModel {
+  readonly #sharesSpace: boolean;
+  readonly #schedule: (at: number, job: () => void) => void;
+  readonly #active: ComputeJob[] = [];
+  readonly #queue: ComputeJob[] = [];
+  #at = 0;
+  #speed = 1;
+  #version = 0;
+  /** Sum of what was filled, in device milliseconds. */
+  filledMs = 0;
+  /** Milliseconds in which something ran. */
+  busyMs = 0;
+
+  constructor(sharesSpace: boolean, schedule: (at: number, job: () => void) => void) {
+    this.#sharesSpace = sharesSpace;
+    this.#schedule = schedule;
+  }
+
+  /** Milliseconds until now in which nothing ran. */
+  idleMs(now: number): number {
+    return now - this.busyMs - (this.#active.length > 0 ? now - this.#at : 0);
+  }
+
+  add(now: number, job: ComputeJob): void {
+    this.#advance(now);
+    if (this.#sharesSpace || this.#active.length === 0) this.#active.push(job);
+    else this.#queue.push(job);
+    this.#plan(now);
+  }
+
+  #advance(now: number): void {
+    const elapsed = now - this.#at;
+    this.#at = now;
+    if (elapsed <= 0 || this.#active.length === 0) return;
+    this.busyMs += elapsed;
+    for (const job of this.#active) {
+      job.leftMs -= elapsed * this.#speed;
+      this.filledMs += elapsed * this.#speed * job.occupancy;
+    }
+  }
+
+  #plan(now: number): void {
+    let filled = 0;
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const { occupancy, leftMs } of this.#active) {
+      filled += occupancy;
+      if (leftMs < soonest) soonest = leftMs;
+    }
+    this.#speed = filled > 1 ? 1 / filled : 1;
+    const version = ++this.#version;
+    if (this.#active.length === 0) return;
+    this.#schedule(now + Math.max(0, soonest) / this.#speed, () => {
+      if (version === this.#version) this.#finish(now + Math.max(0, soonest) / this.#speed);
+    });
+  }
+
+  #finish(now: number): void {
+    this.#advance(now);
+    const done = this.#active.filter(({ leftMs }) => leftMs <= tolerance);
+    for (const job of done) this.#active.splice(this.#active.indexOf(job), 1);
+    if (this.#active.length === 0) {
+      const next = this.#queue.shift();
+      if (next !== undefined) this.#active.push(next);
+    }
+    this.#plan(now);
+    for (const job of done) job.done();
+  }
+}
+
+/** Milliseconds that rounding may leave. */
+const tolerance = 1e-6;

@@ -1,0 +1,93 @@
+/**
+ * A device of a simulation: loads weights in the order in which they are asked for and computes runs. Where loading
+ * overlaps computing, a run has gone as far when its weights are there as the device had time for meanwhile, all but its
+ * tail, which needs the last of them.
+ */
+import type { SchedulerAction } from "../../gateway/scheduler/core/actions.ts";
+import type { SchedulerEvent } from "../../gateway/scheduler/core/events.ts";
+import type { PolicyTraits } from "../../gateway/scheduler/core/policy.ts";
+import type { BusModel } from "./bus-model.ts";
+import { demandOf, type SimulatedDevice, type SimulatedFunction } from "./cluster-model.ts";
+import { ComputeModel } from "./compute-model.ts";
+
+export interface DeviceModelOptions {
+  readonly spec: SimulatedDevice;
+  readonly traits: PolicyTraits;
+  readonly bus: BusModel;
+  readonly schedule: (at: number, job: () => void) => void;
+  readonly tell: (event: SchedulerEvent) => void;
+  readonly noise: () => number;
+  readonly tailPart: number;
+}
+
+type RunAction = Extract<SchedulerAction, { readonly type: "run" }>;
+
+/** Weights on their way, and who waits for them. */
+interface Load {
+  readonly beganAt: number;
+  /** Of the device, when they set out. */
+  readonly idleMs: number;
+  readonly waiting: ((idleMs: number) => void)[];
+}
+
+export class DeviceModel {
+  readonly compute: ComputeModel;
+  readonly #options: DeviceModelOptions;
+  readonly #loads = new Map<string, Load>();
+  #now = 0;
+  loadedBytes = 0;
+
+  constructor(options: DeviceModelOptions) {
+    this.#options = options;
+    const schedule = (at: number, job: () => void) =>
+      options.schedule(at, () => {
+        this.#now = at;
+        job();
+      });
+    this.compute = new ComputeModel(options.traits.sharesSpace, schedule);
+  }
+
+  run(now: number, action: RunAction, fn: SimulatedFunction, answered: () => void): void {
+    const { spec, traits, tell, noise, tailPart } = this.#options;
+    const { runMs: expectedMs, occupancy } = demandOf(fn, spec, action.requests.length);
+    const runMs = expectedMs * noise();
+    this.#now = now;
+    const start = (doneMs: number) =>
+      this.compute.add(this.#now, {
+        leftMs: runMs - doneMs,
+        occupancy,
+        done: () => {
+          answered();
+          tell({ type: "ended", run: action.run, runMs });
+        },
+      });
+    if (action.isCold) this.load(now, fn);
+    const load = this.#loads.get(fn.id);
+    if (load === undefined) start(0);
+    // Only one run at a time can go along with a load.
+    else
+      load.waiting.push((idleMs) =>
+        start(traits.overlapsLoads ? Math.min(idleMs, (1 - tailPart) * runMs) : 0),
+      );
+  }
+
+  load(now: number, fn: SimulatedFunction): void {
+    const { spec, bus, tell, traits } = this.#options;
+    this.#now = now;
+    const load: Load = { beganAt: now, idleMs: this.compute.idleMs(now), waiting: [] };
+    this.#loads.set(fn.id, load);
+    this.loadedBytes += fn.weightBytes;
+    const startMs = traits.coldStart === "process" ? (fn.processMs ?? 0) : 0;
+    bus.add(now, spec.id, {
+      fixedMs: (spec.loadFixedMs ?? 0) + startMs,
+      leftBytes: fn.weightBytes,
+      done: (at) => {
+        this.#now = at;
+        this.#loads.delete(fn.id);
+        tell({ type: "loaded", device: spec.id, function: fn.id, loadMs: at - load.beganAt });
+        const idleMs = this.compute.idleMs(at) - load.idleMs;
+        for (const [i, begin] of load.waiting.entries()) begin(i === 0 ? idleMs : 0);
+      },
+    });
+  }
+}
