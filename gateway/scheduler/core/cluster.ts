@@ -251,8 +251,10 @@ export class Cluster {
     const endsAt = this.traits.overlapsLoads
       ? Math.max(loadedAt, free + runMs)
       : Math.max(loadedAt, free) + runMs;
-    // Side by side, a run holds up others only for the part of the device that it fills.
-    device.doneAt = this.traits.sharesSpace ? endsAt - runMs + runMs * fn.occupancy : endsAt;
+    // Side by side, a run holds up others only for the part of the device that it fills; and while weights come in
+    // others can run, where loading overlaps.
+    const fillMs = this.traits.sharesSpace ? runMs * fn.occupancy : runMs;
+    device.doneAt = this.traits.overlapsLoads ? free + fillMs : endsAt - runMs + fillMs;
     const id = ++this.#lastRun;
     const run: Run = { id, device, function: fn, requests, rows, startedAt: now, isCold, runMs, endsAt };
     this.runs.set(id, run);

@@ -26,7 +26,7 @@ export class DeviceState {
   readonly runs = new Set<Run>();
   /** Weights that are coming in. */
   loads = 0;
-  /** Expected point in time when what it was given is done, one run after another. */
+  /** Expected point in time when it has computed what it was given. */
   doneAt = 0;
   /** Milliseconds of runs that have ended. */
   busyMs = 0;

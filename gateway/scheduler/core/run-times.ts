@@ -38,8 +38,9 @@ export class RunTimes {
     return this.#infer(rows, p);
   }
 
-  get isKnown(): boolean {
-    return this.#byBatch.length > 0;
+  /** Whether this size was tried. */
+  isMeasured(rows: number): boolean {
+    return this.#byBatch[rows] !== undefined;
   }
 
   /** What was measured, or known, by rows. */

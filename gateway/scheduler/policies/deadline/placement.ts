@@ -1,0 +1,95 @@
+/**
+ * Where a request is answered first: what waits and runs on a device, what its weights take to come in, and what others
+ * lose for them. Late is worse than slow, and slow is worse than nothing.
+ */
+import type { Cluster } from "../../core/cluster.ts";
+import type { DeviceState } from "../../core/device-state.ts";
+import type { Request } from "../../core/request.ts";
+import type { DeviceQueue } from "./device-queue.ts";
+import { displacementFor } from "./displacement.ts";
+import { dueOf } from "./due.ts";
+
+export interface Place {
+  readonly device: DeviceState;
+  /** Expected point in time of the answer. */
+  readonly answeredAt: number;
+  /** `answeredAt`, with what others lose, and lateness many times. */
+  readonly cost: number;
+}
+
+export interface PlacementContext {
+  readonly cluster: Cluster;
+  readonly queueOf: (device: DeviceState) => DeviceQueue;
+  /** How long weights stay on a device as a rule. */
+  readonly stayMs: number;
+}
+
+/** A millisecond late costs as much as so many of waiting. */
+const lateWeight = 10;
+/** Devices without the weights that are looked at, of many: the best of so many is near the best of all. */
+const looked = 16;
+
+/**
+ * The best of the devices that hold the weights and of some others.
+ * @param turn for which others are looked at, where there are many: another each time.
+ * @returns undefined where none is up that could take it.
+ */
+export function bestPlace(context: PlacementContext, request: Request, turn: number): Place | undefined {
+  const { cluster } = context;
+  const { function: fn, boundTo } = request;
+  let best: Place | undefined;
+  const consider = (device: DeviceState) => {
+    if (!device.isUp || !request.mayRunOn(device)) return;
+    const place = placeOn(context, request, device, best?.cost ?? Number.POSITIVE_INFINITY);
+    if (place !== undefined) best = place;
+  };
+  if (boundTo !== undefined) {
+    consider(boundTo);
+    return best;
+  }
+  for (const device of fn.holders) consider(device);
+  const { devices } = cluster;
+  const count = Math.min(looked, devices.length);
+  for (let i = 0; i < count; i++) {
+    const device = devices[(turn + i) % devices.length]!;
+    if (!fn.holders.has(device)) consider(device);
+  }
+  return best;
+}
+
+/** @returns undefined where it costs as much as `below` or more, or there can be no room. */
+export function placeOn(
+  { cluster, queueOf, stayMs }: PlacementContext,
+  request: Request,
+  device: DeviceState,
+  below: number,
+): Place | undefined {
+  const { now, traits } = cluster;
+  const { function: fn, deadline, rows } = request;
+  const queue = queueOf(device);
+  const residence = device.residences.get(fn);
+  const runMs = runMsBeside(queue, request, rows);
+  const aloneLoadMs = device.aloneLoadMs(fn);
+  const waitMs = queue.waitMs(now, dueOf(request, runMs + aloneLoadMs));
+  let loadMs = 0;
+  if (residence === undefined) loadMs = queue.loadWaitMs + (queue.flows.has(fn) ? 0 : device.loadMs(fn));
+  else if (residence.state === "loading") loadMs = Math.max(0, residence.loadEndsAt - now);
+  const answeredAt =
+    now + (traits.overlapsLoads ? Math.max(waitMs + runMs, loadMs) : Math.max(waitMs, loadMs) + runMs);
+  const lateMs = deadline === undefined ? 0 : Math.max(0, answeredAt - deadline);
+  const ownCost = answeredAt + lateWeight * lateMs;
+  if (ownCost >= below) return undefined;
+  if (residence !== undefined || queue.flows.has(fn)) return { device, answeredAt, cost: ownCost };
+  const displacement = displacementFor(device, fn, stayMs, (one) => queue.flows.has(one.function));
+  // All is in use now; that passes, and others may have room.
+  const lossMs = displacement?.lossMs ?? waitMs + runMs;
+  const cost = ownCost + lossMs;
+  return cost < below ? { device, answeredAt, cost } : undefined;
+}
+
+/** What it adds to a batch that waits there already, or takes alone. */
+function runMsBeside({ device, flows }: DeviceQueue, { function: fn }: Request, rows: number): number {
+  const waiting = fn.batchLimit > 1 ? (flows.get(fn)?.requests.length ?? 0) : 0;
+  if (waiting === 0 || waiting + rows > fn.batchLimit) return device.runMs(fn, rows);
+  return Math.max(0, device.runMs(fn, waiting + rows) - device.runMs(fn, waiting));
+}
