@@ -2,22 +2,20 @@
  * The runs of the density benchmark: stores the functions, calls each alone, then plays the same calls against a device
  * with less and less room, under each eviction policy. Prints nothing but progress; bench/density.ts has the tables.
  */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { platform } from "#platform";
 import { type EvictionPolicyName, evictionPolicies } from "../../gateway/scheduler/eviction/policies.ts";
 import { openStore } from "../../gateway/store/store.ts";
+import { DawnletError } from "../../kernels/errors.ts";
 import { type FoundAdapter, findAdapter } from "../../runtime/adapter/find-adapter.ts";
 import { median } from "../harness/statistics.ts";
-import {
-  type Arrival,
-  parseTrace,
-  skewedArrivals,
-  speedUpOf,
-  type Trace,
-  traceArrivals,
-} from "./arrivals.ts";
+import type { Arrivals } from "../traces/arrivals.ts";
+import { exponentialArrivals, rateFactorFor, speedUpOf } from "../traces/minute-arrivals.ts";
+import { type MinuteTrace, minutesOf } from "../traces/minute-trace.ts";
+import { readTorporTrace } from "../traces/shared-traces.ts";
+import { skewedArrivals } from "./arrivals.ts";
 import { storeFunctions } from "./functions.ts";
 import { type DensitySetup, deviceBytesFor, openManaged } from "./managed.ts";
 import { measureOrtProcesses, type OrtProcesses } from "./ort-processes.ts";
@@ -26,7 +24,6 @@ import { processMemory } from "./process-memory.ts";
 import { type Score, score } from "./score.ts";
 import type { DensitySettings, Load } from "./settings.ts";
 
-const traceFile = new URL("../../../shared/traces/torpor-203x31.csv", import.meta.url);
 /** A function's deadline is so many times what a call of it takes alone, and some more for all. */
 export const deadlineFactor = 5;
 export const deadlineConstantMs = 10;
@@ -96,11 +93,7 @@ export async function measureDensity(
     const meanMs = solo.medians.reduce((sum, ms) => sum + ms, 0) / solo.medians.length;
     const deadlines = solo.medians.map((ms) => deadlineFactor * ms + deadlineConstantMs);
     const rate = settings.rate ?? (loadShare * 1000) / meanMs;
-    const trace = await readTrace(settings.functions);
-    if (trace === undefined)
-      log(
-        "shared/traces/torpor-203x31.csv cannot be read beside the repository: only the skewed calls are played",
-      );
+    const trace = await readTrace(settings.functions, log);
     // So that a minute of the policy's clock has as many calls as one of the trace.
     const clockSpeed = trace === undefined ? 1 : speedUpOf(trace, rate);
     const runs: RunResult[] = [];
@@ -181,7 +174,7 @@ interface RunOptions {
 
 async function measureRun(
   setup: DensitySetup,
-  arrivals: readonly Arrival[],
+  arrivals: Arrivals,
   deadlines: readonly number[],
   { load, multiple, policy, clockSpeed, emptyBytes }: RunOptions,
   leadMs: number,
@@ -211,25 +204,32 @@ async function measureRun(
   return result;
 }
 
+/** The whole trace goes into the time that there is, thinned out evenly for the rate. */
 function arrivalsOf(
   load: Load,
-  trace: Trace | undefined,
+  trace: MinuteTrace | undefined,
   settings: DensitySettings,
   rate: number,
-): readonly Arrival[] | undefined {
+): Arrivals | undefined {
   const durationMs = leadMsOf(settings) + settings.seconds * 1000;
-  const options = { durationMs, rate, seed: 1 };
-  if (load === "skewed") return skewedArrivals(settings.functions, options);
-  return trace && traceArrivals(trace, options);
+  if (load === "skewed") return skewedArrivals(settings.functions, { durationMs, rate, seed: 1 });
+  if (trace === undefined) return undefined;
+  const rateFactor = rateFactorFor(trace, rate, durationMs);
+  return exponentialArrivals(trace, { seed: 1, rateFactor, minuteMs: durationMs / minutesOf(trace) });
 }
 
 function leadMsOf({ seconds }: DensitySettings): number {
   return seconds * leadShare * 1000;
 }
 
-async function readTrace(functions: number): Promise<Trace | undefined> {
-  const text = await readFile(traceFile, "utf8").catch(() => undefined);
-  return text === undefined ? undefined : parseTrace(text).slice(0, functions);
+async function readTrace(functions: number, log: (line: string) => void): Promise<MinuteTrace | undefined> {
+  try {
+    return (await readTorporTrace()).slice(0, functions);
+  } catch (error) {
+    if (!(error instanceof DawnletError && error.code === "NOT_FOUND")) throw error;
+    log(`${error.message}; only the skewed calls are played`);
+    return undefined;
+  }
 }
 
 async function hostBytesOf(pid: Promise<number | undefined>): Promise<number | undefined> {

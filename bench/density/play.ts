@@ -2,7 +2,7 @@
 import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DawnletError } from "../../kernels/errors.ts";
-import type { Arrival } from "./arrivals.ts";
+import type { Arrivals } from "../traces/arrivals.ts";
 import type { DensityFunction } from "./functions.ts";
 import type { ManagedFunctions } from "./managed.ts";
 import type { Call } from "./score.ts";
@@ -30,7 +30,7 @@ export interface Played {
 export async function play(
   managed: ManagedFunctions,
   functions: readonly DensityFunction[],
-  arrivals: readonly Arrival[],
+  { timesMs, functionOf }: Arrivals,
   leadMs: number,
 ): Promise<Played> {
   const { residency } = managed.device;
@@ -43,7 +43,7 @@ export async function play(
   const startedAt = performance.now();
   const elapsed = () => performance.now() - startedAt;
 
-  const send = async ({ function: index, atMs }: Arrival, variant: number): Promise<void> => {
+  const send = async (index: number, atMs: number, variant: number): Promise<void> => {
     const { program, cases } = functions[index]!;
     const wasResident = residency.get(program.id)?.state === "resident";
     let latencyMs: number | undefined;
@@ -62,14 +62,14 @@ export async function play(
 
   let before = residency.swapIns;
   let isLead = true;
-  for (const [i, arrival] of arrivals.entries()) {
-    const earlyMs = arrival.atMs - elapsed();
+  for (const [i, atMs] of timesMs.entries()) {
+    const earlyMs = atMs - elapsed();
     if (earlyMs > 0) await sleep(earlyMs);
-    if (isLead && arrival.atMs >= leadMs) {
+    if (isLead && atMs >= leadMs) {
       isLead = false;
       before = residency.swapIns;
     }
-    pending.push(send(arrival, i));
+    pending.push(send(functionOf[i]!, atMs, i));
   }
   const timer = setTimeout(() => abort.abort(), patienceMs);
   await Promise.all(pending);
