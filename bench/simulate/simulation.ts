@@ -7,6 +7,7 @@ import type { SchedulerAction } from "../../gateway/scheduler/core/actions.ts";
 import type { SchedulerEvent } from "../../gateway/scheduler/core/events.ts";
 import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
 import { createScheduler, type Scheduler } from "../../gateway/scheduler/core/scheduler.ts";
+import type { Arrivals } from "../traces/arrivals.ts";
 import { BusModel } from "./bus-model.ts";
 import type { SimulatedDevice, SimulatedFunction } from "./cluster-model.ts";
 import { DeviceModel } from "./device-model.ts";
@@ -18,7 +19,7 @@ export interface SimulationOptions {
   readonly devices: readonly SimulatedDevice[];
   readonly functions: readonly SimulatedFunction[];
   /** Requests that come at their times. */
-  readonly arrivals?: Arrivals;
+  readonly arrivals?: Pick<Arrivals, "timesMs" | "functionOf">;
   /** Clients that each send their next request when they have their answer, until `closedUntilMs`. */
   readonly clients?: readonly { readonly function: number }[];
   readonly closedUntilMs?: number;
@@ -28,13 +29,6 @@ export interface SimulationOptions {
   readonly tailPart?: number;
   /** Measures the scheduler, for its cost alone. */
   readonly clock?: () => number;
-}
-
-/** In the order of time. */
-export interface Arrivals {
-  readonly times: Float64Array;
-  /** Indices of functions. */
-  readonly functions: Uint32Array;
 }
 
 export function simulate(options: SimulationOptions): Outcomes {
@@ -78,13 +72,13 @@ class Simulation {
   run(): Outcomes {
     const { arrivals, clients = [], closedUntilMs = 0, functions } = this.#options;
     for (const [i, { function: fn }] of clients.entries()) this.#arrive(functions[fn]!, fn, i);
-    const total = arrivals?.times.length ?? 0;
+    const total = arrivals?.timesMs.length ?? 0;
     for (let next = 0; ; ) {
-      const arrivesAt = next < total ? arrivals!.times[next]! : Number.POSITIVE_INFINITY;
+      const arrivesAt = next < total ? arrivals!.timesMs[next]! : Number.POSITIVE_INFINITY;
       if (arrivesAt <= this.#queue.nextAt) {
         if (next >= total) break;
         this.#now = arrivesAt;
-        const fn = arrivals!.functions[next++]!;
+        const fn = arrivals!.functionOf[next++]!;
         this.#arrive(functions[fn]!, fn);
       } else {
         this.#now = this.#queue.nextAt;

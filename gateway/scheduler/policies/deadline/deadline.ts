@@ -24,6 +24,8 @@ export interface DeadlineOptions {
   readonly queueLimit?: number;
 }
 
+const bestTraits: PolicyTraits = { overlapsLoads: true, sharesSpace: true };
+
 export const deadline = deadlineWith({});
 
 export function deadlineWith({
@@ -33,7 +35,6 @@ export function deadlineWith({
   return { name: "deadline", traits, start: (cluster) => new DeadlinePolicy(cluster, queueLimit) };
 }
 
-const bestTraits: PolicyTraits = { overlapsLoads: true, sharesSpace: true };
 /** Loads at a time on a device: more share its bandwidth, and all are later. */
 const maxLoads = 2;
 /** How long weights stay, before any had to go. */
