@@ -12,7 +12,6 @@ import type { Request, Run } from "../../core/request.ts";
 import { takeBatch } from "./batch-size.ts";
 import { DeviceQueue, type Flow } from "./device-queue.ts";
 import { byExpectedLoad, displacementFor } from "./displacement.ts";
-import { dueAt } from "./due.ts";
 import { bestPlace, type PlacementContext } from "./placement.ts";
 import { QuotaMeter } from "./quota-meter.ts";
 import { bestToSteal } from "./stealing.ts";
@@ -136,7 +135,7 @@ class DeadlinePolicy implements PolicyAtWork {
       return;
     }
     const queue = this.#queueOf(device);
-    const flow = queue.add(request, dueAt(request, device, this.#cluster.now));
+    const flow = queue.add(request);
     this.#flows.set(request, flow);
     this.#waiting.add(queue);
     this.#touched.add(device);
@@ -170,7 +169,7 @@ class DeadlinePolicy implements PolicyAtWork {
         continue;
       }
       const isOwed = this.#quotas.isBelowRequest(device, fn, now);
-      const due = (isOwed ? now : flow.headDue) + this.#tenants.penaltyMs(fn);
+      const due = (isOwed ? now : flow.dueAt(now)) + this.#tenants.penaltyMs(fn);
       if (due >= nextDue) continue;
       next = flow;
       nextDue = due;
@@ -229,7 +228,7 @@ class DeadlinePolicy implements PolicyAtWork {
     if (flow === undefined) return;
     const request = flow.requests.at(-1)!;
     this.#unqueue(request, flow);
-    this.#flows.set(request, this.#queueOf(thief).add(request, dueAt(request, thief, now)));
+    this.#flows.set(request, this.#queueOf(thief).add(request));
     this.#waiting.add(this.#queueOf(thief));
     this.#fill(thief, now);
   }

@@ -5,15 +5,14 @@
 import type { DeviceState } from "../../core/device-state.ts";
 import type { FunctionState } from "../../core/function-state.ts";
 import type { Request } from "../../core/request.ts";
+import { dueAt } from "./due.ts";
 
 /** Requests of one function that wait for one device. */
 export class Flow {
   readonly function: FunctionState;
   readonly queue: DeviceQueue;
-  /** Due first, first. */
+  /** Those with the earliest deadline first, then those that have none; else as they came. */
   readonly requests: Request[] = [];
-  /** Of each of `requests`. */
-  readonly #dues: number[] = [];
 
   constructor(fn: FunctionState, queue: DeviceQueue) {
     this.function = fn;
@@ -24,23 +23,24 @@ export class Flow {
     return this.requests[0]!;
   }
 
-  get headDue(): number {
-    return this.#dues[0]!;
+  dueAt(now: number): number {
+    return dueAt(this.head, this.queue.device, now);
   }
 
-  /** Behind those that are due at the same time. */
-  add(request: Request, due: number): void {
-    let at = this.#dues.length;
-    while (at > 0 && this.#dues[at - 1]! > due) at--;
+  add(request: Request): void {
+    let at = this.requests.length;
+    while (at > 0 && isBefore(request, this.requests[at - 1]!)) at--;
     this.requests.splice(at, 0, request);
-    this.#dues.splice(at, 0, due);
   }
 
   remove(request: Request): void {
-    const at = this.requests.indexOf(request);
-    this.requests.splice(at, 1);
-    this.#dues.splice(at, 1);
+    this.requests.splice(this.requests.indexOf(request), 1);
   }
+}
+
+function isBefore(a: Request, b: Request): boolean {
+  const [aDue, bDue] = [a.deadline ?? Number.POSITIVE_INFINITY, b.deadline ?? Number.POSITIVE_INFINITY];
+  return aDue < bDue || (aDue === bDue && a.id < b.id);
 }
 
 export class DeviceQueue {
@@ -54,14 +54,14 @@ export class DeviceQueue {
     this.device = device;
   }
 
-  add(request: Request, due: number): Flow {
+  add(request: Request): Flow {
     const { function: fn } = request;
     let flow = this.flows.get(fn);
     if (flow === undefined) {
       flow = new Flow(fn, this);
       this.flows.set(fn, flow);
     }
-    flow.add(request, due);
+    flow.add(request);
     this.size++;
     this.runMs += this.device.runMs(fn, request.rows);
     return flow;
@@ -81,7 +81,7 @@ export class DeviceQueue {
     let waitMs = this.device.backlogMs(now);
     if (this.size === 0) return waitMs;
     for (const flow of this.flows.values()) {
-      if (flow.headDue > due) continue;
+      if (flow.dueAt(now) > due) continue;
       const { length } = flow.requests;
       waitMs += length * this.device.runMs(flow.function, 1) * flow.function.occupancy;
     }

@@ -7,23 +7,22 @@ import type { DeviceState } from "../../core/device-state.ts";
 import type { Request } from "../../core/request.ts";
 
 /** A request without a deadline is due after so many times what it takes alone. */
-const patience = 4;
+const patience = 8;
 /** What is too late anyway goes behind what is not, for so many times what its deadline left it. */
 const lateFactor = 10;
 /** And at least so long. */
 const lateMs = 1_000;
 
-/** @param workMs what the request takes alone, loading included. @returns a point in time. */
-export function dueOf(request: Request, workMs: number): number {
-  return request.deadline ?? request.arrivedAt + patience * workMs;
-}
-
-/** As `dueOf`, at a moment: one that cannot make its deadline any more is due much later. */
+/**
+ * At a moment, on a device: where the weights are there a request without a deadline is due sooner, and one that cannot
+ * make its deadline any more much later.
+ * @returns a point in time.
+ */
 export function dueAt(request: Request, device: DeviceState, now: number): number {
-  const { function: fn, deadline, arrivedAt } = request;
-  const runMs = device.runMs(fn, request.rows);
+  const { function: fn, deadline, arrivedAt, rows } = request;
+  const runMs = device.runMs(fn, rows);
   const loadMs = device.holds(fn) ? 0 : device.aloneLoadMs(fn);
-  if (deadline === undefined) return dueOf(request, runMs + device.aloneLoadMs(fn));
+  if (deadline === undefined) return arrivedAt + patience * (runMs + loadMs);
   const isHopeless = now + Math.max(runMs, loadMs) > deadline;
   return isHopeless ? deadline + Math.max(lateMs, lateFactor * (deadline - arrivedAt)) : deadline;
 }

@@ -7,7 +7,7 @@ import type { DeviceState } from "../../core/device-state.ts";
 import type { Request } from "../../core/request.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import { displacementFor } from "./displacement.ts";
-import { dueOf } from "./due.ts";
+import { dueAt } from "./due.ts";
 
 export interface Place {
   readonly device: DeviceState;
@@ -69,8 +69,7 @@ export function placeOn(
   const queue = queueOf(device);
   const residence = device.residences.get(fn);
   const runMs = runMsBeside(queue, request, rows);
-  const aloneLoadMs = device.aloneLoadMs(fn);
-  const waitMs = queue.waitMs(now, dueOf(request, runMs + aloneLoadMs));
+  const waitMs = queue.waitMs(now, dueAt(request, device, now));
   let loadMs = 0;
   if (residence === undefined) loadMs = queue.loadWaitMs + (queue.flows.has(fn) ? 0 : device.loadMs(fn));
   else if (residence.state === "loading") loadMs = Math.max(0, residence.loadEndsAt - now);
