@@ -3,7 +3,8 @@
  * is leased, exceed a budget, run a request twice) throws: no policy can. What was commanded becomes actions.
  */
 import type { RejectCause, SchedulerAction } from "./actions.ts";
-import { type Bus, DeviceState } from "./device-state.ts";
+import { Bus } from "./bus.ts";
+import { DeviceState } from "./device-state.ts";
 import { FunctionState } from "./function-state.ts";
 import type { PolicyTraits } from "./policy.ts";
 import { Request, type Run } from "./request.ts";
@@ -133,6 +134,7 @@ export class Cluster {
       device = new DeviceState(spec, this.devices.length, this, this.#bus(spec.bus));
       this.#devicesById.set(spec.id, device);
       this.devices.push(device);
+      device.bus.devices++;
     }
     device.spec = spec;
     device.budgetBytes = spec.budgetBytes;
@@ -279,7 +281,7 @@ export class Cluster {
     if (!device.isUp) throw new RangeError(`${device.id} is down`);
     if (device.usedBytes + fn.weightBytes > device.budgetBytes)
       throw new RangeError(`There is no room for ${fn.id} on ${device.id}`);
-    device.bus.loads++;
+    device.bus.began(this.now);
     device.loads++;
     const loadsBeside = device.bus.loads;
     const loadEndsAt = this.now + device.aloneLoadMs(fn) * loadsBeside;
@@ -308,7 +310,7 @@ export class Cluster {
   }
 
   #loadEnded(device: DeviceState): void {
-    device.bus.loads--;
+    device.bus.ended(this.now);
     device.loads--;
   }
 
@@ -327,7 +329,7 @@ export class Cluster {
   #bus(id: string): Bus {
     let bus = this.#buses.get(id);
     if (bus === undefined) {
-      bus = { loads: 0 };
+      bus = new Bus();
       this.#buses.set(id, bus);
     }
     return bus;

@@ -1,16 +1,11 @@
 /** What the scheduler knows of a device: what it holds, what it works on, how fast it is. */
+import type { Bus } from "./bus.ts";
 import type { Cluster } from "./cluster.ts";
 import type { FunctionState } from "./function-state.ts";
 import type { Run } from "./request.ts";
 import type { Residence } from "./residence.ts";
 import { Samples } from "./samples.ts";
 import type { DeviceSpec } from "./specs.ts";
-
-/** Devices that share their way to host memory. */
-export interface Bus {
-  /** Weights that are coming in. */
-  loads: number;
-}
 
 export class DeviceState {
   readonly id: string;

@@ -4,6 +4,7 @@
  */
 import type { Cluster } from "../../core/cluster.ts";
 import type { DeviceState } from "../../core/device-state.ts";
+import type { FunctionState } from "../../core/function-state.ts";
 import type { Request } from "../../core/request.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import { displacementFor } from "./displacement.ts";
@@ -26,6 +27,10 @@ export interface PlacementContext {
 
 /** A millisecond late costs as much as so many of waiting. */
 const lateWeight = 10;
+/** A millisecond of loading costs neighbours so many, where the bus is busy half of the time. */
+const busWeight = 6;
+/** Beyond it the bus is taken for as busy as this. */
+const mostUtilisation = 0.9;
 /** Devices without the weights that are looked at, of many: the best of so many is near the best of all. */
 const looked = 16;
 
@@ -82,7 +87,7 @@ export function placeOn(
   const displacement = displacementFor(device, fn, stayMs, (one) => queue.flows.has(one.function));
   // All is in use now; that passes, and others may have room.
   const lossMs = displacement?.lossMs ?? waitMs + runMs;
-  const cost = ownCost + lossMs;
+  const cost = ownCost + lossMs + neighboursLossMs(device, fn);
   return cost < below ? { device, answeredAt, cost } : undefined;
 }
 
@@ -91,4 +96,12 @@ function runMsBeside({ device, flows }: DeviceQueue, { function: fn }: Request, 
   const waiting = fn.batchLimit > 1 ? (flows.get(fn)?.requests.length ?? 0) : 0;
   if (waiting === 0 || waiting + rows > fn.batchLimit) return device.runMs(fn, rows);
   return Math.max(0, device.runMs(fn, waiting + rows) - device.runMs(fn, waiting));
+}
+
+/** What those lose that load from the same bus meanwhile: the busier it is, the more. */
+function neighboursLossMs(device: DeviceState, fn: FunctionState): number {
+  const { bus, cluster } = device;
+  if (bus.devices === 1) return 0;
+  const utilisation = Math.min(mostUtilisation, bus.utilisation(cluster.now));
+  return (busWeight * device.aloneLoadMs(fn) * utilisation) / (1 - utilisation);
 }
