@@ -55,6 +55,9 @@ export class Cluster {
     const [first] = requests;
     if (first === undefined) throw new RangeError("A run is of one request or more");
     const fn = first.function;
+    this.#refuseUnusable(device, fn);
+    if (requests.length > 1 && new Set(requests).size < requests.length)
+      throw new RangeError("A request is in the run twice");
     let rows = 0;
     for (const request of requests) {
       if (request.state !== "waiting") throw new RangeError(`Request ${request.id} does not wait`);
@@ -86,6 +89,7 @@ export class Cluster {
   /** Has weights brought in ahead of requests. @throws RangeError where that breaks a rule, or they are there. */
   load(device: DeviceState, fn: FunctionState): void {
     if (device.residences.has(fn)) throw new RangeError(`${fn.id} is on ${device.id} already`);
+    this.#refuseUnusable(device, fn);
     const residence = this.#place(device, fn);
     residence.isAhead = true;
     this.#lease(residence);
@@ -273,8 +277,12 @@ export class Cluster {
     return run;
   }
 
-  #place(device: DeviceState, fn: FunctionState): Residence {
+  #refuseUnusable(device: DeviceState, fn: FunctionState): void {
     if (!device.isUp) throw new RangeError(`${device.id} is down`);
+    if (!fn.canRunOn(device)) throw new RangeError(`${fn.id} cannot run on ${device.id}`);
+  }
+
+  #place(device: DeviceState, fn: FunctionState): Residence {
     if (device.usedBytes + fn.weightBytes > device.budgetBytes)
       throw new RangeError(`There is no room for ${fn.id} on ${device.id}`);
     device.bus.loads++;
