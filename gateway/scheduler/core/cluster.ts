@@ -137,7 +137,7 @@ export class Cluster {
       device = new DeviceState(spec, this.devices.length, this, this.#bus(spec.bus));
       this.#devicesById.set(spec.id, device);
       this.devices.push(device);
-    }
+    } else this.#lose(device);
     device.spec = spec;
     device.budgetBytes = spec.budgetBytes;
     device.isUp = true;
@@ -147,8 +147,7 @@ export class Cluster {
   /** What is leased stays counted until its run has ended or failed: it is being run again there. */
   deviceDown(device: DeviceState): void {
     device.isUp = false;
-    for (const residence of [...device.residences.values()])
-      if (residence.leases === (residence.isAhead ? 1 : 0)) this.#drop(residence);
+    this.#lose(device);
   }
 
   /** @returns undefined where it was rejected. */
@@ -188,17 +187,13 @@ export class Cluster {
     residence.loadedAtMs = this.now;
     this.#loadEnded(device);
     if (loadMs !== undefined) device.loadMeasured(fn, loadMs, residence.loadsBeside);
-    if (residence.isAhead) {
-      residence.isAhead = false;
-      residence.leases--;
-      if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
-    }
+    this.#endAhead(residence);
+    if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
   }
 
   loadFailed(residence: Residence): void {
     if (residence.state !== "loading") return;
-    if (residence.isAhead) residence.leases--;
-    residence.isAhead = false;
+    this.#endAhead(residence);
     if (!residence.isLeased) this.#drop(residence);
   }
 
@@ -228,8 +223,7 @@ export class Cluster {
       } else this.#endRequest(request);
     }
     const residence = run.device.residences.get(run.function);
-    if (residence !== undefined && !residence.isLeased && (residence.state === "loading" || !run.device.isUp))
-      this.#drop(residence);
+    if (residence?.state === "loading" && !residence.isLeased) this.#drop(residence);
     return run;
   }
 
@@ -273,7 +267,7 @@ export class Cluster {
     const residence = device.residences.get(fn)!;
     residence.leases--;
     residence.lastUsedMs = this.now;
-    if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
+    if (!residence.isLeased && (fn.isRemoved || !device.isUp)) this.#drop(residence);
     return run;
   }
 
@@ -303,6 +297,20 @@ export class Cluster {
     residence.lastUsedMs = this.now;
     device.residences.delete(fn);
     device.residences.set(fn, residence);
+  }
+
+  /** What runs use stays: it comes in again for them, or they fail. */
+  #lose(device: DeviceState): void {
+    for (const residence of [...device.residences.values()]) {
+      this.#endAhead(residence);
+      if (!residence.isLeased) this.#drop(residence);
+    }
+  }
+
+  #endAhead(residence: Residence): void {
+    if (!residence.isAhead) return;
+    residence.isAhead = false;
+    residence.leases--;
   }
 
   #drop(residence: Residence): void {
