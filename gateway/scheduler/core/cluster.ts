@@ -24,6 +24,7 @@ export class Cluster {
   readonly #buses = new Map<string, Bus>();
   #actions: SchedulerAction[] = [];
   #lastRun = 0;
+  #lastRequest = Number.NEGATIVE_INFINITY;
 
   constructor(traits: PolicyTraits) {
     this.traits = traits;
@@ -150,8 +151,12 @@ export class Cluster {
     this.#lose(device);
   }
 
-  /** @returns undefined where it was rejected. */
+  /** @returns undefined where it was rejected. @throws RangeError where its number is not above all before it. */
   arrived(spec: RequestSpec): Request | undefined {
+    if (spec.id <= this.#lastRequest)
+      throw new RangeError(`Request ${spec.id} comes after request ${this.#lastRequest}`);
+    const boundTo = spec.device === undefined ? undefined : this.device(spec.device);
+    this.#lastRequest = spec.id;
     const fn = this.functions.get(spec.function);
     if (fn === undefined) {
       const reason = `there is no function '${spec.function}'`;
@@ -167,7 +172,7 @@ export class Cluster {
       refuseLate: spec.refuseLate === true,
       rows: spec.rows ?? 1,
       batchKey: spec.batchKey,
-      boundTo: spec.device === undefined ? undefined : this.device(spec.device),
+      boundTo,
     });
     this.requests.set(request.id, request);
     fn.waiting++;
@@ -187,6 +192,7 @@ export class Cluster {
     residence.loadedAtMs = this.now;
     this.#loadEnded(device);
     if (loadMs !== undefined) device.loadMeasured(fn, loadMs, residence.loadsBeside);
+    if (!residence.isAhead) return;
     this.#endAhead(residence);
     if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
   }
