@@ -38,10 +38,12 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
     case "function-removed":
       removed(cluster, policy, cluster.functions.get(event.function));
       break;
-    case "device-up":
-      policy.deviceUp?.(cluster.deviceUp(event.device));
+    case "device-up": {
+      const device = cluster.deviceUp(event.device);
+      policy.deviceUp?.(device);
       rejectHomeless(cluster, policy);
       break;
+    }
     case "device-down": {
       const device = cluster.device(event.device);
       cluster.deviceDown(device);
@@ -69,9 +71,11 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
     case "evicted":
       residenceChanged(cluster, policy, event);
       break;
-    case "ended":
-      policy.ended?.(cluster.ended(event.run, event.runMs), event.runMs);
+    case "ended": {
+      const run = cluster.ended(event.run, event.runMs);
+      policy.ended?.(run, event.runMs);
       break;
+    }
     case "failed":
       failed(cluster, policy, event.run, event.isRetried);
       break;
