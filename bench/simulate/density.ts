@@ -69,7 +69,13 @@ export function torporFunction(index: number): SimulatedFunction {
   };
 }
 
-export function torporArrivals({ functions, trace, minutes, withBursts: hasBursts, seed }: DensityCase): Arrivals {
+export function torporArrivals({
+  functions,
+  trace,
+  minutes,
+  withBursts: hasBursts,
+  seed,
+}: DensityCase): Arrivals {
   const part = firstMinutes(trace, minutes);
   const plain = exponentialArrivals(part, { seed, functions });
   if (!hasBursts) return plain;

@@ -51,7 +51,9 @@ export function measureLocality(seeds: number): readonly LocalityRow[] {
   for (const callsAMinute of [publishedLoad, calmLoad])
     for (const workingSet of workingSets)
       for (const policy of policies) {
-        const runs = Array.from({ length: seeds }, (_, seed) => run(workingSet, callsAMinute, policy, seed + 1));
+        const runs = Array.from({ length: seeds }, (_, seed) =>
+          run(workingSet, callsAMinute, policy, seed + 1),
+        );
         const middle = (figure: keyof LocalityFigures) => median(runs.map((one) => one[figure]));
         rows.push({
           ...{ workingSet, callsAMinute, policy: policy.name },
@@ -62,7 +64,12 @@ export function measureLocality(seeds: number): readonly LocalityRow[] {
   return rows;
 }
 
-function run(workingSet: number, callsAMinute: number, policy: SchedulingPolicy, seed: number): LocalityFigures {
+function run(
+  workingSet: number,
+  callsAMinute: number,
+  policy: SchedulingPolicy,
+  seed: number,
+): LocalityFigures {
   const all = azureLikeArrivals({ functions: 200, durationMs: minutes * minuteMs, callsPerSecond: 20, seed });
   const arrivals = workingSetArrivals(minuteTraceOf(all), {
     ...{ functions: workingSet, seed, spread: "random" as const, minutes, callsAMinute },
