@@ -14,6 +14,7 @@ import { DeviceQueue, type Flow } from "./device-queue.ts";
 import { byExpectedLoad, displacementFor } from "./displacement.ts";
 import { bestPlace, type PlacementContext } from "./placement.ts";
 import { QuotaMeter } from "./quota-meter.ts";
+import { Replication } from "./replication.ts";
 import { bestToSteal } from "./stealing.ts";
 import { TenantShares } from "./tenant-shares.ts";
 
@@ -52,6 +53,7 @@ class DeadlinePolicy implements PolicyAtWork {
   readonly #homeless = new Set<Request>();
   readonly #quotas = new QuotaMeter();
   readonly #tenants = new TenantShares();
+  readonly #replication: Replication;
   /** Devices for which something has changed. */
   readonly #touched = new Set<DeviceState>();
   readonly #context: PlacementContext & { stayMs: number };
@@ -60,6 +62,7 @@ class DeadlinePolicy implements PolicyAtWork {
   constructor(cluster: Cluster, queueLimit: number) {
     this.#cluster = cluster;
     this.#queueLimit = queueLimit;
+    this.#replication = new Replication(cluster);
     this.#context = { cluster, queueOf: (device) => this.#queueOf(device), stayMs: firstStayMs };
   }
 
@@ -119,6 +122,7 @@ class DeadlinePolicy implements PolicyAtWork {
     for (const device of this.#touched) this.#fill(device, now);
     if (this.#flows.size > 0) this.#steal(now);
     this.#touched.clear();
+    this.#replication.advance(now);
   }
 
   #assign(request: Request, mustBeInTime: boolean): void {
@@ -156,13 +160,14 @@ class DeadlinePolicy implements PolicyAtWork {
   #next(queue: DeviceQueue, stuck: ReadonlySet<Flow>, now: number): Flow | undefined {
     const { device } = queue;
     const canLoad = device.loads < maxLoads;
+    const hasPlace = this.#hasPlace(device);
     let next: Flow | undefined;
     let nextDue = Number.POSITIVE_INFINITY;
     for (const flow of queue.flows.values()) {
       const { function: fn } = flow;
       if (stuck.has(flow)) continue;
       const residence = device.residences.get(fn);
-      if (residence === undefined ? !canLoad : !this.#hasPlace(device, flow)) continue;
+      if (residence === undefined ? !canLoad : !hasPlace) continue;
       const allowedAt = this.#quotas.allowedAt(device, fn, now);
       if (allowedAt > now) {
         this.#cluster.wake(allowedAt);
@@ -177,15 +182,14 @@ class DeadlinePolicy implements PolicyAtWork {
     return next;
   }
 
-  /** Side by side while all fit in the device; else one, and those whose weights are on their way. */
-  #hasPlace(device: DeviceState, { function: fn }: Flow): boolean {
+  /** While a part of the device is idle; without sharing, while nothing runs. Who waits for weights does not count. */
+  #hasPlace(device: DeviceState): boolean {
     let filled = 0;
     for (const run of device.runs) {
       if (device.residences.get(run.function)!.state === "loading") continue;
       filled += run.function.occupancy;
     }
-    if (filled === 0) return true;
-    return this.#cluster.traits.sharesSpace && filled + fn.occupancy <= 1 + rounding;
+    return filled === 0 || (this.#cluster.traits.sharesSpace && filled < fullFrom);
   }
 
   /** @returns false where there is no room now. */
@@ -257,8 +261,8 @@ class DeadlinePolicy implements PolicyAtWork {
   }
 }
 
-/** Of sums of parts of a device. */
-const rounding = 1e-9;
+/** A device is full where its runs fill this part of it: more would slow each other down and gain nothing. */
+const fullFrom = 0.95;
 
 function lateReason({ deadline, arrivedAt }: Request, answerMs: number): string {
   const ms = (value: number) => `${Math.max(0, value).toFixed(0)} ms`;
