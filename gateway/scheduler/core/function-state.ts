@@ -17,6 +17,9 @@ export class FunctionState {
   #rate: UseRate = neverUsed();
   /** By class of devices. */
   readonly #times = new Map<string, RunTimes>();
+  /** What was asked for last: mostly it is asked for again. */
+  #lastClass: string | undefined;
+  #lastTimes = new RunTimes();
 
   constructor(spec: FunctionSpec) {
     this.id = spec.id;
@@ -43,11 +46,14 @@ export class FunctionState {
   }
 
   times(deviceClass: string): RunTimes {
+    if (deviceClass === this.#lastClass) return this.#lastTimes;
     let times = this.#times.get(deviceClass);
     if (times === undefined) {
       times = new RunTimes();
       this.#times.set(deviceClass, times);
     }
+    this.#lastClass = deviceClass;
+    this.#lastTimes = times;
     return times;
   }
 

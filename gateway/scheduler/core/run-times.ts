@@ -7,26 +7,27 @@ export const assumedRunMs = 10;
 export class RunTimes {
   /** By rows. */
   readonly #byBatch: (Samples | undefined)[] = [];
-  /** Medians by rows, where they were asked for since the last measurement. */
-  #medians: (number | undefined)[] = [];
+  /** Medians by rows; NaN where nobody has asked since the last measurement. Without holes: it is read all the time. */
+  readonly #medians: number[] = [Number.NaN, Number.NaN];
 
   /** @param known from a profile or an earlier life; measurements replace it. */
   know(rows: number, runMs: number): void {
     this.#byBatch[rows] ??= new Samples(runMs);
-    this.#medians = [];
+    this.#medians.fill(Number.NaN);
   }
 
   measured(rows: number, runMs: number): void {
     const samples = this.#byBatch[rows] ?? new Samples();
     samples.add(runMs);
     this.#byBatch[rows] = samples;
-    this.#medians = [];
+    this.#medians.fill(Number.NaN);
   }
 
   /** Half of such runs take no longer. */
   median(rows: number): number {
-    let median = this.#medians[rows];
-    if (median === undefined) {
+    while (this.#medians.length <= rows) this.#medians.push(Number.NaN);
+    let median = this.#medians[rows]!;
+    if (Number.isNaN(median)) {
       median = this.#infer(rows, 0.5);
       this.#medians[rows] = median;
     }

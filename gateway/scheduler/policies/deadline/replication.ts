@@ -25,30 +25,28 @@ export class Replication {
   advance(now: number): void {
     if (now < this.#nextAt) return;
     this.#nextAt = now + intervalMs;
+    let wanted: readonly FunctionState[] | undefined;
     for (const device of this.#cluster.devices) {
-      const { bus } = device;
-      if (!device.isUp || bus.loads > 0 || bus.utilisation(now) > mostUtilisation) continue;
-      const fn = this.#mostWanted(device, now);
+      const { bus, freeBytes } = device;
+      if (!device.isUp || freeBytes <= 0 || bus.loads > 0 || bus.utilisation(now) > mostUtilisation) continue;
+      wanted ??= this.#mostWanted(device, now);
+      const fn = wanted.find(
+        (one) => one.weightBytes <= freeBytes && !device.holds(one) && one.canRunOn(device),
+      );
       if (fn !== undefined) this.#cluster.load(device, fn);
     }
   }
 
-  #mostWanted(device: DeviceState, now: number): FunctionState | undefined {
-    const { freeBytes } = device;
-    if (freeBytes <= 0) return undefined;
-    let best: FunctionState | undefined;
-    let bestWaitMs = 0;
+  /** Those whose requests wait for the devices that hold them, the longest waits first. @param device for how long they take. */
+  #mostWanted(device: DeviceState, now: number): readonly FunctionState[] {
+    const wanted: { readonly fn: FunctionState; readonly demand: number }[] = [];
     for (const fn of this.#cluster.functions.values()) {
-      if (fn.holders.size === 0 || fn.weightBytes > freeBytes || device.holds(fn)) continue;
-      if (!fn.canRunOn(device)) continue;
-      const runMs = device.runMs(fn, 1);
-      const demand = (fn.usesPerSecond(now) * runMs) / 1_000 / fn.holders.size;
-      // Of a second, roughly: so many come while another runs, and wait for half of it.
-      const waitMs = demand * demand * 500;
-      if (demand < leastDemand || waitMs <= bestWaitMs) continue;
-      best = fn;
-      bestWaitMs = waitMs;
+      const { size: copies } = fn.holders;
+      if (copies === 0 || copies === this.#cluster.devices.length) continue;
+      const demand = (fn.usesPerSecond(now) * device.runMs(fn, 1)) / 1_000 / copies;
+      if (demand >= leastDemand) wanted.push({ fn, demand });
     }
-    return best;
+    // So many come while another runs, and wait for half of it: waiting goes with the square.
+    return wanted.sort((a, b) => b.demand - a.demand).map(({ fn }) => fn);
   }
 }
