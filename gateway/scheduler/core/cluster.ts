@@ -253,16 +253,18 @@ export class Cluster {
     }
     const runMs = device.runMs(fn, rows);
     const loadedAt = residence.state === "loading" ? residence.loadEndsAt : now;
-    const free = Math.max(now, device.doneAt);
-    const endsAt = this.traits.overlapsLoads
-      ? Math.max(loadedAt, free + runMs)
-      : Math.max(loadedAt, free) + runMs;
+    const free = now + device.backlogMs(now);
+    const { overlapsLoads, sharesSpace } = this.traits;
+    const endsAt = overlapsLoads ? Math.max(loadedAt, free + runMs) : Math.max(loadedAt, free) + runMs;
     // Side by side, a run holds up others only for the part of the device that it fills; and while weights come in
     // others can run, where loading overlaps.
-    const fillMs = this.traits.sharesSpace ? runMs * fn.occupancy : runMs;
-    device.doneAt = this.traits.overlapsLoads ? free + fillMs : endsAt - runMs + fillMs;
+    const waitMs = overlapsLoads ? 0 : Math.max(0, loadedAt - free);
+    const fillMs = waitMs + (sharesSpace ? runMs * fn.occupancy : runMs);
+    device.backlog.add(fillMs, now);
     const id = ++this.#lastRun;
-    const run: Run = { id, device, function: fn, requests, rows, startedAt: now, isCold, runMs, endsAt };
+    const run: Run = {
+      ...{ id, device, function: fn, requests, rows, startedAt: now, isCold, runMs, fillMs, endsAt },
+    };
     this.runs.set(id, run);
     device.runs.add(run);
     return run;
@@ -273,7 +275,7 @@ export class Cluster {
     const { device, function: fn } = run;
     this.runs.delete(id);
     device.runs.delete(run);
-    if (device.runs.size === 0) device.doneAt = this.now;
+    device.backlog.ended(run.fillMs, this.now);
     const residence = device.residences.get(fn)!;
     residence.leases--;
     residence.lastUsedMs = this.now;

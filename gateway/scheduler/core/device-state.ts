@@ -1,4 +1,5 @@
 /** What the scheduler knows of a device: what it holds, what it works on, how fast it is. */
+import { Backlog } from "./backlog.ts";
 import type { Bus } from "./bus.ts";
 import type { Cluster } from "./cluster.ts";
 import type { FunctionState } from "./function-state.ts";
@@ -21,8 +22,7 @@ export class DeviceState {
   readonly runs = new Set<Run>();
   /** Weights that are coming in. */
   loads = 0;
-  /** Expected point in time when it has computed what it was given. */
-  doneAt = 0;
+  readonly backlog = new Backlog();
   /** Milliseconds of runs that have ended. */
   busyMs = 0;
   /** Bytes a millisecond, of loads with the bus for themselves. */
@@ -86,6 +86,6 @@ export class DeviceState {
 
   /** Milliseconds of work before a run that it is given now could begin. */
   backlogMs(now: number): number {
-    return Math.max(0, this.doneAt - now);
+    return this.backlog.leftMs(now);
   }
 }

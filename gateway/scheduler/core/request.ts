@@ -51,6 +51,8 @@ export interface Run {
   readonly isCold: boolean;
   /** Expected, without waiting and loading. */
   readonly runMs: number;
+  /** Expected, by which it holds up others. */
+  readonly fillMs: number;
   /** Expected point in time. */
   readonly endsAt: number;
 }

@@ -160,7 +160,7 @@ class DeadlinePolicy implements PolicyAtWork {
   #next(queue: DeviceQueue, stuck: ReadonlySet<Flow>, now: number): Flow | undefined {
     const { device } = queue;
     const canLoad = device.loads < maxLoads;
-    const hasPlace = this.#hasPlace(device);
+    const hasPlace = this.#hasPlace(device, now);
     let next: Flow | undefined;
     let nextDue = Number.POSITIVE_INFINITY;
     for (const flow of queue.flows.values()) {
@@ -182,8 +182,12 @@ class DeadlinePolicy implements PolicyAtWork {
     return next;
   }
 
-  /** While a part of the device is idle; without sharing, while nothing runs. Who waits for weights does not count. */
-  #hasPlace(device: DeviceState): boolean {
+  /**
+   * While a part of the device is idle (without sharing: while nothing runs), or it has less work than it should have before
+   * it. Who waits for weights does not count.
+   */
+  #hasPlace(device: DeviceState, now: number): boolean {
+    if (device.backlogMs(now) < (device.spec.aheadMs ?? 0)) return true;
     let filled = 0;
     for (const run of device.runs) {
       if (device.residences.get(run.function)!.state === "loading") continue;

@@ -1,0 +1,31 @@
+/**
+ * How much work a device has before it: what was given to it and has not ended, less the time since it last finished
+ * something. So an estimate that was wrong is wrong about what runs now, and forgotten when that has ended.
+ */
+
+export class Backlog {
+  /** Expected, of all that has not ended. */
+  #givenMs = 0;
+  #runs = 0;
+  /** When something ended last, or work came where there was none. */
+  #since = 0;
+
+  add(ms: number, now: number): void {
+    if (this.#runs++ === 0) this.#since = now;
+    this.#givenMs += ms;
+  }
+
+  /** @param ms as it was added. */
+  ended(ms: number, now: number): void {
+    this.#since = now;
+    // Sums of fractions leave something behind.
+    this.#givenMs = --this.#runs === 0 ? 0 : Math.max(0, this.#givenMs - ms);
+  }
+
+  /** Milliseconds. What runs longer than expected ends at once, the rest stays: at least the part of all but one. */
+  leftMs(now: number): number {
+    if (this.#runs === 0) return 0;
+    const oneMs = this.#givenMs / this.#runs;
+    return this.#givenMs - Math.min(now - this.#since, oneMs);
+  }
+}
