@@ -1,0 +1,66 @@
+/** Which parts of a device are worth giving to a function: FaST-GShare's efficiency, and the choices that rest on it. */
+import { gridOf } from "./grid.ts";
+import type { Profile, ProfilePoint } from "./profile.ts";
+
+/** A point of a profile as something to be chosen; its batch size is the best for its quota and share. */
+export type Configuration = ProfilePoint;
+
+export interface ConfigurationLimits {
+  /** Leave out what answers later: of 98 in 100 calls. */
+  readonly maxP98Ms?: number;
+}
+
+/**
+ * One configuration for each quota and share: that with the batch size of highest throughput (of equals the smallest)
+ * among those within the limits. Ascending by throughput, equals by area. Empty where nothing is within the limits.
+ */
+export function configurationsOf(
+  profile: Profile,
+  { maxP98Ms = Number.POSITIVE_INFINITY }: ConfigurationLimits = {},
+): readonly Configuration[] {
+  const grid = gridOf(profile);
+  return grid.quotas
+    .flatMap((quota) =>
+      grid.shares.flatMap((share) => {
+        const fast = grid.batches
+          .map((batch) => grid.at(quota, share, batch)!)
+          .filter(({ throughput, p98Ms }) => throughput > 0 && p98Ms <= maxP98Ms);
+        return fast.length === 0
+          ? []
+          : [fast.reduce((best, next) => (next.throughput > best.throughput ? next : best))];
+      }),
+    )
+    .sort((a, b) => a.throughput - b.throughput || areaOf(a) - areaOf(b));
+}
+
+/** FaST-GShare's RPR: calls a second for a whole device's worth of quota × share. */
+export function efficiencyOf(configuration: Configuration): number {
+  return configuration.throughput / areaOf(configuration);
+}
+
+/** Highest RPR; of equals the one with more throughput. Undefined where there is none. */
+export function mostEfficient(configurations: readonly Configuration[]): Configuration | undefined {
+  const rank = (one: Configuration) => [efficiencyOf(one), one.throughput] as const;
+  return configurations.reduce<Configuration | undefined>((best, next) => {
+    if (best === undefined) return next;
+    const [[a, b], [c, d]] = [rank(next), rank(best)];
+    return a > c || (a === c && b > d) ? next : best;
+  }, undefined);
+}
+
+/** All with more throughput than a rate, the one with the least first: ascending as `configurationsOf`. */
+export function above(configurations: readonly Configuration[], rate: number): readonly Configuration[] {
+  return configurations.filter(({ throughput }) => throughput > rate);
+}
+
+/** Smallest throughput that is above a rate (of equals the smallest area); undefined where none is. */
+export function smallestAbove(
+  configurations: readonly Configuration[],
+  rate: number,
+): Configuration | undefined {
+  return above(configurations, rate)[0];
+}
+
+export function areaOf({ quota, share }: { readonly quota: number; readonly share: number }): number {
+  return quota * share;
+}
