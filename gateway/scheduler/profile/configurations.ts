@@ -12,7 +12,8 @@ export interface ConfigurationLimits {
 
 /**
  * One configuration for each quota and share: that with the batch size of highest throughput (of equals the smallest)
- * among those within the limits. Ascending by throughput, equals by area. Empty where nothing is within the limits.
+ * among those within the limits. Ascending by area, of equals the one with more throughput first. Empty where nothing
+ * is within the limits.
  */
 export function configurationsOf(
   profile: Profile,
@@ -30,7 +31,7 @@ export function configurationsOf(
           : [fast.reduce((best, next) => (next.throughput > best.throughput ? next : best))];
       }),
     )
-    .sort((a, b) => a.throughput - b.throughput || areaOf(a) - areaOf(b));
+    .sort((a, b) => areaOf(a) - areaOf(b) || b.throughput - a.throughput);
 }
 
 /** FaST-GShare's RPR: calls a second for a whole device's worth of quota × share. */
@@ -48,12 +49,15 @@ export function mostEfficient(configurations: readonly Configuration[]): Configu
   }, undefined);
 }
 
-/** All with more throughput than a rate, the one with the least first: ascending as `configurationsOf`. */
+/** All with more throughput than a rate, in the order of `configurationsOf`. */
 export function above(configurations: readonly Configuration[], rate: number): readonly Configuration[] {
   return configurations.filter(({ throughput }) => throughput > rate);
 }
 
-/** Smallest throughput that is above a rate (of equals the smallest area); undefined where none is. */
+/**
+ * Smallest area with throughput above a rate; undefined where none has it. FaST-GShare takes the smallest throughput
+ * instead, which is the same where throughput rises with area; where it does not, area is what a device has little of.
+ */
 export function smallestAbove(
   configurations: readonly Configuration[],
   rate: number,

@@ -52,7 +52,7 @@ export const profileSchema = v.object({
     ),
     v.minLength(1),
     v.check(
-      isGrid,
+      (points) => isGrid(points),
       "the points are not every combination of their quotas, shares and batch sizes, once each",
     ),
   ),

@@ -12,9 +12,16 @@ const orders: ReadonlyArray<(extent: Extent) => number> = [
   ({ share }) => share,
 ];
 
+/** What sheets had no room for, so that nothing as large is tried there again: many functions ask for the same. */
+const refused = new WeakMap<Sheet, Extent[]>();
+
 /** Places where there is room, else all of them anew. Undefined where no order that was tried takes them all. */
 export function placeOrRepack(sheet: Sheet, name: string, extent: Extent): Sheet | undefined {
-  return place(sheet, name, extent) ?? repack(extentsOf(sheet).set(name, extent));
+  const tooLarge = refused.get(sheet) ?? [];
+  if (tooLarge.some(({ quota, share }) => quota <= extent.quota && share <= extent.share)) return undefined;
+  const placed = place(sheet, name, extent) ?? repack(extentsOf(sheet).set(name, extent));
+  if (placed === undefined) refused.set(sheet, [...tooLarge, extent]);
+  return placed;
 }
 
 /** All of them on one empty sheet, largest first in one of four senses; undefined where none of the four succeeds. */

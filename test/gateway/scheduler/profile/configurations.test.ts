@@ -24,11 +24,11 @@ describe("configurationsOf()", () => {
     expect(configurationsOf(saturating(), { maxP98Ms: 1 })).toEqual([]);
   });
 
-  it("ascends by throughput", () => {
+  it("ascends by area", () => {
     fc.assert(
       fc.property(anyProfile, (profile) => {
-        const rates = configurationsOf(profile).map(({ throughput }) => throughput);
-        expect(rates).toEqual([...rates].sort((a, b) => a - b));
+        const areas = configurationsOf(profile).map(({ quota, share }) => quota * share);
+        expect(areas).toEqual([...areas].sort((a, b) => a - b));
       }),
     );
   });
@@ -68,7 +68,7 @@ describe("mostEfficient()", () => {
 });
 
 describe("smallestAbove()", () => {
-  it("has the smallest throughput above the rate, and of equals the smallest area", () => {
+  it("has the smallest area of those with throughput above the rate, and of equals does most", () => {
     fc.assert(
       fc.property(anyProfile, fc.integer({ min: 0, max: 6000 }), (profile, rate) => {
         const configurations = configurationsOf(profile);
@@ -78,9 +78,10 @@ describe("smallestAbove()", () => {
           expect(enough).toEqual([]);
           return;
         }
-        expect(found.throughput).toBe(Math.min(...enough.map(({ throughput }) => throughput)));
-        const equals = enough.filter(({ throughput }) => throughput === found.throughput);
-        expect(found.quota * found.share).toBe(Math.min(...equals.map(({ quota, share }) => quota * share)));
+        const area = found.quota * found.share;
+        expect(area).toBe(Math.min(...enough.map(({ quota, share }) => quota * share)));
+        const equals = enough.filter(({ quota, share }) => quota * share === area);
+        expect(found.throughput).toBe(Math.max(...equals.map(({ throughput }) => throughput)));
       }),
     );
   });
