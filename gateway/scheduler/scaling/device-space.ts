@@ -33,6 +33,10 @@ export function emptySpace(device: ScalingDevice): DeviceSpace {
 
 /** With a replica more, or with another in place of the function's; undefined where memory or geometry forbid it. */
 export function withReplica(space: DeviceSpace, replica: Replica): DeviceSpace | undefined {
+  const before = space.replicas.get(replica.function);
+  const gained = replica.quota * replica.share - (before ? before.quota * before.share : 0);
+  // Most of what does not fit does not fit by area; a thousandth is more than rounding to grains hides.
+  if (gained > freeArea(space.sheet) + 1e-3) return undefined;
   const without = withoutReplica(space, replica.function);
   const usedBytes = without.usedBytes + replica.bytes;
   if (usedBytes > space.memoryBytes) return undefined;

@@ -78,10 +78,14 @@ export function place(sheet: Sheet, name: string, extent: Extent): Sheet | undef
  */
 export function release(sheet: Sheet, name: string): Sheet {
   if (!sheet.placed.has(name)) return sheet;
-  const placed = new Map(sheet.placed);
-  placed.delete(name);
-  return { placed, free: inOrder([...placed.values()].reduce(cutOut, [whole])) };
+  const known = released.get(sheet) ?? new Map<string, Sheet>();
+  const without = known.get(name) ?? withoutOne(sheet, name);
+  released.set(sheet, known.set(name, without));
+  return without;
 }
+
+/** The same sheet each time, so that what was found out about it is known: many sizes are tried in one's place. */
+const released = new WeakMap<Sheet, Map<string, Sheet>>();
 
 /** Part of the sheet that nobody holds, in [0, 1]. In as many pieces as there may be. */
 export function freeArea({ placed }: Sheet): number {
@@ -108,6 +112,12 @@ export function overlaps(a: Rectangle, b: Rectangle): boolean {
 function toGrains(part: number, word: string): number {
   if (!(part > 0 && part <= 1)) throw new RangeError(`A ${word} is above 0 and at most 1, not ${part}`);
   return Math.max(1, Math.round(part * grainsPerSide));
+}
+
+function withoutOne(sheet: Sheet, name: string): Sheet {
+  const placed = new Map(sheet.placed);
+  placed.delete(name);
+  return { placed, free: inOrder([...placed.values()].reduce(cutOut, [whole])) };
 }
 
 function compareFits(a: Fit, b: Fit): number {
