@@ -49,6 +49,22 @@ export function mostEfficient(configurations: readonly Configuration[]): Configu
   }, undefined);
 }
 
+/**
+ * Most throughput, up to a rate, among those that are at least this part as efficient as the most efficient one: the
+ * work of several small parts in one larger part. The most efficient one itself where none of them is within the rate.
+ */
+export function largestEfficient(
+  configurations: readonly Configuration[],
+  rate: number,
+  leastEfficiency: number,
+): Configuration | undefined {
+  const best = mostEfficient(configurations);
+  if (best === undefined) return undefined;
+  return configurations
+    .filter((one) => one.throughput <= rate && efficiencyOf(one) >= leastEfficiency * efficiencyOf(best))
+    .reduce((largest, next) => (next.throughput > largest.throughput ? next : largest), best);
+}
+
 /** All with more throughput than a rate, in the order of `configurationsOf`. */
 export function above(configurations: readonly Configuration[], rate: number): readonly Configuration[] {
   return configurations.filter(({ throughput }) => throughput > rate);

@@ -1,8 +1,8 @@
 /**
  * Which functions keep their weights on which devices, and with how much of each. A pure step from one state to the
  * next: given the rates that are forecast, the actions that bring capacity up to them, and take away what has long
- * been too much. The rule is FaST-GShare's (ICPP'23); grow.ts and shrink.ts have its two halves. What there is no room for is reported, and
- * served by swapping in as far as it goes.
+ * been too much. The rule is FaST-GShare's (ICPP'23); grow.ts and shrink.ts have its two halves. What there is no room
+ * for is reported, and served by swapping in as far as it goes.
  */
 import { actionsBetween, type ScalingAction } from "./actions.ts";
 import { defaultScaling, type FunctionDemand, type ScalingOptions } from "./demand.ts";

@@ -29,6 +29,16 @@ export interface ScalingOptions {
    * which adds and removes them only.
    */
   readonly isVertical: boolean;
+  /**
+   * Configurations count as most efficient that are so by this part of the best; the largest is taken. As a function is
+   * on a device once, small replicas would take it to many devices, and its weights with it. 1 for FaST-GShare as published.
+   */
+  readonly leastEfficiency: number;
 }
 
-export const defaultScaling: ScalingOptions = { deadBand: 0.2, shrinkAfterMs: 60_000, isVertical: true };
+export const defaultScaling: ScalingOptions = {
+  deadBand: 0.2,
+  shrinkAfterMs: 60_000,
+  isVertical: true,
+  leastEfficiency: 0.8,
+};

@@ -1,16 +1,23 @@
 /**
- * More capacity for a function: as many replicas of its most efficient configuration as the missing rate has room for,
- * then the smallest configuration that answers the rest (FaST-GShare). As a function's weights are on a device once,
- * what would be a second replica there is a larger one instead. Where nothing is enough, what adds most.
+ * More capacity for a function: as many replicas of an efficient configuration as the missing rate has room for, then
+ * the smallest configuration that answers the rest (FaST-GShare). As a function's weights are on a device once, what
+ * would be a second replica there is a larger one instead. Where nothing is enough, what adds most.
  */
-import { above, areaOf, type Configuration, mostEfficient } from "../profile/configurations.ts";
+import {
+  above,
+  areaOf,
+  type Configuration,
+  efficiencyOf,
+  largestEfficient,
+  mostEfficient,
+} from "../profile/configurations.ts";
 import type { FunctionDemand, ScalingOptions } from "./demand.ts";
 import { chooseSpace } from "./device-space.ts";
 import { capacityOf, type Fleet, type Placed, placedOf, replicasOf, withConfiguration } from "./fleet.ts";
 
 /** A function that is to be on a device gets a replica also where no calls are forecast. */
 export function grow(fleet: Fleet, demand: FunctionDemand, options: ScalingOptions): Fleet {
-  let grown = addEfficient(fleet, demand);
+  let grown = addEfficient(fleet, demand, options);
   while (capacityOf(grown, demand) < demand.rate || replicasOf(grown, demand.name).length === 0) {
     const missing = Math.max(0, demand.rate - capacityOf(grown, demand));
     const next =
@@ -24,10 +31,13 @@ export function grow(fleet: Fleet, demand: FunctionDemand, options: ScalingOptio
 }
 
 /** ⌊missing / T(p_eff)⌋ replicas of p_eff, on the kinds of devices first that it is most efficient on. */
-function addEfficient(fleet: Fleet, demand: FunctionDemand): Fleet {
+function addEfficient(fleet: Fleet, demand: FunctionDemand, { leastEfficiency }: ScalingOptions): Fleet {
   let grown = fleet;
-  for (const { kind, efficient } of efficientByKind(demand)) {
-    while (demand.rate - capacityOf(grown, demand) >= efficient.throughput) {
+  for (const [kind, all] of byEfficiency(demand)) {
+    for (;;) {
+      const missing = demand.rate - capacityOf(grown, demand);
+      const efficient = largestEfficient(all, missing, leastEfficiency);
+      if (efficient === undefined || efficient.throughput > missing) break;
       const next = addOn(grown, demand, efficient, kind);
       if (next === undefined) break;
       grown = next;
@@ -36,15 +46,12 @@ function addEfficient(fleet: Fleet, demand: FunctionDemand): Fleet {
   return grown;
 }
 
-function efficientByKind({ configurations }: FunctionDemand) {
-  return [...configurations]
-    .flatMap(([kind, all]) => {
-      const efficient = mostEfficient(all);
-      return efficient === undefined ? [] : [{ kind, efficient }];
-    })
-    .sort(
-      (a, b) => b.efficient.throughput / areaOf(b.efficient) - a.efficient.throughput / areaOf(a.efficient),
-    );
+function byEfficiency({ configurations }: FunctionDemand) {
+  const efficiency = (all: readonly Configuration[]) => {
+    const best = mostEfficient(all);
+    return best === undefined ? 0 : efficiencyOf(best);
+  };
+  return [...configurations].sort(([, a], [, b]) => efficiency(b) - efficiency(a));
 }
 
 /** A replica that is there becomes just large enough for what is missing: that which takes least more of its device. */

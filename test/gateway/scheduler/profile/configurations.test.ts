@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   configurationsOf,
   efficiencyOf,
+  largestEfficient,
   mostEfficient,
   smallestAbove,
 } from "../../../../gateway/scheduler/profile/configurations.ts";
@@ -64,6 +65,29 @@ describe("mostEfficient()", () => {
 
   it("is undefined where there is none", () => {
     expect(mostEfficient([])).toBeUndefined();
+  });
+});
+
+describe("largestEfficient()", () => {
+  it("does most within the rate among those that are efficient enough, and is the most efficient where none is", () => {
+    fc.assert(
+      fc.property(
+        anyProfile,
+        fc.integer({ min: 0, max: 6000 }),
+        fc.double({ min: 0.1, max: 1, noNaN: true }),
+        (profile, rate, least) => {
+          const configurations = configurationsOf(profile);
+          const best = mostEfficient(configurations)!;
+          const enough = configurations.filter(
+            (one) => one.throughput <= rate && efficiencyOf(one) >= least * efficiencyOf(best),
+          );
+          const found = largestEfficient(configurations, rate, least)!;
+          const most = Math.max(0, ...enough.map(({ throughput }) => throughput));
+          expect(found.throughput).toBe(Math.max(most, best.throughput));
+          expect(efficiencyOf(found)).toBeGreaterThanOrEqual(least * efficiencyOf(best));
+        },
+      ),
+    );
   });
 });
 

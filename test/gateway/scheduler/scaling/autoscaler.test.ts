@@ -5,6 +5,9 @@ import { nothingScaled, scale } from "../../../../gateway/scheduler/scaling/auto
 import { profileOf, saturating } from "../profile/profiles.ts";
 import { demandOf, gpus, Polled } from "./fleets.ts";
 
+/** FaST-GShare. */
+const asPublished = { isVertical: false, leastEfficiency: 1 };
+
 const anyRate = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 900 }));
 const anyFunctions = fc.array(
   fc.record({
@@ -29,7 +32,7 @@ describe("scale() grows", () => {
 
   it("by ⌊ΔRPS / T(p_eff)⌋ replicas of p_eff and the smallest configuration for the rest, as FaST-GShare", () => {
     const rate = 2.5 * efficient.throughput;
-    const polled = new Polled({ isVertical: false });
+    const polled = new Polled(asPublished);
     const { actions, shortages } = polled.poll(gpus(8), [demandOf("a", rate)]);
     const rest = smallestAbove(configurations!, 0.5 * efficient.throughput)!;
     const size = ({ quota, share }: { quota: number; share: number }) => ({ quota, share });
@@ -42,7 +45,7 @@ describe("scale() grows", () => {
   });
 
   it("only by what is missing", () => {
-    const polled = new Polled({ isVertical: false });
+    const polled = new Polled(asPublished);
     polled.poll(gpus(8), [demandOf("a", efficient.throughput)]);
     const before = polled.capacityOf(demandOf("a", 0));
     const { actions } = polled.poll(gpus(8), [demandOf("a", before + 2.2 * efficient.throughput)]);
@@ -61,6 +64,13 @@ describe("scale() grows", () => {
     expect(actions).toEqual([{ type: "add", function: "a", device: "gpu0", quota: 1, share: 1 }]);
     const most = Math.max(...configurations!.map(({ throughput }) => throughput));
     expect(shortages).toEqual([{ function: "a", missing: 10_000 - most }]);
+  });
+
+  it("on few devices, where larger replicas are nearly as efficient; on many as published", () => {
+    const demand = demandOf("a", 100, { profile: saturating("a", 100, 5) });
+    const devicesOf = (polled: Polled) => polled.poll(gpus(300), [demand]).actions.length;
+    expect(devicesOf(new Polled())).toBeLessThan(10);
+    expect(devicesOf(new Polled(asPublished))).toBeGreaterThan(50);
   });
 
   it("onto devices of kinds only that it was measured on", () => {
@@ -98,10 +108,11 @@ describe("scale() grows", () => {
   it("until nothing is missing, given devices enough", () => {
     fc.assert(
       fc.property(anyFunctions, fc.array(anyRate, { minLength: 6, maxLength: 6 }), (functions, rates) => {
-        const demands = demandsOf(functions, rates);
+        // The slowest answers at least 120 × 16/17 / (1 + 5) = 18 a second on a whole device: 300 devices for all six.
+        const faster = functions.map((one) => ({ ...one, full: one.full + 100 }));
+        const demands = demandsOf(faster, rates);
         const polled = new Polled();
-        // The slowest function needs 900 of 20 × 16/17 / (1 + 5) calls a second: fewer than 300 devices.
-        expect(polled.poll(gpus(400), demands).shortages).toEqual([]);
+        expect(polled.poll(gpus(400, 1e6), demands).shortages).toEqual([]);
         for (const demand of demands) expect(polled.capacityOf(demand)).toBeGreaterThanOrEqual(demand.rate);
       }),
       { numRuns: 20 },
@@ -138,7 +149,7 @@ describe("scale() shrinks", () => {
     ]);
     const figures = (quota: number) => ({ throughput: throughputs.get(quota)!, p50Ms: 1, p98Ms: 1 });
     const profile = profileOf("a", figures, { quotas: [0.2, 0.4, 0.8], shares: [1], batches: [1] });
-    const polled = new Polled({ isVertical: false, shrinkAfterMs: 0 });
+    const polled = new Polled({ ...asPublished, shrinkAfterMs: 0 });
     const quotas = () =>
       polled.state.fleet.flatMap(({ replicas }) => [...replicas.values()].map(({ quota }) => quota));
     polled.poll(gpus(8), [demandOf("a", 85, { profile })]);
