@@ -3,7 +3,8 @@
  * is leased, exceed a budget, run a request twice) throws: no policy can. What was commanded becomes actions.
  */
 import type { RejectCause, SchedulerAction } from "./actions.ts";
-import { type Bus, DeviceState } from "./device-state.ts";
+import { Bus } from "./bus.ts";
+import { DeviceState } from "./device-state.ts";
 import { FunctionState } from "./function-state.ts";
 import type { PolicyTraits } from "./policy.ts";
 import { Request, type Run } from "./request.ts";
@@ -190,8 +191,8 @@ export class Cluster {
     const { device, function: fn } = residence;
     residence.state = "resident";
     residence.loadedAtMs = this.now;
+    if (loadMs !== undefined) device.loadMeasured(fn, loadMs, residence.busShare(this.now));
     this.#loadEnded(device);
-    if (loadMs !== undefined) device.loadMeasured(fn, loadMs, residence.loadsBeside);
     if (!residence.isAhead) return;
     this.#endAhead(residence);
     if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
@@ -285,11 +286,10 @@ export class Cluster {
   #place(device: DeviceState, fn: FunctionState): Residence {
     if (device.usedBytes + fn.weightBytes > device.budgetBytes)
       throw new RangeError(`There is no room for ${fn.id} on ${device.id}`);
-    device.bus.loads++;
+    const loadEndsAt = this.now + device.loadMs(fn);
+    device.bus.begin(this.now);
     device.loads++;
-    const loadsBeside = device.bus.loads;
-    const loadEndsAt = this.now + device.aloneLoadMs(fn) * loadsBeside;
-    const residence = new Residence(fn, device, { now: this.now, loadEndsAt, loadsBeside });
+    const residence = new Residence(fn, device, { now: this.now, loadEndsAt });
     device.residences.set(fn, residence);
     device.usedBytes += residence.bytes;
     fn.holders.add(device);
@@ -328,7 +328,7 @@ export class Cluster {
   }
 
   #loadEnded(device: DeviceState): void {
-    device.bus.loads--;
+    device.bus.end(this.now);
     device.loads--;
   }
 
@@ -347,7 +347,7 @@ export class Cluster {
   #bus(id: string): Bus {
     let bus = this.#buses.get(id);
     if (bus === undefined) {
-      bus = { loads: 0 };
+      bus = new Bus();
       this.#buses.set(id, bus);
     }
     return bus;

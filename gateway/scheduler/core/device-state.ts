@@ -1,16 +1,11 @@
 /** What the scheduler knows of a device: what it holds, what it works on, how fast it is. */
+import type { Bus } from "./bus.ts";
 import type { Cluster } from "./cluster.ts";
 import type { FunctionState } from "./function-state.ts";
 import type { Run } from "./request.ts";
 import type { Residence } from "./residence.ts";
 import { Samples } from "./samples.ts";
 import type { DeviceSpec } from "./specs.ts";
-
-/** Devices that share their way to host memory. */
-export interface Bus {
-  /** Weights that are coming in. */
-  loads: number;
-}
 
 export class DeviceState {
   readonly id: string;
@@ -84,9 +79,10 @@ export class DeviceState {
     return this.aloneLoadMs(fn) * (this.bus.loads + 1);
   }
 
-  loadMeasured(fn: FunctionState, loadMs: number, loadsBeside: number): void {
+  /** @param share of the bus that it had, above 0 to 1. */
+  loadMeasured(fn: FunctionState, loadMs: number, share: number): void {
     const moving = loadMs - (this.spec.loadFixedMs ?? 0);
-    if (moving > 0 && fn.weightBytes > 0) this.#rates.add((fn.weightBytes * loadsBeside) / moving);
+    if (moving > 0 && fn.weightBytes > 0) this.#rates.add(fn.weightBytes / (moving * share));
   }
 
   /** Milliseconds of work before a run that it is given now could begin. */
