@@ -1,6 +1,9 @@
-/** The way from host memory to devices that share it: how many loads are on it, and how busy it has been of late. */
+/**
+ * The way of several devices to host memory, which all that load at a time share equally: how many do, how busy it has
+ * been of late, and for how long a load has had it for itself, so to speak (one that shares it for 8 ms has had 4).
+ */
 
-/** What was before counts half as much after so long. */
+/** What was before counts half as much in `utilisation` after so long. */
 const halfLifeMs = 5_000;
 
 export class Bus {
@@ -8,6 +11,7 @@ export class Bus {
   devices = 0;
   #loads = 0;
   #at = 0;
+  #ownMs = 0;
   #utilisation = 0;
 
   /** Weights that are coming in. */
@@ -15,26 +19,33 @@ export class Bus {
     return this.#loads;
   }
 
-  began(now: number): void {
-    this.#note(now);
+  begin(now: number): void {
+    this.#advance(now);
     this.#loads++;
   }
 
-  ended(now: number): void {
-    this.#note(now);
+  end(now: number): void {
+    this.#advance(now);
     this.#loads--;
+  }
+
+  /** Since the beginning; differences are of use. */
+  ownMs(now: number): number {
+    this.#advance(now);
+    return this.#ownMs;
   }
 
   /** Part of the last seconds in which anything came in, 0 to 1. */
   utilisation(now: number): number {
-    this.#note(now);
+    this.#advance(now);
     return this.#utilisation;
   }
 
-  #note(now: number): void {
+  #advance(now: number): void {
     if (now <= this.#at) return;
     const old = 2 ** ((this.#at - now) / halfLifeMs);
     this.#utilisation = old * this.#utilisation + (this.#loads > 0 ? 1 - old : 0);
+    if (this.#loads > 0) this.#ownMs += (now - this.#at) / this.#loads;
     this.#at = now;
   }
 }

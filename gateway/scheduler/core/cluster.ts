@@ -192,8 +192,8 @@ export class Cluster {
     const { device, function: fn } = residence;
     residence.state = "resident";
     residence.loadedAtMs = this.now;
+    if (loadMs !== undefined) device.loadMeasured(fn, loadMs, residence.busShare(this.now));
     this.#loadEnded(device);
-    if (loadMs !== undefined) device.loadMeasured(fn, loadMs, residence.loadsBeside);
     if (!residence.isAhead) return;
     this.#endAhead(residence);
     if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
@@ -291,11 +291,10 @@ export class Cluster {
   #place(device: DeviceState, fn: FunctionState): Residence {
     if (device.usedBytes + fn.weightBytes > device.budgetBytes)
       throw new RangeError(`There is no room for ${fn.id} on ${device.id}`);
-    device.bus.began(this.now);
+    const loadEndsAt = this.now + device.loadMs(fn);
+    device.bus.begin(this.now);
     device.loads++;
-    const loadsBeside = device.bus.loads;
-    const loadEndsAt = this.now + device.aloneLoadMs(fn) * loadsBeside;
-    const residence = new Residence(fn, device, { now: this.now, loadEndsAt, loadsBeside });
+    const residence = new Residence(fn, device, { now: this.now, loadEndsAt });
     device.residences.set(fn, residence);
     device.usedBytes += residence.bytes;
     fn.holders.add(device);
@@ -334,7 +333,7 @@ export class Cluster {
   }
 
   #loadEnded(device: DeviceState): void {
-    device.bus.ended(this.now);
+    device.bus.end(this.now);
     device.loads--;
   }
 

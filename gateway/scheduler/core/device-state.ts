@@ -79,9 +79,10 @@ export class DeviceState {
     return this.aloneLoadMs(fn) * (this.bus.loads + 1);
   }
 
-  loadMeasured(fn: FunctionState, loadMs: number, loadsBeside: number): void {
+  /** @param share of the bus that it had, above 0 to 1. */
+  loadMeasured(fn: FunctionState, loadMs: number, share: number): void {
     const moving = loadMs - (this.spec.loadFixedMs ?? 0);
-    if (moving > 0 && fn.weightBytes > 0) this.#rates.add((fn.weightBytes * loadsBeside) / moving);
+    if (moving > 0 && fn.weightBytes > 0) this.#rates.add(fn.weightBytes / (moving * share));
   }
 
   /** Milliseconds of work before a run that it is given now could begin. */

@@ -17,25 +17,34 @@ export class Residence implements Resident {
   loadEndsAt: number;
   /** Asked for by `load`, whose lease it holds. */
   isAhead = false;
-  /** Loads on the bus, this one included, when it began. */
-  readonly loadsBeside: number;
+  /** Of its load. */
+  readonly #startedAt: number;
+  readonly #busOwnMs: number;
   readonly keepUntilMs = undefined;
 
   constructor(
     fn: FunctionState,
     device: DeviceState,
-    { now, loadEndsAt, loadsBeside }: { now: number; loadEndsAt: number; loadsBeside: number },
+    { now, loadEndsAt }: { now: number; loadEndsAt: number },
   ) {
     this.function = fn;
     this.device = device;
     this.bytes = fn.weightBytes;
     this.loadedAtMs = now;
     this.loadEndsAt = loadEndsAt;
-    this.loadsBeside = loadsBeside;
+    this.#startedAt = now;
+    this.#busOwnMs = device.bus.ownMs(now);
   }
 
   get id(): string {
     return this.function.id;
+  }
+
+  /** Part of the bus that its load has had so far. */
+  busShare(now: number): number {
+    const { bus } = this.device;
+    if (now <= this.#startedAt) return 1 / bus.loads;
+    return (bus.ownMs(now) - this.#busOwnMs) / (now - this.#startedAt);
   }
 
   get isLeased(): boolean {

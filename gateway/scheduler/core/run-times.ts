@@ -49,13 +49,22 @@ export class RunTimes {
     for (const [rows, samples] of this.#byBatch.entries()) if (samples) yield [rows, samples.median];
   }
 
-  /** Of a size that was never tried: in proportion to the next smaller one that was, else at most the next larger. */
+  /**
+   * Of a size that was never tried: on the line between the next smaller and the next larger one that were, in
+   * proportion to the largest beyond it, as the smallest below it. A larger batch is never expected to be faster than
+   * a smaller one, as far as nobody measured that it is.
+   */
   #infer(rows: number, p: number): number {
-    for (let at = rows; at > 0; at--) {
-      const samples = this.#byBatch[at];
-      if (samples !== undefined) return (samples.quantile(p) * rows) / at;
-    }
-    const larger = this.#byBatch.find((samples) => samples !== undefined);
-    return larger?.quantile(p) ?? assumedRunMs * rows;
+    const tried = this.#byBatch;
+    let below = Math.min(rows, tried.length - 1);
+    while (below > 0 && tried[below] === undefined) below--;
+    let above = rows;
+    while (above < tried.length && tried[above] === undefined) above++;
+    const belowMs = tried[below]?.quantile(p);
+    const aboveMs = tried[above]?.quantile(p);
+    if (belowMs === undefined) return aboveMs ?? assumedRunMs * rows;
+    if (aboveMs === undefined) return (belowMs * rows) / below;
+    if (above === below) return belowMs;
+    return belowMs + ((aboveMs - belowMs) * (rows - below)) / (above - below);
   }
 }

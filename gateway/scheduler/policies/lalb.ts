@@ -61,15 +61,21 @@ class Lalb implements PolicyAtWork {
   advance(now: number): void {
     this.#drainLocal();
     if (this.#limit > 0) this.#outOfOrder();
-    for (let head = this.#queue.first; head !== undefined; head = this.#queue.first)
-      if (!this.#place(head, now)) return;
+    for (const request of this.#queue) {
+      if (!this.#cluster.devices.some(isIdle)) return;
+      this.#place(request, now);
+    }
   }
 
+  /** What can run there no more goes back to all. */
   #drainLocal(): void {
     for (const [device, queue] of this.#local) {
-      const { first } = queue;
-      if (first === undefined || !device.isIdle || runAlone(device, first) === undefined) continue;
-      queue.remove(first);
+      for (const request of queue) {
+        if (!device.isIdle) break;
+        queue.remove(request);
+        if (!request.mayRunOn(device) || runAlone(device, request) === undefined)
+          this.#queue.putBack(request);
+      }
     }
   }
 
@@ -79,7 +85,8 @@ class Lalb implements PolicyAtWork {
       if (!device.isIdle) continue;
       const passed: Request[] = [];
       for (const request of this.#queue) {
-        if (device.holds(request.function) && request.mayRunOn(device)) {
+        if (!request.mayRunOn(device)) continue;
+        if (device.holds(request.function)) {
           if (runAlone(device, request) === undefined) break;
           this.#queue.remove(request);
           for (const one of passed) one.skips++;
@@ -91,25 +98,25 @@ class Lalb implements PolicyAtWork {
     }
   }
 
-  /** @returns false where it has to wait at the head of the queue. */
-  #place(request: Request, now: number): boolean {
+  /** It stays in the queue, and lets others by, where no idle device can take it. */
+  #place(request: Request, now: number): void {
     const { function: fn } = request;
     const holders = [...fn.holders].filter((device) => device.isUp && request.mayRunOn(device));
-    const idleHolder = holders.find((device) => device.isIdle);
-    const idle = idleHolder ?? this.#cluster.devices.find((one) => one.isIdle && request.mayRunOn(one));
-    if (idle === undefined) return false;
-    if (idleHolder === undefined) {
-      const waits = holders.map((device) => this.#waitMs(device, now));
-      const leastMs = Math.min(...waits);
-      if (leastMs < idle.aloneLoadMs(fn)) {
-        this.#queue.remove(request);
-        this.#localOf(holders[waits.indexOf(leastMs)]!).push(request);
-        return true;
-      }
+    const idleHolder = holders.find(isIdle);
+    if (idleHolder !== undefined) {
+      if (runAlone(idleHolder, request) !== undefined) this.#queue.remove(request);
+      return;
     }
-    if (runAlone(idle, request) === undefined) return false;
-    this.#queue.remove(request);
-    return true;
+    const waits = holders.map((device) => this.#waitMs(device, now));
+    const leastMs = Math.min(...waits);
+    for (const device of this.#cluster.devices) {
+      if (!device.isIdle || !request.mayRunOn(device)) continue;
+      const isSooner = leastMs < device.aloneLoadMs(fn);
+      if (!isSooner && runAlone(device, request) === undefined) continue;
+      this.#queue.remove(request);
+      if (isSooner) this.#localOf(holders[waits.indexOf(leastMs)]!).push(request);
+      return;
+    }
   }
 
   /** What is left of its run, and the runs of its queue. */
@@ -127,4 +134,8 @@ class Lalb implements PolicyAtWork {
     }
     return queue;
   }
+}
+
+function isIdle(device: DeviceState): boolean {
+  return device.isIdle;
 }

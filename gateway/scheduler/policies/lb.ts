@@ -3,7 +3,6 @@
  * Zhao, Jha and Hong (arXiv 2303.05601): one request at a time on a device, least recently used weights leave.
  */
 import type { Cluster } from "../core/cluster.ts";
-import type { DeviceState } from "../core/device-state.ts";
 import type { PolicyAtWork, SchedulingPolicy } from "../core/policy.ts";
 import type { Request } from "../core/request.ts";
 import { ArrivalQueue } from "./arrival-queue.ts";
@@ -37,21 +36,27 @@ class LoadBalancing implements PolicyAtWork {
     this.#queue.remove(request);
   }
 
+  /** In order; what no idle device can take (it is bound to another, say) lets others by, which it would not hold up. */
   advance(): void {
-    for (let head = this.#queue.first; head !== undefined; head = this.#queue.first) {
-      const device = this.#nextIdle(head);
-      if (device === undefined || runAlone(device, head) === undefined) return;
-      this.#queue.remove(head);
-      this.#lastUsed = device.index;
+    let idle = 0;
+    for (const device of this.#cluster.devices) if (device.isIdle) idle++;
+    for (const request of this.#queue) {
+      if (idle === 0) return;
+      if (!this.#start(request)) continue;
+      this.#queue.remove(request);
+      idle--;
     }
   }
 
-  #nextIdle(request: Request): DeviceState | undefined {
+  /** @returns false where no idle device can take it. */
+  #start(request: Request): boolean {
     const { devices } = this.#cluster;
     for (let i = 1; i <= devices.length; i++) {
       const device = devices[(this.#lastUsed + i) % devices.length]!;
-      if (device.isIdle && request.mayRunOn(device)) return device;
+      if (!device.isIdle || !request.mayRunOn(device) || runAlone(device, request) === undefined) continue;
+      this.#lastUsed = device.index;
+      return true;
     }
-    return undefined;
+    return false;
   }
 }
