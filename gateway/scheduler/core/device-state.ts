@@ -76,7 +76,7 @@ export class DeviceState {
   /** Expected time of a load that has the bus for itself. */
   aloneLoadMs(fn: FunctionState): number {
     const rate = this.#rates.isEmpty ? this.spec.loadBytesPerMs : this.#rates.median;
-    return (this.spec.loadFixedMs ?? 0) + fn.weightBytes / rate;
+    return this.#fixedLoadMs(fn) + fn.weightBytes / rate;
   }
 
   /** Expected time of a load that begins now, beside those that are on the bus. */
@@ -85,12 +85,18 @@ export class DeviceState {
   }
 
   loadMeasured(fn: FunctionState, loadMs: number, loadsBeside: number): void {
-    const moving = loadMs - (this.spec.loadFixedMs ?? 0);
+    const moving = loadMs - this.#fixedLoadMs(fn);
     if (moving > 0 && fn.weightBytes > 0) this.#rates.add((fn.weightBytes * loadsBeside) / moving);
   }
 
   /** Milliseconds of work before a run that it is given now could begin. */
   backlogMs(now: number): number {
     return Math.max(0, this.doneAt - now);
+  }
+
+  /** What a load takes without its bytes. */
+  #fixedLoadMs(fn: FunctionState): number {
+    const startMs = this.cluster.traits.coldStart === "process" ? (fn.spec.coldStartMs ?? 0) : 0;
+    return (this.spec.loadFixedMs ?? 0) + startMs;
   }
 }
