@@ -37,9 +37,12 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
     case "function-removed":
       removed(cluster, policy, cluster.functions.get(event.function));
       break;
-    case "device-up":
-      policy.deviceUp?.(cluster.deviceUp(event.device));
+    case "device-up": {
+      // Not within the optional call, which does not evaluate its arguments where a policy has no such method.
+      const device = cluster.deviceUp(event.device);
+      policy.deviceUp?.(device);
       break;
+    }
     case "device-down": {
       const device = cluster.device(event.device);
       cluster.deviceDown(device);
@@ -66,9 +69,11 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
     case "evicted":
       residenceChanged(cluster, policy, event);
       break;
-    case "ended":
-      policy.ended?.(cluster.ended(event.run, event.runMs), event.runMs);
+    case "ended": {
+      const run = cluster.ended(event.run, event.runMs);
+      policy.ended?.(run, event.runMs);
       break;
+    }
     case "failed":
       failed(cluster, policy, event.run, event.isRetried);
       break;
