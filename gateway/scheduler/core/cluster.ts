@@ -24,6 +24,7 @@ export class Cluster {
   readonly #buses = new Map<string, Bus>();
   #actions: SchedulerAction[] = [];
   #lastRun = 0;
+  #lastRequest = Number.NEGATIVE_INFINITY;
 
   constructor(traits: PolicyTraits) {
     this.traits = traits;
@@ -56,6 +57,9 @@ export class Cluster {
     const [first] = requests;
     if (first === undefined) throw new RangeError("A run is of one request or more");
     const fn = first.function;
+    this.#refuseUnusable(device, fn);
+    if (requests.length > 1 && new Set(requests).size < requests.length)
+      throw new RangeError("A request is in the run twice");
     let rows = 0;
     for (const request of requests) {
       if (request.state !== "waiting") throw new RangeError(`Request ${request.id} does not wait`);
@@ -90,6 +94,7 @@ export class Cluster {
   /** Has weights brought in ahead of requests. @throws RangeError where that breaks a rule, or they are there. */
   load(device: DeviceState, fn: FunctionState): void {
     if (device.residences.has(fn)) throw new RangeError(`${fn.id} is on ${device.id} already`);
+    this.#refuseUnusable(device, fn);
     const residence = this.#place(device, fn);
     residence.isAhead = true;
     this.#lease(residence);
@@ -137,7 +142,7 @@ export class Cluster {
       device = new DeviceState(spec, this.devices.length, this, this.#bus(spec.bus));
       this.#devicesById.set(spec.id, device);
       this.devices.push(device);
-    }
+    } else this.#lose(device);
     device.spec = spec;
     device.budgetBytes = spec.budgetBytes;
     device.isUp = true;
@@ -147,12 +152,15 @@ export class Cluster {
   /** What is leased stays counted until its run has ended or failed: it is being run again there. */
   deviceDown(device: DeviceState): void {
     device.isUp = false;
-    for (const residence of [...device.residences.values()])
-      if (residence.leases === (residence.isAhead ? 1 : 0)) this.#drop(residence);
+    this.#lose(device);
   }
 
-  /** @returns undefined where it was rejected. */
+  /** @returns undefined where it was rejected. @throws RangeError where its number is not above all before it. */
   arrived(spec: RequestSpec): Request | undefined {
+    if (spec.id <= this.#lastRequest)
+      throw new RangeError(`Request ${spec.id} comes after request ${this.#lastRequest}`);
+    const boundTo = spec.device === undefined ? undefined : this.device(spec.device);
+    this.#lastRequest = spec.id;
     const fn = this.functions.get(spec.function);
     if (fn === undefined) {
       const reason = `there is no function '${spec.function}'`;
@@ -168,7 +176,7 @@ export class Cluster {
       refuseLate: spec.refuseLate === true,
       rows: spec.rows ?? 1,
       batchKey: spec.batchKey,
-      boundTo: spec.device === undefined ? undefined : this.device(spec.device),
+      boundTo,
     });
     this.requests.set(request.id, request);
     fn.waiting++;
@@ -188,17 +196,14 @@ export class Cluster {
     residence.loadedAtMs = this.now;
     this.#loadEnded(device);
     if (loadMs !== undefined) device.loadMeasured(fn, loadMs, residence.loadsBeside);
-    if (residence.isAhead) {
-      residence.isAhead = false;
-      residence.leases--;
-      if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
-    }
+    if (!residence.isAhead) return;
+    this.#endAhead(residence);
+    if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
   }
 
   loadFailed(residence: Residence): void {
     if (residence.state !== "loading") return;
-    if (residence.isAhead) residence.leases--;
-    residence.isAhead = false;
+    this.#endAhead(residence);
     if (!residence.isLeased) this.#drop(residence);
   }
 
@@ -228,8 +233,7 @@ export class Cluster {
       } else this.#endRequest(request);
     }
     const residence = run.device.residences.get(run.function);
-    if (residence !== undefined && !residence.isLeased && (residence.state === "loading" || !run.device.isUp))
-      this.#drop(residence);
+    if (residence?.state === "loading" && !residence.isLeased) this.#drop(residence);
     return run;
   }
 
@@ -273,12 +277,16 @@ export class Cluster {
     const residence = device.residences.get(fn)!;
     residence.leases--;
     residence.lastUsedMs = this.now;
-    if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
+    if (!residence.isLeased && (fn.isRemoved || !device.isUp)) this.#drop(residence);
     return run;
   }
 
-  #place(device: DeviceState, fn: FunctionState): Residence {
+  #refuseUnusable(device: DeviceState, fn: FunctionState): void {
     if (!device.isUp) throw new RangeError(`${device.id} is down`);
+    if (!fn.canRunOn(device)) throw new RangeError(`${fn.id} cannot run on ${device.id}`);
+  }
+
+  #place(device: DeviceState, fn: FunctionState): Residence {
     if (device.usedBytes + fn.weightBytes > device.budgetBytes)
       throw new RangeError(`There is no room for ${fn.id} on ${device.id}`);
     device.bus.loads++;
@@ -299,6 +307,20 @@ export class Cluster {
     residence.lastUsedMs = this.now;
     device.residences.delete(fn);
     device.residences.set(fn, residence);
+  }
+
+  /** What runs use stays: it comes in again for them, or they fail. */
+  #lose(device: DeviceState): void {
+    for (const residence of [...device.residences.values()]) {
+      this.#endAhead(residence);
+      if (!residence.isLeased) this.#drop(residence);
+    }
+  }
+
+  #endAhead(residence: Residence): void {
+    if (!residence.isAhead) return;
+    residence.isAhead = false;
+    residence.leases--;
   }
 
   #drop(residence: Residence): void {

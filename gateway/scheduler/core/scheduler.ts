@@ -33,6 +33,7 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
   switch (event.type) {
     case "function":
       cluster.addFunction(event.function);
+      rejectHomeless(cluster, policy);
       break;
     case "function-removed":
       removed(cluster, policy, cluster.functions.get(event.function));
@@ -41,6 +42,7 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
       // Not within the optional call, which does not evaluate its arguments where a policy has no such method.
       const device = cluster.deviceUp(event.device);
       policy.deviceUp?.(device);
+      rejectHomeless(cluster, policy);
       break;
     }
     case "device-down": {
@@ -51,6 +53,7 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
     }
     case "budget":
       cluster.device(event.device).budgetBytes = event.bytes;
+      rejectHomeless(cluster, policy);
       break;
     case "arrival": {
       const request = cluster.arrived(event.request);
@@ -84,10 +87,27 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
   }
 }
 
-/** Devices that are down count: they come back. */
 function admit(cluster: Cluster, policy: PolicyAtWork, request: Request): void {
-  if (cluster.devices.some((device) => request.mayRunOn(device))) policy.arrived(request);
-  else cluster.reject(request, "too-large", `no device has room for the weights of '${request.function.id}'`);
+  if (hasHome(cluster, request)) policy.arrived(request);
+  else rejectTooLarge(cluster, request);
+}
+
+/** Devices that are down count: they come back. */
+function hasHome(cluster: Cluster, request: Request): boolean {
+  return cluster.devices.some((device) => request.mayRunOn(device));
+}
+
+function rejectTooLarge(cluster: Cluster, request: Request): void {
+  cluster.reject(request, "too-large", `no device has room for the weights of '${request.function.id}'`);
+}
+
+/** What waits, and can run nowhere since a budget, a device or a function changed: it would wait for ever. */
+function rejectHomeless(cluster: Cluster, policy: PolicyAtWork): void {
+  for (const request of [...cluster.requests.values()]) {
+    if (request.state !== "waiting" || hasHome(cluster, request)) continue;
+    rejectTooLarge(cluster, request);
+    policy.withdrawn(request);
+  }
 }
 
 function failed(cluster: Cluster, policy: PolicyAtWork, id: number, isRetried: boolean): void {
@@ -95,7 +115,8 @@ function failed(cluster: Cluster, policy: PolicyAtWork, id: number, isRetried: b
   policy.ended?.(run, 0);
   for (const request of run.requests) {
     if (request.state !== "waiting") continue;
-    if (policy.returned === undefined) policy.arrived(request);
+    if (!hasHome(cluster, request)) rejectTooLarge(cluster, request);
+    else if (policy.returned === undefined) policy.arrived(request);
     else policy.returned(request);
   }
 }

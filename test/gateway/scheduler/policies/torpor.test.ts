@@ -41,29 +41,29 @@ describe("highCount()", () => {
 });
 
 describe("alpha", () => {
-  const after = (alpha: Alpha, part: number): number => {
+  const adapted = (alpha: Alpha, part: number): number => {
     for (let i = 0; i < updatesPerAdaptation; i++) alpha.updated(part);
     return alpha.value;
   };
 
   it("halves where 4 % fewer functions are compliant than at the last large step", () => {
     const alpha = new Alpha();
-    expect(after(alpha, 0.9)).toBe(1);
-    expect(after(alpha, 0.85)).toBe(0.5);
-    expect(after(alpha, 0.8)).toBe(0.25);
+    expect(adapted(alpha, 0.9)).toBe(1);
+    expect(adapted(alpha, 0.85)).toBe(0.5);
+    expect(adapted(alpha, 0.8)).toBe(0.25);
   });
 
   it("creeps up by 1 % where little has changed, and doubles where 4 % more are compliant", () => {
     const alpha = new Alpha();
-    after(alpha, 0.9);
-    after(alpha, 0.5);
-    expect(after(alpha, 0.51)).toBeCloseTo(0.505);
-    expect(after(alpha, 0.52)).toBe(1);
+    adapted(alpha, 0.9);
+    adapted(alpha, 0.5);
+    expect(adapted(alpha, 0.51)).toBeCloseTo(0.505);
+    expect(adapted(alpha, 0.52)).toBe(1);
   });
 
   it("changes every 20 updates only", () => {
     const alpha = new Alpha();
-    after(alpha, 0.9);
+    adapted(alpha, 0.9);
     for (let i = 1; i < updatesPerAdaptation; i++) alpha.updated(0.1);
     expect(alpha.value).toBe(1);
     alpha.updated(0.1);
@@ -102,7 +102,6 @@ describe("torpor", () => {
     stage.call("late");
     stage.until(1_000);
     expect(stage.runs).toEqual(["late@a!", "timely@a!", "other@a!", "late@a", "timely@a"]);
-    // By arrival it is the other way round.
   });
 
   it("serves by arrival as an ablation", () => {
@@ -174,7 +173,7 @@ describe("torpor", () => {
   it("puts off functions that need most, once there is too much to do for all", () => {
     const stage = new Stage(torpor);
     stage.device("a");
-    // `hopeless` is never on time, `lost` no more; `hurt` was late once. All are compliant at the first large step.
+    // Both are compliant when alpha is first set. Then one is late always, one a few times: alpha halves.
     for (const id of ["hopeless", "hurt"]) stage.function(id, { deadlineMs: 25 });
     for (let at = 0; at < 42_000; at += 100) {
       stage.call("hopeless", { at });
@@ -187,7 +186,6 @@ describe("torpor", () => {
     }
     stage.until(84_000);
     const before = stage.runs.length;
-    // Both wait behind a third; low comes after high though it needs more.
     stage.function("third");
     stage.call("third");
     stage.call("hopeless");

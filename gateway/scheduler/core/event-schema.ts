@@ -1,0 +1,83 @@
+/**
+ * Events as a log holds them, checked when they are read: what events.ts and specs.ts say, as a schema. Numbers without
+ * end, which JSON has none of, are texts there.
+ */
+import * as v from "valibot";
+import type { SchedulerEvent } from "./events.ts";
+
+export interface TimedEvent {
+  /** Milliseconds, on the clock of whoever sent the event. */
+  readonly now: number;
+  readonly event: SchedulerEvent;
+}
+
+/** For JSON.stringify. @throws RangeError where a number is none: no event says that. */
+export function withEndlessNumbers(key: string, value: unknown): unknown {
+  if (typeof value !== "number" || Number.isFinite(value)) return value;
+  if (Number.isNaN(value)) throw new RangeError(`'${key}' of an event is no number`);
+  return String(value);
+}
+
+const number = v.union([v.number(), v.pipe(v.picklist(["Infinity", "-Infinity"]), v.transform(Number))]);
+const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+const id = v.pipe(v.number(), v.integer());
+const name = v.string();
+
+const functionSpec = v.strictObject({
+  id: name,
+  tenant: name,
+  tenantWeight: v.exactOptional(number),
+  weightBytes: number,
+  deadlineMs: v.exactOptional(number),
+  batchLimit: v.exactOptional(number),
+  quota: v.exactOptional(v.strictObject({ request: number, limit: number })),
+  occupancy: v.exactOptional(number),
+  coldStartMs: v.exactOptional(number),
+  isPinned: v.exactOptional(v.boolean()),
+  priority: v.exactOptional(number),
+  refusedBy: v.exactOptional(v.array(name)),
+  known: v.exactOptional(v.array(v.strictObject({ class: name, batch: count, runMs: number }))),
+});
+
+const deviceSpec = v.strictObject({
+  id: name,
+  class: name,
+  node: name,
+  bus: name,
+  budgetBytes: number,
+  loadBytesPerMs: number,
+  loadFixedMs: v.exactOptional(number),
+});
+
+const requestSpec = v.strictObject({
+  id,
+  function: name,
+  deadline: v.exactOptional(number),
+  refuseLate: v.exactOptional(v.boolean()),
+  rows: v.exactOptional(count),
+  batchKey: v.exactOptional(name),
+  device: v.exactOptional(name),
+});
+
+const event = v.variant("type", [
+  v.strictObject({ type: v.literal("function"), function: functionSpec }),
+  v.strictObject({ type: v.literal("function-removed"), function: name }),
+  v.strictObject({ type: v.literal("device-up"), device: deviceSpec }),
+  v.strictObject({ type: v.literal("device-down"), device: name }),
+  v.strictObject({ type: v.literal("budget"), device: name, bytes: number }),
+  v.strictObject({ type: v.literal("arrival"), request: requestSpec }),
+  v.strictObject({ type: v.literal("cancelled"), request: id }),
+  v.strictObject({
+    type: v.literal("loaded"),
+    device: name,
+    function: name,
+    loadMs: v.exactOptional(number),
+  }),
+  v.strictObject({ type: v.literal("load-failed"), device: name, function: name }),
+  v.strictObject({ type: v.literal("evicted"), device: name, function: name }),
+  v.strictObject({ type: v.literal("ended"), run: id, runMs: number }),
+  v.strictObject({ type: v.literal("failed"), run: id, isRetried: v.boolean() }),
+  v.strictObject({ type: v.literal("tick") }),
+]);
+
+export const timedEventSchema: v.GenericSchema<unknown, TimedEvent> = v.strictObject({ now: number, event });
