@@ -9,6 +9,7 @@ import type { DeviceState } from "../core/device-state.ts";
 import type { FunctionState } from "../core/function-state.ts";
 import type { PolicyAtWork, SchedulingPolicy } from "../core/policy.ts";
 import type { Request } from "../core/request.ts";
+import { rejectElsewhere } from "./bound-functions.ts";
 import { FunctionQueues } from "./function-queues.ts";
 import { runAlone } from "./run-alone.ts";
 
@@ -46,10 +47,11 @@ class KaasStatic implements PolicyAtWork {
   advance(): void {
     this.#deal();
     for (const fn of [...this.#queues.functions]) {
-      const device = this.#deviceOf.get(fn)!;
-      this.#refuse(fn, device);
+      const device = this.#fitting(fn);
+      const reason = `'${fn.id}' does not fit a part of 1/${this.#perDevice} of its device`;
+      rejectElsewhere(this.#cluster, this.#queues, fn, device, reason);
       const request = this.#queues.first(fn);
-      if (request === undefined || fn.running > 0 || !device.isUp) continue;
+      if (device === undefined || request === undefined || fn.running > 0 || !device.isUp) continue;
       const share = 1 / this.#perDevice;
       if (runAlone(device, request, undefined, share) !== undefined) this.#queues.remove(request);
     }
@@ -68,22 +70,10 @@ class KaasStatic implements PolicyAtWork {
     this.#deviceOf = new Map([...functions.values()].map((fn, i) => [fn, devices[i % devices.length]!]));
   }
 
-  /** Requests that can never run on the function's part. */
-  #refuse(fn: FunctionState, device: DeviceState): void {
-    const partBytes = device.budgetBytes / this.#perDevice;
-    const isTooLarge = fn.weightBytes > partBytes || !fn.canRunOn(device);
-    for (const request of [...this.#queues.of(fn)]) {
-      if (isTooLarge)
-        this.#reject(request, `'${fn.id}' does not fit a part of 1/${this.#perDevice} of '${device.id}'`);
-      else if (!request.mayRunOn(device))
-        this.#reject(request, `its inputs are not on '${device.id}', where '${fn.id}' has its part`);
-      // Those behind it have their turn.
-      else break;
-    }
-  }
-
-  #reject(request: Request, reason: string): void {
-    this.#queues.remove(request);
-    this.#cluster.reject(request, "too-large", reason);
+  /** @returns undefined where it does not fit its part. */
+  #fitting(fn: FunctionState): DeviceState | undefined {
+    const device = this.#deviceOf.get(fn)!;
+    const fits = fn.weightBytes <= device.budgetBytes / this.#perDevice && fn.canRunOn(device);
+    return fits ? device : undefined;
   }
 }

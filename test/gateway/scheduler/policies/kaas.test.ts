@@ -178,7 +178,7 @@ describe("kaas-static", () => {
     stage.call("large");
     stage.call("small");
     expect(stage.runs).toEqual(["small@a!"]);
-    expect(stage.rejections).toEqual(["1: 'large' does not fit a part of 1/2 of 'a'"]);
+    expect(stage.rejections).toEqual(["1: 'large' does not fit a part of 1/2 of its device"]);
   });
 
   it("makes parts smaller when functions are added", () => {
@@ -190,6 +190,6 @@ describe("kaas-static", () => {
     stage.function("g");
     stage.call("f");
     expect(stage.runs).toEqual(["f@a!"]);
-    expect(stage.rejections).toEqual(["2: 'f' does not fit a part of 1/2 of 'a'"]);
+    expect(stage.rejections).toEqual(["2: 'f' does not fit a part of 1/2 of its device"]);
   });
 });
