@@ -6,8 +6,6 @@ export interface SimulatedFunction extends FunctionSpec {
   readonly runMs: number;
   /** Part of that which a batch has once, 0 to 1; the rest counts for each row. Left out: 0. */
   readonly sharedPart?: number;
-  /** To start a process for it, where the system does so for each load. */
-  readonly processMs?: number;
   /** Before and after the device; adds to latency. */
   readonly hostMs?: number;
 }

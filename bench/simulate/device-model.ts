@@ -49,8 +49,10 @@ export class DeviceModel {
 
   run(now: number, action: RunAction, fn: SimulatedFunction, answered: () => void): void {
     const { spec, traits, tell, noise, tailPart } = this.#options;
-    const { runMs: expectedMs, occupancy } = demandOf(fn, spec, action.requests.length);
-    const runMs = expectedMs * noise();
+    const { runMs: freeMs, occupancy: freeOccupancy } = demandOf(fn, spec, action.requests.length);
+    const { share = 1 } = action;
+    const runMs = freeMs * noise() * Math.max(1, freeOccupancy / share);
+    const occupancy = Math.min(share, freeOccupancy);
     this.#now = now;
     const start = (doneMs: number) =>
       this.compute.add(this.#now, {
@@ -77,7 +79,7 @@ export class DeviceModel {
     const load: Load = { beganAt: now, idleMs: this.compute.idleMs(now), waiting: [] };
     this.#loads.set(fn.id, load);
     this.loadedBytes += fn.weightBytes;
-    const startMs = traits.coldStart === "process" ? (fn.processMs ?? 0) : 0;
+    const startMs = traits.coldStart === "process" ? (fn.coldStartMs ?? 0) : 0;
     bus.add(now, spec.id, {
       fixedMs: (spec.loadFixedMs ?? 0) + startMs,
       leftBytes: fn.weightBytes,

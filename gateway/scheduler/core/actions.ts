@@ -14,6 +14,8 @@ export type SchedulerAction =
       readonly isCold: boolean;
       /** Point in time by which it should be done, for the device's own order; undefined where nobody hurries. */
       readonly due: number | undefined;
+      /** Part of the device that it may fill, above 0, at most 1; undefined where it may fill all. */
+      readonly share: number | undefined;
     }
   /** Bring weights in ahead of requests. */
   | { readonly type: "load"; readonly device: string; readonly function: string }

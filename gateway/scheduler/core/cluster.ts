@@ -51,9 +51,10 @@ export class Cluster {
   /**
    * Gives requests of one function to a device, which loads its weights where they are not there.
    * @param requests that wait, and may go together.
+   * @param share part of the device that the run may fill, where it is not to fill all that it could.
    * @throws RangeError where that breaks a rule: `evict` comes first.
    */
-  run(device: DeviceState, requests: readonly Request[]): Run {
+  run(device: DeviceState, requests: readonly Request[], share?: number): Run {
     const [first] = requests;
     if (first === undefined) throw new RangeError("A run is of one request or more");
     const fn = first.function;
@@ -72,10 +73,12 @@ export class Cluster {
     }
     if (requests.length > 1 && rows > fn.batchLimit)
       throw new RangeError(`${rows} rows are more than ${fn.batchLimit}`);
+    if (share !== undefined && !(share > 0 && share <= 1))
+      throw new RangeError(`A run fills more than nothing and at most all of a device, not ${share}`);
     const isCold = !device.residences.has(fn);
     const residence = isCold ? this.#place(device, fn) : device.residences.get(fn)!;
     this.#lease(residence);
-    const run = this.#begin(device, residence, requests, rows, isCold);
+    const run = this.#begin(device, residence, requests, { rows, isCold, share });
     this.#actions.push({
       type: "run",
       run: run.id,
@@ -84,6 +87,7 @@ export class Cluster {
       requests: requests.map(({ id }) => id),
       isCold,
       due: earliest(requests),
+      share,
     });
     return run;
   }
@@ -216,7 +220,7 @@ export class Cluster {
     for (const request of run.requests) this.#endRequest(request);
     const { device, function: fn } = run;
     device.busyMs += runMs;
-    fn.times(device.spec.class).measured(run.rows, runMs);
+    fn.times(device.spec.class).measured(run.rows, runMs / slowdown(fn, run.share));
     return run;
   }
 
@@ -241,8 +245,7 @@ export class Cluster {
     device: DeviceState,
     residence: Residence,
     requests: readonly Request[],
-    rows: number,
-    isCold: boolean,
+    { rows, isCold, share }: Pick<Run, "rows" | "isCold" | "share">,
   ): Run {
     const { now } = this;
     const fn = residence.function;
@@ -251,7 +254,8 @@ export class Cluster {
       fn.waiting--;
       fn.running++;
     }
-    const runMs = device.runMs(fn, rows);
+    const freeRunMs = device.runMs(fn, rows);
+    const runMs = freeRunMs * slowdown(fn, share);
     const loadedAt = residence.state === "loading" ? residence.loadEndsAt : now;
     const free = now + device.backlogMs(now);
     const { overlapsLoads, sharesSpace } = this.traits;
@@ -259,11 +263,11 @@ export class Cluster {
     // Side by side, a run holds up others only for the part of the device that it fills; and while weights come in
     // others can run, where loading overlaps.
     const waitMs = overlapsLoads ? 0 : Math.max(0, loadedAt - free);
-    const fillMs = waitMs + (sharesSpace ? runMs * fn.occupancy : runMs);
+    const fillMs = waitMs + (sharesSpace ? freeRunMs * fn.occupancy : runMs);
     device.backlog.add(fillMs, now);
     const id = ++this.#lastRun;
     const run: Run = {
-      ...{ id, device, function: fn, requests, rows, startedAt: now, isCold, runMs, fillMs, endsAt },
+      ...{ id, device, function: fn, requests, rows, startedAt: now, isCold, share, runMs, fillMs, endsAt },
     };
     this.runs.set(id, run);
     device.runs.add(run);
@@ -362,6 +366,11 @@ export class Cluster {
 function found<T>(value: T | undefined, kind: string, id: string | number): T {
   if (value === undefined) throw new RangeError(`There is no ${kind} ${id}`);
   return value;
+}
+
+/** On less of a device than it could fill, a run takes as much longer. */
+function slowdown(fn: FunctionState, share: number | undefined): number {
+  return share === undefined ? 1 : Math.max(1, fn.occupancy / share);
 }
 
 function earliest(requests: readonly Request[]): number | undefined {

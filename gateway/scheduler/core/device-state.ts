@@ -71,7 +71,7 @@ export class DeviceState {
   /** Expected time of a load that has the bus for itself. */
   aloneLoadMs(fn: FunctionState): number {
     const rate = this.#rates.isEmpty ? this.spec.loadBytesPerMs : this.#rates.median;
-    return (this.spec.loadFixedMs ?? 0) + fn.weightBytes / rate;
+    return this.#fixedLoadMs(fn) + fn.weightBytes / rate;
   }
 
   /** Expected time of a load that begins now, beside those that are on the bus. */
@@ -81,12 +81,18 @@ export class DeviceState {
 
   /** @param share of the bus that it had, above 0 to 1. */
   loadMeasured(fn: FunctionState, loadMs: number, share: number): void {
-    const moving = loadMs - (this.spec.loadFixedMs ?? 0);
+    const moving = loadMs - this.#fixedLoadMs(fn);
     if (moving > 0 && fn.weightBytes > 0) this.#rates.add(fn.weightBytes / (moving * share));
   }
 
   /** Milliseconds of work before a run that it is given now could begin. */
   backlogMs(now: number): number {
     return this.backlog.leftMs(now);
+  }
+
+  /** What a load takes without its bytes. */
+  #fixedLoadMs(fn: FunctionState): number {
+    const startMs = this.cluster.traits.coldStart === "process" ? (fn.spec.coldStartMs ?? 0) : 0;
+    return (this.spec.loadFixedMs ?? 0) + startMs;
   }
 }

@@ -32,6 +32,7 @@ const functionSpec = v.strictObject({
   batchLimit: v.exactOptional(number),
   quota: v.exactOptional(v.strictObject({ request: number, limit: number })),
   occupancy: v.exactOptional(number),
+  coldStartMs: v.exactOptional(number),
   isPinned: v.exactOptional(v.boolean()),
   priority: v.exactOptional(number),
   refusedBy: v.exactOptional(v.array(name)),

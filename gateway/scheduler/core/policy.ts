@@ -20,7 +20,10 @@ export interface PolicyTraits {
   readonly overlapsLoads: boolean;
   /** Several runs at a time on a device, side by side. */
   readonly sharesSpace: boolean;
-  /** Whether each load starts a process first. Left out: "swap". */
+  /**
+   * What it means to come in: `swap`, into a process that is there, which takes as long as the bytes do; `process`, a
+   * process of its own is started first, which takes `coldStartMs` more. Left out: `swap`.
+   */
   readonly coldStart?: "swap" | "process";
 }
 

@@ -39,6 +39,7 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
       removed(cluster, policy, cluster.functions.get(event.function));
       break;
     case "device-up": {
+      // Not within the optional call, which does not evaluate its arguments where a policy has no such method.
       const device = cluster.deviceUp(event.device);
       policy.deviceUp?.(device);
       rejectHomeless(cluster, policy);

@@ -20,6 +20,8 @@ export interface FunctionSpec {
   readonly quota?: Quota;
   /** Part of a device that one run of it fills, 0 to 1: several run side by side where all fit. Left out: 1. */
   readonly occupancy?: number;
+  /** Of starting a process of its own before its weights come in, under policies that do so. Left out: 0. */
+  readonly coldStartMs?: number;
   /** Never evicted. */
   readonly isPinned?: boolean;
   /** Functions of lower priority are evicted first. */

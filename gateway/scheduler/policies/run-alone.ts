@@ -7,10 +7,18 @@ import type { Request, Run } from "../core/request.ts";
 import { lru } from "../eviction/lru.ts";
 import type { EvictionPolicy } from "../eviction/policy.ts";
 
-/** @returns undefined, all as before, where there is no room that could be made. */
-export function runAlone(device: DeviceState, request: Request, eviction?: EvictionPolicy): Run | undefined {
+/**
+ * @param share part of the device that the run may fill, where it is not to fill all.
+ * @returns undefined, all as before, where there is no room that could be made.
+ */
+export function runAlone(
+  device: DeviceState,
+  request: Request,
+  eviction?: EvictionPolicy,
+  share?: number,
+): Run | undefined {
   if (!makeRoom(device, request.function, eviction)) return undefined;
-  return device.cluster.run(device, [request]);
+  return device.cluster.run(device, [request], share);
 }
 
 /** Evicts what the function needs. @returns false, all as before, where that cannot be. */

@@ -81,9 +81,9 @@ describe("RunTimes", () => {
 
   it("assumes something while nothing is known, believes a profile until it has measured", () => {
     const times = new RunTimes();
-    expect([times.isKnown, times.median(3)]).toEqual([false, 3 * assumedRunMs]);
+    expect([times.isMeasured(2), times.median(3)]).toEqual([false, 3 * assumedRunMs]);
     times.know(2, 7);
-    expect([times.isKnown, times.median(2)]).toEqual([true, 7]);
+    expect([times.isMeasured(2), times.median(2)]).toEqual([true, 7]);
     times.measured(2, 5);
     times.know(2, 100);
     expect(times.median(2)).toBe(5);
