@@ -75,6 +75,7 @@ export class BusModel {
   #finish(now: number): void {
     this.#advance(now);
     const done: Transfer[] = [];
+    const toleranceBytes = this.#rate * toleranceMs;
     for (const { queue } of this.#lines.values()) {
       const [head] = queue;
       if (head === undefined || head.fixedMs > 0 || head.leftBytes > toleranceBytes) continue;
@@ -88,6 +89,5 @@ export class BusModel {
   }
 }
 
-/** What rounding may leave. */
+/** What rounding may leave: late in a long simulation, less than this is less than the clock can tell. */
 const toleranceMs = 1e-6;
-const toleranceBytes = 1e-3;
