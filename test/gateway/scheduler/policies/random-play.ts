@@ -55,7 +55,8 @@ export const anyCommands: fc.Arbitrary<readonly Command[]> = fc.array(
     },
     { weight: 3, arbitrary: fc.record({ type: fc.constant("wait" as const), ms: fc.nat(3_000) }) },
   ),
-  { maxLength: 80 },
+  // Without a size fast-check seldom goes beyond ten.
+  { maxLength: 120, size: "max" },
 );
 
 /** Any of them fits a device that has its whole budget. */
