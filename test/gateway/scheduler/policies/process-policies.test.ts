@@ -82,6 +82,20 @@ describe("keep-alive", () => {
   });
 });
 
+it("keep-alive ends on a device though somebody waits for the function who can run on another only", () => {
+  const stage = new Stage(keepAliveWith(() => 100));
+  for (const id of ["a", "b"]) stage.device(id);
+  stage.function("large", { weightBytes: 100 });
+  stage.function("small");
+  // Each holds what the other one needs.
+  stage.call("small", { device: "b" });
+  stage.call("small", { device: "a" });
+  stage.call("large", { device: "b" });
+  stage.call("large", { device: "a" });
+  stage.until(1_000);
+  expect(stage.runs.toSorted()).toEqual(["large@a", "large@b", "small@a", "small@b"]);
+});
+
 describe("times between calls", () => {
   it("have the quantiles of the last 500, whatever came before", () => {
     const times = fc.array(fc.nat(50), { minLength: 2, maxLength: 1_200 });
