@@ -72,7 +72,7 @@ export function rejectElsewhere(
   device: DeviceState | undefined,
   reason: string,
 ): void {
-  for (const request of [...queues.of(fn)]) {
+  for (const request of queues.of(fn)) {
     if (device !== undefined && request.mayRunOn(device)) return;
     queues.remove(request);
     cluster.reject(

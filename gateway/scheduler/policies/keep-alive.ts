@@ -109,9 +109,10 @@ class KeepAlive implements PolicyAtWork {
     }
   }
 
-  /** Point in time; without an end while somebody waits for it or uses it. */
-  #endMs({ function: fn, isLeased, isPinned, loadedAtMs, lastUsedMs }: Residence): number {
-    if (isLeased || isPinned || this.#queues.first(fn) !== undefined) return Number.POSITIVE_INFINITY;
+  /** Point in time; without an end while somebody uses it, or waits who can use it there. */
+  #endMs({ function: fn, device, isLeased, isPinned, loadedAtMs, lastUsedMs }: Residence): number {
+    if (isLeased || isPinned || this.#queues.firstFor(fn, device) !== undefined)
+      return Number.POSITIVE_INFINITY;
     if (fn.isRemoved) return Number.NEGATIVE_INFINITY;
     return Math.max(loadedAtMs, lastUsedMs) + this.#keepMs(fn);
   }

@@ -22,6 +22,8 @@ const rounding = 1e-9;
 
 interface Candidate {
   readonly fn: FunctionState;
+  /** Of its first request. */
+  readonly id: number;
   readonly missingMs: number;
   readonly usedMs: number;
 }
@@ -60,24 +62,32 @@ export class TokenSharing implements PolicyAtWork {
 
   advance(now: number): void {
     const candidates = new Map<DeviceState, Candidate[]>();
+    for (const device of this.#cluster.devices)
+      if (device.isUp && this.#freePart(device) > 0) candidates.set(device, []);
     let nextAt = Number.POSITIVE_INFINITY;
     for (const fn of [...this.#queues.functions]) {
       const device = this.#deviceOf(fn);
-      if (device === undefined || !isThere(device, fn) || fn.running > 0 || !device.isUp) continue;
+      if (device === undefined || fn.running > 0 || !isThere(device, fn)) continue;
       const at = this.#times.mayRunAt(fn, now);
       if (at > now) nextAt = Math.min(nextAt, at);
-      else {
-        const candidate = {
-          fn,
-          missingMs: this.#times.missingMs(fn, now),
-          usedMs: this.#times.usedMs(fn, now),
-        };
-        candidates.set(device, [...(candidates.get(device) ?? []), candidate]);
-      }
+      else candidates.get(device)?.push(this.#candidate(fn, now));
     }
     for (const [device, those] of candidates) this.#giveTokens(device, those, now);
+    // Only now: what comes in may take the place of what has no token.
     for (const fn of this.#queues.functions) bringIn(this.#bound.deviceOf(fn)!, fn);
     this.#wake(nextAt, now);
+  }
+
+  #candidate(fn: FunctionState, now: number): Candidate {
+    const { id } = this.#queues.first(fn)!;
+    return { fn, id, missingMs: this.#times.missingMs(fn, now), usedMs: this.#times.usedMs(fn, now) };
+  }
+
+  /** Of the device, beside what holds a token. */
+  #freePart(device: DeviceState): number {
+    let free = 1;
+    for (const { function: fn } of device.runs) free -= this.#partOf(fn);
+    return free;
   }
 
   #deviceOf(fn: FunctionState): DeviceState | undefined {
@@ -89,9 +99,8 @@ export class TokenSharing implements PolicyAtWork {
 
   /** In their order, as long as there is enough of the device: nobody is passed over for being large. */
   #giveTokens(device: DeviceState, candidates: Candidate[], now: number): void {
-    let free = 1 + rounding;
-    for (const { function: fn } of device.runs) free -= this.#partOf(fn);
-    for (const { fn } of candidates.sort((a, b) => this.#compare(a, b))) {
+    let free = this.#freePart(device) + rounding;
+    for (const { fn } of candidates.sort(compare)) {
       free -= this.#partOf(fn);
       if (free < 0) return;
       const request = this.#queues.first(fn)!;
@@ -101,14 +110,14 @@ export class TokenSharing implements PolicyAtWork {
     }
   }
 
-  #compare(a: Candidate, b: Candidate): number {
-    if (a.missingMs > 0 || b.missingMs > 0) return b.missingMs - a.missingMs;
-    return a.usedMs - b.usedMs || this.#queues.first(a.fn)!.id - this.#queues.first(b.fn)!.id;
-  }
-
   #wake(at: number, now: number): void {
     if (at === Number.POSITIVE_INFINITY || (this.#wakeAt > now && this.#wakeAt <= at)) return;
     this.#wakeAt = at;
     this.#cluster.wake(at);
   }
+}
+
+function compare(a: Candidate, b: Candidate): number {
+  if (a.missingMs > 0 || b.missingMs > 0) return b.missingMs - a.missingMs;
+  return a.usedMs - b.usedMs || a.id - b.id;
 }

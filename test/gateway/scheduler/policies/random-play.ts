@@ -55,7 +55,8 @@ export const anyCommands: fc.Arbitrary<readonly Command[]> = fc.array(
     },
     { weight: 3, arbitrary: fc.record({ type: fc.constant("wait" as const), ms: fc.nat(3_000) }) },
   ),
-  { maxLength: 80 },
+  // Without a size fast-check seldom goes beyond ten.
+  { maxLength: 120, size: "max" },
 );
 
 /** Any of them fits a device that has its whole budget. */
@@ -101,6 +102,9 @@ export class RandomPlay {
   readonly actions: (readonly SchedulerAction[])[] = [];
   readonly waiting = new Set<number>();
   readonly #running = new Set<number>();
+  readonly #refusals: "of the homeless" | "any";
+  /** What each was a call of, and where its inputs lie. */
+  readonly #calls = new Map<number, { readonly weightBytes: number; readonly device: string | undefined }>();
   readonly #functions: readonly FunctionSpec[];
   readonly #devices: readonly PlayedDevice[];
   readonly #runs: PlayedRun[] = [];
@@ -109,7 +113,13 @@ export class RandomPlay {
   #wakeAt = Number.POSITIVE_INFINITY;
   #lastRequest = 0;
 
-  constructor(policy: SchedulingPolicy, functions: readonly FunctionSpec[]) {
+  /** @param refusals whether only that may be rejected which fits no device's budget. */
+  constructor(
+    policy: SchedulingPolicy,
+    functions: readonly FunctionSpec[],
+    refusals: "of the homeless" | "any",
+  ) {
+    this.#refusals = refusals;
     this.#scheduler = createScheduler(policy);
     this.#functions = functions;
     this.#devices = deviceIds.map((id) => ({ id, isUp: false, budgetBytes, lying: new Map() }));
@@ -173,10 +183,11 @@ export class RandomPlay {
     const id = ++this.#lastRequest;
     const device = index === undefined ? undefined : deviceIds[index]!;
     this.waiting.add(id);
-    const called = this.#functions[fn % this.#functions.length]!.id;
+    const called = this.#functions[fn % this.#functions.length]!;
+    this.#calls.set(id, { weightBytes: called.weightBytes, device });
     this.#hear({
       type: "arrival",
-      request: { id, function: called, ...(device !== undefined && { device }) },
+      request: { id, function: called.id, ...(device !== undefined && { device }) },
     });
   }
 
@@ -288,6 +299,7 @@ export class RandomPlay {
       }
       case "reject":
         expect(this.waiting.delete(action.request)).toBe(true);
+        if (this.#refusals === "of the homeless") expect(this.#isHomeless(action.request)).toBe(true);
         break;
       case "wake":
         this.#wakeAt = Math.min(this.#wakeAt, action.at);
@@ -319,6 +331,13 @@ export class RandomPlay {
     const used = [...device.lying.values()].reduce((sum, one) => sum + one.bytes, 0);
     expect(used).toBeLessThanOrEqual(device.budgetBytes);
     return lying;
+  }
+
+  #isHomeless(request: number): boolean {
+    const { weightBytes, device } = this.#calls.get(request)!;
+    return !this.#devices.some(
+      (one) => one.budgetBytes >= weightBytes && (device === undefined || device === one.id),
+    );
   }
 
   #device(id: string): PlayedDevice {
