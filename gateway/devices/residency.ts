@@ -194,6 +194,14 @@ export class Residency<W> {
     return evictions;
   }
 
+  /** A Program goes because somebody says so. @returns false, and it stays, where it is not there, leased or pinned. */
+  evict(id: string): boolean {
+    const residence = this.#residences.get(id);
+    if (residence?.state !== "resident" || residence.leases > 0 || residence.settings.isPinned) return false;
+    this.#remove(residence);
+    return true;
+  }
+
   /** When `expire` is next of use; undefined where nothing has a keepAlive. */
   nextExpiryMs(): number | undefined {
     let next: number | undefined;
@@ -223,14 +231,17 @@ export class Residency<W> {
     return true;
   }
 
-  /** The device lost all it held. What is leased is being run again and comes in anew. */
-  restarted(): void {
+  /** The device lost all it held. What is leased is being run again and comes in anew. @returns what was there. */
+  restarted(): readonly string[] {
+    const lost: string[] = [];
     for (const residence of this.#residences.values()) {
       residence.isKnown = false;
       if (!residence.isOn) continue;
+      if (residence.state === "resident") lost.push(residence.id);
       if (residence.leases > 0) residence.state = "loading";
       else this.#remove(residence);
     }
+    return lost;
   }
 
   #arrived(residence: Residence, now: number, loadMs: number): void {

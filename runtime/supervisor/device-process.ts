@@ -34,12 +34,16 @@ export type { DeviceRun, StoredProgram } from "./opened-device.ts";
 
 export interface DeviceProcessOptions {
   readonly platform: Platform;
+  /** Names it among the devices of a gateway. */
+  readonly id?: string;
   /** Names the adapter to the process that opens it. */
   readonly environment: Readonly<Record<string, string>>;
   readonly open: OpenParams;
   readonly onLine: (line: string) => void;
   /** The process is gone, and what it held with it; before anything is sent to the next. */
   readonly onExit?: (wasWanted: boolean) => void;
+  /** `isUp` has become another, but for the moments in which a suspect has the device for itself. */
+  readonly onUp?: (isUp: boolean) => void;
   /** For the log. */
   readonly onIncident?: (incident: Incident) => void;
   /** What a group of GPU sessions uses has changed; at most ten times a second, also when its last link has ended. */
@@ -65,6 +69,7 @@ const defaultSilence = { intervalMs: 5_000, limitMs: 30_000 };
 const lostGraceMs = 2_000;
 
 export class DeviceProcess {
+  readonly id: string;
   readonly #child: Child<OpenedDevice>;
   readonly #jobs: DeviceJobs;
   readonly #openings: SessionOpenings;
@@ -73,6 +78,9 @@ export class DeviceProcess {
   readonly #heartbeat: Heartbeat;
   readonly #onIncident: (incident: Incident) => void;
   readonly #onExit: (wasWanted: boolean) => void;
+  readonly #onUp: (isUp: boolean) => void;
+  /** What `onUp` was told. */
+  #wasUp = false;
   /** What is running now, for the hot path: no promise to wait for. */
   #current: OpenedDevice | undefined;
   /** Set from when the current one is not to be used any more until it is gone. */
@@ -82,15 +90,20 @@ export class DeviceProcess {
   #stuckSession: OpenLink | undefined;
 
   constructor(options: DeviceProcessOptions) {
-    const { platform, environment, open, onLine, silence = defaultSilence } = options;
+    const { platform, id = "device0", environment, open, onLine, silence = defaultSilence } = options;
+    this.id = id;
     this.#onIncident = options.onIncident ?? (() => {});
     this.#onExit = options.onExit ?? (() => {});
+    this.#onUp = options.onUp ?? (() => {});
     this.#jobs = new DeviceJobs({
       sent: () => this.#heartbeat.start(),
       answered: () => this.#start.worked(),
       needed: () => this.#needed(),
       broken: (cause, reason) => this.#condemn(cause, reason),
-      calm: () => this.#openings.advance(),
+      calm: () => {
+        this.#openings.advance();
+        this.#tellUp(true);
+      },
     });
     this.#openings = new SessionOpenings({
       device: () => (this.#jobs.isCalm ? this.#current : undefined),
@@ -128,6 +141,11 @@ export class DeviceProcess {
       streams: deviceStreams,
       prepare: (rpc, streams) => opener.open(rpc, streams.sessions!),
     });
+  }
+
+  /** A call goes to the device at once. False while none is ready, and while it is found out who has lost the last. */
+  get isUp(): boolean {
+    return this.#current !== undefined && this.#jobs.isCalm;
   }
 
   get health(): DeviceHealth {
@@ -183,9 +201,14 @@ export class DeviceProcess {
     if (!tensors.every((tensor) => this.#isThere(tensor))) return Promise.reject(tensorGone());
     const request = { inputs: inputs.map(runInput), ...(keep && { keep }) };
     const send = async (device: OpenedDevice) => {
-      const { generation } = this;
-      const { outputs, ...run } = await device.run(program, request);
-      return { ...run, outputs: outputs.map((output) => deviceValue(output, generation)) };
+      const holder = { device: this.id, generation: this.generation };
+      const { outputs, timing, loadMs } = await device.run(program, request);
+      return {
+        outputs: outputs.map((output) => deviceValue(output, holder)),
+        timing,
+        loadMs,
+        device: this.id,
+      };
     };
     const isBound = tensors.length > 0;
     return this.#jobs.do({
@@ -213,8 +236,8 @@ export class DeviceProcess {
     if (ids.length > 0) await unlessLost(this.#current!.client.releaseTensors(ids));
   }
 
-  #isThere({ generation }: DeviceTensor): boolean {
-    return this.#current !== undefined && generation === this.generation;
+  #isThere({ device, generation }: DeviceTensor): boolean {
+    return this.#current !== undefined && generation === this.generation && device === this.id;
   }
 
   /** Loads a Program, if it is not loaded. @throws DawnletError as DeviceApi.load. */
@@ -262,6 +285,7 @@ export class DeviceProcess {
   #condemn(cause: LossCause, reason: string): void {
     const device = this.#current;
     this.#jobs.down();
+    this.#tellUp(false);
     if (this.#condemned !== undefined || device === undefined) return;
     this.#condemned = { cause, at: performance.now() };
     if (cause !== "crash") this.#onIncident({ type: "condemned", cause, reason });
@@ -276,6 +300,7 @@ export class DeviceProcess {
   #closed(device: OpenedDevice | undefined): void {
     if (device === undefined || device !== this.#current) return;
     this.#jobs.down();
+    this.#tellUp(false);
     this.#condemned ??= { cause: "crash", at: performance.now() };
   }
 
@@ -286,6 +311,7 @@ export class DeviceProcess {
     this.#current = undefined;
     this.#condemned = undefined;
     this.#jobs.gone();
+    this.#tellUp(false);
     const { sessions } = device;
     const { size: lostSessions } = sessions;
     const { atDevice } = this.#jobs;
@@ -332,6 +358,13 @@ export class DeviceProcess {
     this.#health.started();
     this.#jobs.up(device);
     this.#openings.advance();
+    this.#tellUp(this.isUp);
+  }
+
+  #tellUp(isUp: boolean): void {
+    if (isUp === this.#wasUp) return;
+    this.#wasUp = isUp;
+    this.#onUp(isUp);
   }
 
   #rejectAll(error: unknown): void {
