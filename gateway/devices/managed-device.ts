@@ -223,6 +223,11 @@ export class ManagedDevice {
     return this.#room.evictOne(id);
   }
 
+  /** Whether an owner wants it to stay on some device. */
+  isPinned(id: string): boolean {
+    return this.#owners.isOwned(id) && this.#owners.settings(id).isPinned;
+  }
+
   /** The Program as its owners gave it, and one of them; undefined where it has none here. */
   owned(id: string): { readonly owner: ProgramOwner; readonly program: OwnedProgram } | undefined {
     const program = this.#owners.program(id);

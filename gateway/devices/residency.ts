@@ -255,7 +255,7 @@ export class Residency<W> {
     // The first load makes pipelines too: the ones after it are what a swap-in costs.
     if (residence.isKnown && loadMs > 0 && residence.sizeBytes > 0)
       this.#estimates.swappedIn(residence.estimate, residence.sizeBytes, loadMs);
-    this.#estimates.loaded(residence.id, residence.estimate);
+    residence.estimate = this.#estimates.loaded(residence.id, residence.estimate);
     residence.isKnown = true;
   }
 
