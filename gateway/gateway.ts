@@ -23,6 +23,7 @@ import { type HandlerLimits, maxHandlerLimits } from "./handlers/limits.ts";
 import type { Tenant } from "./http/access.ts";
 import { choiceOf, keepAllEstimates, openDevices } from "./open-devices.ts";
 import { type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
+import type { Place } from "./scheduler/placement/place.ts";
 import { scrubRegularly } from "./store/scrub.ts";
 import { openStore } from "./store/store.ts";
 
@@ -48,6 +49,8 @@ export interface GatewayOptions {
   readonly hostBytes?: number;
   /** Who leaves the device when room is needed. */
   readonly eviction?: EvictionPolicyName;
+  /** Which device a run goes to, where there are several. Left out: `leastQueued`. */
+  readonly place?: Place;
   /** When a device process that does not answer is given up. */
   readonly silence?: DeviceProcessOptions["silence"];
   readonly limits?: AppOptions["limits"];
@@ -151,13 +154,14 @@ async function startDevices(
   { folder }: SharedBackends["store"],
   adapters: readonly FoundAdapter[],
 ): Promise<DeviceSet> {
-  const { silence, deviceBytes } = options;
+  const { silence, deviceBytes, place } = options;
   const allHostBytes = await hostMemoryBytes();
   const hostBytes = options.hostBytes ?? Math.floor(allHostBytes / 2);
   return openDevices({
     ...{ platform, adapters, perAdapter, deviceBytes, hostBytes, allHostBytes },
     blobFolder: join(folder, "blobs"),
     policy: evictionPolicies[eviction],
+    ...(place && { place }),
     ...(silence && { silence }),
   });
 }

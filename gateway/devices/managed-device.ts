@@ -350,8 +350,10 @@ export class ManagedDevice {
     const { residency } = this;
     const { timing } = run ?? {};
     const isComing = this.#listener !== undefined && residency.get(id)!.state === "loading";
-    if (residency.ran(id, this.#now(), timing?.loadMs ?? 0, timing?.executeMs ?? 0)) this.#room.advance();
+    const mayAdvance = residency.ran(id, this.#now(), timing?.loadMs ?? 0, timing?.executeMs ?? 0);
+    // Before it may have to go for those that wait.
     if (isComing) this.#tellArrived(id, timing?.loadMs ?? 0, loaded);
+    if (mayAdvance) this.#room.advance();
     if (timing !== undefined) this.#listener?.ran(id, timing);
     this.#keepAlive.used(id);
     if (!this.#owners.isOwned(id)) void this.#room.forget(id);
