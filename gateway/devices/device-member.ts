@@ -3,7 +3,8 @@ import type { DeviceDescription } from "../../runtime/device/api.ts";
 import type { DeviceRunOptions } from "../../runtime/supervisor/device-process.ts";
 import type { DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import type { DeviceKind, PlacedDevice } from "../scheduler/placement/place.ts";
-import type { ManagedDevice, ManagedRun } from "./managed-device.ts";
+import type { ManagedDevice } from "./managed-device.ts";
+import type { ManagedRun } from "./managed-runs.ts";
 import type { OwnedProgram, ProgramOwner } from "./owner.ts";
 
 /** Where a run was not measured. */

@@ -15,7 +15,8 @@ import type { DeviceKind, Place, PlaceRequest } from "../scheduler/placement/pla
 import type { DeviceSetListener, ManagedDeviceListener } from "./device-events.ts";
 import { DeviceMember } from "./device-member.ts";
 import type { Estimates } from "./estimates.ts";
-import { type DeviceLink, ManagedDevice, type ManagedRun } from "./managed-device.ts";
+import { type DeviceLink, ManagedDevice } from "./managed-device.ts";
+import type { ManagedRun } from "./managed-runs.ts";
 import { type Misfit, Misfits, misfitOf, reasonOf } from "./misfits.ts";
 import type { OwnedProgram, ProgramOwner } from "./owner.ts";
 import { PinHomes } from "./pin-homes.ts";

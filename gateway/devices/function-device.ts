@@ -3,7 +3,7 @@ import type { MemorySettings } from "../../kernels/manifest/memory-settings.ts";
 import type { DeviceDescription, ShaderError } from "../../runtime/device/api.ts";
 import type { DeviceTensor, DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import type { DeviceSet } from "./device-set.ts";
-import type { ManagedRun } from "./managed-device.ts";
+import type { ManagedRun } from "./managed-runs.ts";
 import type { Misfit } from "./misfits.ts";
 import type { OwnedProgram, ProgramOwner } from "./owner.ts";
 

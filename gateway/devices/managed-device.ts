@@ -1,12 +1,11 @@
 /**
- * A device whose memory is managed: asks the Residency before each run, sends evictions and the run that they make
- * room for as one message, evicts more where the device had no room after all, and learns how much of the device
- * weights may take. Which Programs go, and who waits, residency.ts decides, and device-room.ts does what it says.
+ * A device whose memory is managed, put together: who owns which Program under what settings, runs (managed-runs.ts),
+ * tensors, GPU sessions, and what weights may take (budget-watch.ts). Which Programs go, and who waits, residency.ts
+ * decides, and device-room.ts does what it says.
  */
-import { getLogger } from "@logtape/logtape";
-import type { DeviceDescription, DeviceMemory, LoadTiming, ShaderError } from "../../runtime/device/api.ts";
+import type { DeviceDescription, DeviceMemory, ShaderError } from "../../runtime/device/api.ts";
 import type { GroupUsage } from "../../runtime/device/session-messages.ts";
-import type { DeviceProcess, DeviceRun, DeviceRunOptions } from "../../runtime/supervisor/device-process.ts";
+import type { DeviceProcess, DeviceRunOptions } from "../../runtime/supervisor/device-process.ts";
 import type { DeviceTensor, DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import type { GpuLink, GpuSessionOptions } from "../../runtime/supervisor/gpu-link.ts";
 import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";
@@ -17,12 +16,13 @@ import { DeviceRoom, type Waiter } from "./device-room.ts";
 import { Estimates } from "./estimates.ts";
 import type { EvictionLog } from "./eviction-log.ts";
 import { KeepAlive } from "./keep-alive.ts";
+import { type ManagedRun, ManagedRuns } from "./managed-runs.ts";
 import type { OwnedProgram, ProgramOwner } from "./owner.ts";
 import { PinnedReload } from "./pinned-reload.ts";
 import { ProgramOwners } from "./program-owners.ts";
 import type { ResidenceSettings } from "./residence.ts";
 import { Residency } from "./residency.ts";
-import { bytesToEvict, withRoom } from "./short-of-room.ts";
+import { withRoom } from "./short-of-room.ts";
 import { firstReserve } from "./weight-budget.ts";
 
 /** The device process, as far as it is needed here. */
@@ -60,13 +60,6 @@ export interface ManagedDeviceOptions {
   readonly now?: () => number;
 }
 
-/** A run, and the time that it waited here for room on the device. */
-export interface ManagedRun extends DeviceRun<DeviceValue> {
-  readonly waitMs?: number;
-}
-
-const log = getLogger(["dawnlet", "memory"]);
-
 export class ManagedDevice {
   /** What is measured here, and was before the start where somebody restores it. */
   readonly estimates: Estimates;
@@ -77,6 +70,7 @@ export class ManagedDevice {
   readonly #isHome: (id: string) => boolean;
   readonly #device: DeviceLink;
   readonly #now: () => number;
+  readonly #runs: ManagedRuns;
   readonly #owners = new ProgramOwners();
   readonly #room: DeviceRoom;
   readonly #keepAlive: KeepAlive;
@@ -107,6 +101,15 @@ export class ManagedDevice {
       onBudget: (bytes) => listener?.budget(bytes),
     });
     this.#keepAlive = new KeepAlive(this.residency, this.#room, now);
+    this.#runs = new ManagedRuns({
+      ...{ device, listener, now },
+      residency: this.residency,
+      room: this.#room,
+      budget: this.#budget,
+      keepAlive: this.#keepAlive,
+      owners: this.#owners,
+      own: (owner, program) => this.own(owner, program),
+    });
     this.#pinned = new PinnedReload({
       pinned: () => this.#owners.pinned().filter(({ program }) => this.#isHome(program.id)),
       load: (owner, program) => this.load(owner, program),
@@ -189,33 +192,12 @@ export class ManagedDevice {
     inputs: readonly DeviceValue[],
     options: DeviceRunOptions = {},
   ): Promise<ManagedRun> {
-    if (this.residency.lease(program.id, this.#now()))
-      return this.#runLeased(owner, program, inputs, options, 1);
-    return this.#runCold(owner, program, inputs, options, 1, 0);
+    return this.#runs.run(owner, program, inputs, options);
   }
 
   /** Brings a Program in, if it is not there. @throws DawnletError as `run`. */
-  async load(owner: ProgramOwner, program: OwnedProgram, signal?: AbortSignal): Promise<void> {
-    const { id } = program;
-    for (let attempt = 1, extraBytes = 0; ; attempt++) {
-      if (extraBytes > 0 || !this.residency.lease(id, this.#now())) {
-        const admitted = this.#admit(owner, program, signal, extraBytes);
-        if (admitted !== undefined) await admitted;
-      }
-      try {
-        const { state, isKnown, leases } = this.residency.get(id)!;
-        // The device process takes a load of what it knows for done.
-        if (state === "loading" && isKnown && leases === 1) await this.#device.unload(id);
-        const loaded = state === "resident" ? undefined : await this.#device.load(program);
-        this.#ended(id, undefined, loaded);
-        return;
-      } catch (error) {
-        this.#failed(id);
-        const more = bytesToEvict(error, program, attempt);
-        if (more === undefined) throw error;
-        extraBytes = more;
-      }
-    }
+  load(owner: ProgramOwner, program: OwnedProgram, signal?: AbortSignal): Promise<void> {
+    return this.#runs.load(owner, program, signal);
   }
 
   /** Has a Program go. @returns false where it is not there, or is in use or pinned. */
@@ -285,98 +267,9 @@ export class ManagedDevice {
     this.#pinned.restarted();
   }
 
-  #runCold(
-    owner: ProgramOwner,
-    program: OwnedProgram,
-    inputs: readonly DeviceValue[],
-    options: DeviceRunOptions,
-    attempt: number,
-    extraBytes: number,
-  ): Promise<ManagedRun> {
-    let admitted: Promise<void> | undefined;
-    try {
-      admitted = this.#admit(owner, program, options.signal, extraBytes);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    this.#budget.lookSoon();
-    if (admitted === undefined) return this.#runLeased(owner, program, inputs, options, attempt);
-    const waitedFrom = this.#now();
-    return admitted.then(async () => {
-      const waitMs = this.#now() - waitedFrom;
-      return { ...(await this.#runLeased(owner, program, inputs, options, attempt)), waitMs };
-    });
-  }
-
-  #runLeased(
-    owner: ProgramOwner,
-    program: OwnedProgram,
-    inputs: readonly DeviceValue[],
-    options: DeviceRunOptions,
-    attempt: number,
-  ): Promise<ManagedRun> {
-    const { id } = program;
-    return this.#device.run(program, inputs, options).then(
-      (run) => {
-        this.#ended(id, run);
-        return run;
-      },
-      (error: unknown) => {
-        this.#failed(id);
-        const bytes = options.signal?.aborted ? undefined : bytesToEvict(error, program, attempt);
-        if (bytes === undefined) throw error;
-        const { name } = owner;
-        log.debug("{name} found no room on the device: {bytes} bytes more are to go", {
-          name,
-          attempt,
-          bytes,
-        });
-        return this.#runCold(owner, program, inputs, options, attempt + 1, bytes);
-      },
-    );
-  }
-
-  #admit(
-    owner: ProgramOwner,
-    program: OwnedProgram,
-    signal: AbortSignal | undefined,
-    extraBytes: number,
-  ): Promise<void> | undefined {
-    this.own(owner, program);
-    return this.#room.admit(program.id, signal, extraBytes);
-  }
-
-  #ended(id: string, run: DeviceRun<DeviceValue> | undefined, loaded?: LoadTiming): void {
-    const { residency } = this;
-    const { timing } = run ?? {};
-    const isComing = this.#listener !== undefined && residency.get(id)!.state === "loading";
-    const mayAdvance = residency.ran(id, this.#now(), timing?.loadMs ?? 0, timing?.executeMs ?? 0);
-    // Before it may have to go for those that wait.
-    if (isComing) this.#tellArrived(id, timing?.loadMs ?? 0, loaded);
-    if (mayAdvance) this.#room.advance();
-    if (timing !== undefined) this.#listener?.ran(id, timing);
-    this.#keepAlive.used(id);
-    if (!this.#owners.isOwned(id)) void this.#room.forget(id);
-  }
-
-  #tellArrived(id: string, waitedMs: number, loaded: LoadTiming | undefined): void {
-    const { uploadMs: ms, uploadedBytes: bytes } = loaded ?? {
-      uploadMs: waitedMs,
-      uploadedBytes: this.residency.get(id)!.sizeBytes,
-    };
-    this.#listener!.resident(id);
-    if (ms > 0 && bytes > 0) this.#listener!.loadMeasured(id, bytes, ms);
-  }
-
   /** What its owners ask for, on this device. */
   #settings(id: string): ResidenceSettings {
     const settings = this.#owners.settings(id);
     return settings.isPinned && !this.#isHome(id) ? { ...settings, isPinned: false } : settings;
-  }
-
-  #failed(id: string): void {
-    this.#room.failed(id);
-    this.#budget.lookSoon();
-    if (!this.#owners.isOwned(id)) void this.#room.forget(id);
   }
 }

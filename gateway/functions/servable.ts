@@ -8,7 +8,7 @@ import type { SessionProcesses } from "../../runtime/supervisor/session-processe
 import { type CallTensor, callTensor, largeOutputs } from "../devices/call-tensor.ts";
 import type { DeviceSet } from "../devices/device-set.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
-import type { ManagedRun } from "../devices/managed-device.ts";
+import type { ManagedRun } from "../devices/managed-runs.ts";
 import type { HandlerHost } from "../handlers/handler-host.ts";
 import type { Store } from "../store/store.ts";
 import type { Engine, FetchInvocation, FetchResult, HeldInvocation, HopTimings } from "./functions.ts";
