@@ -9,7 +9,7 @@ import type { FoundAdapter } from "../runtime/adapter/find-adapter.ts";
 import { findAdapters } from "../runtime/adapter/find-adapters.ts";
 import type { HttpServer, Platform } from "../runtime/platform/platform.ts";
 import { CompilerProcess } from "../runtime/supervisor/compiler-process.ts";
-import type { DeviceProcessOptions } from "../runtime/supervisor/device-process.ts";
+import type { DeviceProcessOptions } from "../runtime/supervisor/device-process-options.ts";
 import { SessionProcesses } from "../runtime/supervisor/session-processes.ts";
 import { type AppOptions, createApp } from "./app.ts";
 import type { DeviceSet } from "./devices/device-set.ts";

@@ -1,6 +1,6 @@
 /** One device of a set: what a placement policy sees of it, and the count of what was placed there. */
 import type { DeviceDescription } from "../../runtime/device/api.ts";
-import type { DeviceRunOptions } from "../../runtime/supervisor/device-process.ts";
+import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import type { DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import type { DeviceKind, PlacedDevice } from "../scheduler/placement/place.ts";
 import type { ManagedDevice } from "./managed-device.ts";

@@ -5,7 +5,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { DeviceDescription, DeviceMemory, ShaderError } from "../../runtime/device/api.ts";
-import type { DeviceRunOptions } from "../../runtime/supervisor/device-process.ts";
+import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import { type DeviceTensor, type DeviceValue, tensorGone } from "../../runtime/supervisor/device-tensor.ts";
 import type { GpuLink, GpuSessionOptions } from "../../runtime/supervisor/gpu-link.ts";
 import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";

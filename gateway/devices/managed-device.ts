@@ -5,7 +5,8 @@
  */
 import type { DeviceDescription, DeviceMemory, ShaderError } from "../../runtime/device/api.ts";
 import type { GroupUsage } from "../../runtime/device/session-messages.ts";
-import type { DeviceProcess, DeviceRunOptions } from "../../runtime/supervisor/device-process.ts";
+import type { DeviceProcess } from "../../runtime/supervisor/device-process.ts";
+import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import type { DeviceTensor, DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import type { GpuLink, GpuSessionOptions } from "../../runtime/supervisor/gpu-link.ts";
 import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";

@@ -5,7 +5,8 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { LoadTiming } from "../../runtime/device/api.ts";
-import type { DeviceProcess, DeviceRun, DeviceRunOptions } from "../../runtime/supervisor/device-process.ts";
+import type { DeviceProcess, DeviceRun } from "../../runtime/supervisor/device-process.ts";
+import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import type { DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import type { BudgetWatch } from "./budget-watch.ts";
 import type { ManagedDeviceListener } from "./device-events.ts";

@@ -6,12 +6,10 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceDescription, DeviceMemory, LoadTiming, ShaderError } from "../device/api.ts";
 import { deviceEntry, deviceProcessOptions, deviceStreams } from "../device/entry.ts";
-import type { OpenParams } from "../device/protocol.ts";
-import type { GroupUsage } from "../device/session-messages.ts";
-import type { Platform } from "../platform/platform.ts";
 import { Child, type ChildEnd } from "./child.ts";
 import { DeviceJobs } from "./device-jobs.ts";
 import { DeviceOpener } from "./device-opener.ts";
+import type { DeviceProcessOptions, DeviceRunOptions, PlainRunOptions } from "./device-process-options.ts";
 import { DeviceStart, type LostDevice } from "./device-start.ts";
 import {
   type DeviceTensor,
@@ -31,38 +29,6 @@ import { SessionOpenings } from "./session-openings.ts";
 import { SessionSuspects } from "./session-suspects.ts";
 
 export type { DeviceRun, StoredProgram } from "./opened-device.ts";
-
-export interface DeviceProcessOptions {
-  readonly platform: Platform;
-  /** Names it among the devices of a gateway. */
-  readonly id?: string;
-  /** Names the adapter to the process that opens it. */
-  readonly environment: Readonly<Record<string, string>>;
-  readonly open: OpenParams;
-  readonly onLine: (line: string) => void;
-  /** The process is gone, and what it held with it; before anything is sent to the next. */
-  readonly onExit?: (wasWanted: boolean) => void;
-  /** `isUp` has become another, but for the moments in which a suspect has the device for itself. */
-  readonly onUp?: (isUp: boolean) => void;
-  /** For the log. */
-  readonly onIncident?: (incident: Incident) => void;
-  /** What a group of GPU sessions uses has changed; at most ten times a second, also when its last link has ended. */
-  readonly onUsage?: (usage: GroupUsage) => void;
-  /** How long a process may be silent beyond the time limits of what it runs. Left out: 30 s, asked every 5 s. */
-  readonly silence?: { readonly intervalMs: number; readonly limitMs: number };
-}
-
-export interface DeviceRunOptions {
-  /** Aborting gives up a run that waits for the device; one that has been sent runs to its end. */
-  readonly signal?: AbortSignal | undefined;
-  /** By position in `Program.outputs`: which of them stay on the device. Left out: none. */
-  readonly keep?: readonly boolean[] | undefined;
-}
-
-/** A run whose outputs all come back. */
-export interface PlainRunOptions extends DeviceRunOptions {
-  readonly keep?: undefined;
-}
 
 const defaultSilence = { intervalMs: 5_000, limitMs: 30_000 };
 /** A process whose device is lost ends by itself within this, or is killed. */

@@ -6,7 +6,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import type { RunInput, RunOutput } from "../device/api.ts";
 
 export interface DeviceTensor {
-  /** Which device holds it: `DeviceProcessOptions.id`. */
+  /** Which device holds it: `DeviceProcess.id`. */
   readonly device: string;
   /** Unique within its device process. */
   readonly id: string;

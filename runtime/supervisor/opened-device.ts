@@ -34,7 +34,7 @@ export interface DeviceRun<Output extends DeviceValue = Uint8Array> {
   readonly timing: RunTiming;
   /** Time that this run waited for its Program and its weights; 0 where they were there. */
   readonly loadMs: number;
-  /** Which device ran it: `DeviceProcessOptions.id`. */
+  /** Which device ran it: `DeviceProcess.id`. */
   readonly device: string;
 }
 

@@ -3,7 +3,7 @@
  * pure: what it sees is read while it is asked, and not later. Types only.
  */
 
-import type { DeviceRunOptions } from "../../../runtime/supervisor/device-process.ts";
+import type { DeviceRunOptions } from "../../../runtime/supervisor/device-process-options.ts";
 import type { DeviceValue } from "../../../runtime/supervisor/device-tensor.ts";
 import type { OwnedProgram, ProgramOwner } from "../../devices/owner.ts";
 
