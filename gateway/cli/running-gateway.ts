@@ -16,9 +16,8 @@ export function announce(
   for (const { name, description } of adapters) {
     const { device, description: driver, isSoftware } = description.adapter;
     const speed = isSoftware ? ", a CPU: right results, no speed" : "";
-    // One driver names all its GPUs alike.
-    const which =
-      adapters.length > 1 && device !== driver ? `${device}, ${driver}` : driver || device || name;
+    // The description is the driver's, which several may have in common.
+    const which = adapters.length > 1 ? name : driver || device || name;
     terminal.out(`  adapter  ${which}${speed}`);
   }
   if (count > 1) terminal.out(`  devices  ${backends.devices.devices.map(({ id }) => id).join(", ")}`);
