@@ -118,7 +118,7 @@ export function addMemoryMetrics(registry: Registry, devices: readonly CountedDe
     });
   new Counter({
     name: "dawnlet_evictions_total",
-    help: "Programs whose weights left the device, by cause: room for another, or the end of a keepAlive",
+    help: "Programs whose weights left the device, by cause: room for another, the end of a keepAlive, or a command of the scheduler",
     labelNames: ["device", "cause"],
     registers,
     collect() {

@@ -7,7 +7,7 @@ import type { DawnletError } from "../../kernels/errors.ts";
 import { abortError } from "../../runtime/port/abort-error.ts";
 import type { DeviceProcess } from "../../runtime/supervisor/device-process.ts";
 import type { Eviction } from "../scheduler/eviction/victims.ts";
-import { EvictionLog } from "./eviction-log.ts";
+import { type EvictionEntry, EvictionLog } from "./eviction-log.ts";
 import type { ProgramOwners } from "./program-owners.ts";
 import type { Residency } from "./residency.ts";
 
@@ -93,16 +93,8 @@ export class DeviceRoom {
 
   evict(evictions: readonly Eviction[]): void {
     for (const eviction of evictions) {
-      const { id, cause, reason } = eviction;
-      const residence = this.#residency.get(id)!;
-      this.evictions.add({ eviction, residence, owner: this.#owners.of(id)[0] });
-      log.debug("evicted {name}: {reason}", {
-        name: residence.label,
-        cause,
-        reason,
-        bytes: residence.sizeBytes,
-      });
-      this.#sendEvict(id);
+      this.#log(eviction.id, eviction);
+      this.#sendEvict(eviction.id);
     }
     for (const { id, cause } of evictions) this.#onEvicted(id, cause);
   }
@@ -110,6 +102,8 @@ export class DeviceRoom {
   /** Has a Program go that is there and neither in use nor pinned. @returns false where it is not, or may not. */
   evictOne(id: string): boolean {
     if (!this.#residency.evict(id)) return false;
+    const eviction = { cause: "commanded", reason: "the scheduler needs its room for others" } as const;
+    this.#log(id, eviction);
     this.#sendEvict(id);
     this.#onEvicted(id, "commanded");
     this.advance();
@@ -147,6 +141,13 @@ export class DeviceRoom {
     } finally {
       signal.removeEventListener("abort", abort);
     }
+  }
+
+  #log(id: string, eviction: EvictionEntry["eviction"]): void {
+    const residence = this.#residency.get(id)!;
+    this.evictions.add({ eviction, residence, owner: this.#owners.of(id)[0] });
+    const { label: name, sizeBytes: bytes } = residence;
+    log.debug("evicted {name}: {reason}", { name, bytes, ...eviction });
   }
 
   #sendEvict(id: string): void {

@@ -25,6 +25,7 @@ export interface RunningGatewayOptions
     Pick<
       GatewayOptions,
       | "limits"
+      | "adapter"
       | "devices"
       | "place"
       | "deviceBytes"

@@ -308,6 +308,7 @@ describe("commands of a scheduler", () => {
     links[0]!.end("a");
     await run;
     expect(set.evictFrom(0, "a")).toBe(true);
+    expect(set.devices[0]!.managed.evictions.counts).toEqual({ room: 0, expired: 0, commanded: 1 });
     await expect(set.loadOn(1, "nobody's")).rejects.toThrow(RangeError);
     await expect(async () => set.loadOn(5, "a")).rejects.toThrow(RangeError);
   });

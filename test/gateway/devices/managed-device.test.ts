@@ -189,7 +189,7 @@ describe("over time", () => {
     expect(device.told).not.toContain("evict a");
     await vi.advanceTimersByTimeAsync(200);
     expect(device.told).toContain("evict a");
-    expect(managed.evictions.counts).toEqual({ room: 0, expired: 1 });
+    expect(managed.evictions.counts).toEqual({ room: 0, expired: 1, commanded: 0 });
     expect(managed.evictions.last[0]).toMatchObject({ function: "f", version: 1, cause: "expired" });
   });
 
