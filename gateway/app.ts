@@ -4,7 +4,6 @@
  */
 import { Hono } from "hono";
 import packageManifest from "../package.json" with { type: "json" };
-import type { DeviceMemory } from "../runtime/device/api.ts";
 import { addContainmentMetrics, addTroubleMetrics } from "./api/containment-metrics.ts";
 import { addDevices } from "./api/devices.ts";
 import { addFunctionsApi } from "./api/functions.ts";
@@ -19,7 +18,7 @@ import { addRepository } from "./api/repository.ts";
 import { addSecrets } from "./api/secrets.ts";
 import { addShortForm } from "./api/short-form.ts";
 import { Statistics } from "./api/statistics.ts";
-import type { ManagedDevice } from "./devices/managed-device.ts";
+import type { DeviceMember } from "./devices/device-member.ts";
 import { reportDevice } from "./devices/report.ts";
 import type { Functions } from "./functions/functions.ts";
 import type { Secrets } from "./functions/secrets.ts";
@@ -35,10 +34,8 @@ export interface AppOptions extends AccessOptions {
   readonly functions: Functions;
   /** Left out: 64 MiB for calls, 4 GiB for deploys. */
   readonly limits?: Partial<BodyLimits>;
-  /** For the memory gauges of `/metrics`. */
-  readonly memory?: () => Promise<DeviceMemory>;
-  /** For `/v1/devices` and for metrics of who is on it. */
-  readonly device?: ManagedDevice;
+  /** For `/v1/devices` and for metrics of what they hold. */
+  readonly devices?: readonly DeviceMember[];
   /** Left out: functions have none. */
   readonly secrets?: Secrets;
   /** Left out: functions have none. */
@@ -50,10 +47,10 @@ export interface AppOptions extends AccessOptions {
 }
 
 export function createApp(options: AppOptions): Hono {
-  const { functions, memory, device, secrets, logs, showsStacks = false } = options;
+  const { functions, devices, secrets, logs, showsStacks = false } = options;
   const { callBytes, deployBytes } = { ...defaultBodyLimits, ...options.limits };
   const statistics = new Statistics();
-  const metrics = new Metrics({ functions, statistics, memory });
+  const metrics = new Metrics({ functions, statistics });
   const endpoint = createEndpoint(createAccessCheck(options), bothObservers(statistics, metrics));
 
   const functionsOf = functionsByCaller(functions);
@@ -72,10 +69,11 @@ export function createApp(options: AppOptions): Hono {
   addFunctionsApi(app, endpoint, { functionsOf, deployBytes });
   if (secrets !== undefined) addSecrets(app, endpoint, { functionsOf, secrets });
   if (logs !== undefined) addLogs(app, endpoint, { functionsOf, logs });
-  if (device !== undefined) {
-    addDevices(app, endpoint, () => reportDevice(device));
-    addMemoryMetrics(metrics.registry, device);
-    addContainmentMetrics(metrics.registry, () => device.health);
+  if (devices !== undefined) {
+    addDevices(app, endpoint, () => Promise.all(devices.map(reportDevice)));
+    const counted = devices.map(({ id, managed }) => ({ id, managed }));
+    addMemoryMetrics(metrics.registry, counted);
+    addContainmentMetrics(metrics.registry, counted);
   }
   if (options.starts !== undefined) addHandlerMetrics(metrics.registry, options.starts);
   addTroubleMetrics(metrics.registry, functions);

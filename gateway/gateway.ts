@@ -5,17 +5,15 @@
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../kernels/errors.ts";
-import { type FoundAdapter, findAdapter } from "../runtime/adapter/find-adapter.ts";
-import type { AdapterChoice } from "../runtime/device/open.ts";
+import type { FoundAdapter } from "../runtime/adapter/find-adapter.ts";
+import { findAdapters } from "../runtime/adapter/find-adapters.ts";
 import type { HttpServer, Platform } from "../runtime/platform/platform.ts";
 import { CompilerProcess } from "../runtime/supervisor/compiler-process.ts";
-import { DeviceProcess, type DeviceProcessOptions } from "../runtime/supervisor/device-process.ts";
+import type { DeviceProcessOptions } from "../runtime/supervisor/device-process-options.ts";
 import { SessionProcesses } from "../runtime/supervisor/session-processes.ts";
 import { type AppOptions, createApp } from "./app.ts";
-import { defaultDeviceMemory } from "./devices/device-memory.ts";
-import { keepEstimates } from "./devices/estimate-records.ts";
+import type { DeviceSet } from "./devices/device-set.ts";
 import { hostMemoryBytes } from "./devices/host-memory.ts";
-import { ManagedDevice } from "./devices/managed-device.ts";
 import { ownerOf } from "./functions/caller.ts";
 import { Registry } from "./functions/registry.ts";
 import type { SharedBackends } from "./functions/servable.ts";
@@ -23,11 +21,11 @@ import { functionsFor } from "./functions/tenant-functions.ts";
 import { HandlerHost } from "./handlers/handler-host.ts";
 import { type HandlerLimits, maxHandlerLimits } from "./handlers/limits.ts";
 import type { Tenant } from "./http/access.ts";
-import { logIncident } from "./incident-log.ts";
+import { choiceOf, keepAllEstimates, openDevices } from "./open-devices.ts";
 import { type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
+import type { Place } from "./scheduler/placement/place.ts";
 import { scrubRegularly } from "./store/scrub.ts";
 import { openStore } from "./store/store.ts";
-import { formatBytes } from "./text.ts";
 
 export interface GatewayOptions {
   readonly platform: Platform;
@@ -40,15 +38,19 @@ export interface GatewayOptions {
   readonly token?: string;
   /** Parties that share the gateway, each with functions of its own. */
   readonly tenants?: readonly Tenant[];
-  /** As `findAdapter` takes it. */
-  readonly adapter?: string;
+  /** As `findAdapters` takes them: the gateway has devices on each. */
+  readonly adapter?: string | readonly string[];
+  /** Device processes on each adapter, which stand in for several GPUs. Left out: one. */
+  readonly devices?: number;
   readonly implementation?: "dawn" | "native";
-  /** Bytes that the device process may allocate on the GPU. */
+  /** Bytes that each device process may allocate on its GPU. Left out: what there is, in equal parts. */
   readonly deviceBytes?: number;
-  /** Bytes of weights that the device process may keep in host memory. Left out: half of the machine's. */
+  /** Bytes of weights that device processes may keep in host memory, in equal parts. Left out: half of the machine's. */
   readonly hostBytes?: number;
   /** Who leaves the device when room is needed. */
   readonly eviction?: EvictionPolicyName;
+  /** Which device a run goes to, where there are several. Left out: `leastQueued`. */
+  readonly place?: Place;
   /** When a device process that does not answer is given up. */
   readonly silence?: DeviceProcessOptions["silence"];
   readonly limits?: AppOptions["limits"];
@@ -64,7 +66,7 @@ export interface Gateway {
   readonly url: string;
   readonly functions: Registry;
   readonly backends: SharedBackends;
-  readonly adapter: FoundAdapter;
+  readonly adapters: readonly FoundAdapter[];
   /** Lets running requests finish, ends the child processes, gives the data folder free. */
   close(): Promise<void>;
 }
@@ -83,13 +85,10 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     );
   await using cleanup = new AsyncDisposableStack();
   const store = cleanup.use(await openStore(options.dataFolder, { pid: platform.pid }));
-  const { implementation } = options;
-  const adapter = await findAdapter(platform, { wish: options.adapter, implementation });
-  const allBytes = await hostMemoryBytes();
-  const hostBytes = options.hostBytes ?? Math.floor(allBytes / 2);
-  const deviceBytes = options.deviceBytes ?? (await deviceMemory(platform, adapter, allBytes));
-  const backends = startBackends({ ...options, hostBytes, deviceBytes }, store, adapter);
-  cleanup.defer(() => backends.device.stop());
+  const adapters = await adaptersFor(options);
+  const devices = await startDevices(options, store, adapters);
+  const backends = startBackends(options, { store, devices }, adapters);
+  cleanup.defer(() => devices.stop());
   cleanup.defer(() => backends.compiler.stop());
   cleanup.defer(() => backends.sessions.stop());
   cleanup.defer(() => backends.handlers.stop());
@@ -106,19 +105,15 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       onChecked: (digest, isIntact) => functions.noteChecked(digest, isIntact),
     }),
   );
-  // The device opens while records are read.
-  const [description] = await Promise.all([backends.device.describe(), functions.open()]);
-  const { estimates } = backends.device;
-  cleanup.use(await keepEstimates({ records: store.records, estimates, adapter: description.adapter }));
-  const { device, description: driver, isSoftware } = description.adapter;
-  log.info("device {device} ({driver}) from {source}", { device, driver, source: adapter.name });
-  if (isSoftware) log.warn("this adapter is software: results are right, but nothing here is fast");
+  // The devices open while records are read.
+  await Promise.all([devices.describe(), functions.open()]);
+  cleanup.use(await keepAllEstimates(devices, store.records));
+  await logDevices(devices);
 
   const app = createApp({
     functions,
     secrets: functions.secrets,
-    memory: () => backends.device.memory(),
-    device: backends.device,
+    devices: devices.devices,
     logs: backends.handlers.logs,
     starts: backends.handlers.starts,
     showsStacks: options.showsStacks === true,
@@ -140,70 +135,74 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     url: `http://${host}:${server.port}`,
     functions,
     backends,
-    adapter,
+    adapters,
     close: () => held.disposeAsync(),
   };
 }
 
-async function deviceMemory(
-  platform: Platform,
-  { description }: FoundAdapter,
-  hostBytes: number,
-): Promise<number> {
-  const gpus = description.adapter.isSoftware ? [] : await platform.gpuMemories();
-  const { bytes, from } = defaultDeviceMemory(description.adapter, hostBytes, gpus);
-  log.info("device memory: at most {size}, {from}", { size: formatBytes(bytes), from });
-  return bytes;
+function adaptersFor({
+  platform,
+  adapter = [],
+  implementation,
+}: GatewayOptions): Promise<readonly FoundAdapter[]> {
+  const wishes = typeof adapter === "string" ? [adapter] : adapter;
+  return findAdapters(platform, { wishes, ...(implementation && { implementation }) });
 }
 
-type BackendOptions = GatewayOptions & Required<Pick<GatewayOptions, "hostBytes" | "deviceBytes">>;
+async function startDevices(
+  { platform, devices: perAdapter = 1, eviction = defaultEviction, ...options }: GatewayOptions,
+  { folder }: SharedBackends["store"],
+  adapters: readonly FoundAdapter[],
+): Promise<DeviceSet> {
+  const { silence, deviceBytes, place } = options;
+  const allHostBytes = await hostMemoryBytes();
+  const hostBytes = options.hostBytes ?? Math.floor(allHostBytes / 2);
+  return openDevices({
+    ...{ platform, adapters, perAdapter, deviceBytes, hostBytes, allHostBytes },
+    blobFolder: join(folder, "blobs"),
+    policy: evictionPolicies[eviction],
+    ...(place && { place }),
+    ...(silence && { silence }),
+  });
+}
+
+async function logDevices({ devices }: DeviceSet): Promise<void> {
+  for (const device of devices) {
+    const description = await device.describe().catch(() => undefined);
+    if (description === undefined) {
+      log.error("{id} did not start: calls run on the other devices", { id: device.id });
+      continue;
+    }
+    const { device: name, description: driver, isSoftware } = description.adapter;
+    log.info("{id} is {name} ({driver})", { id: device.id, name, driver });
+    if (isSoftware) log.warn("this adapter is software: results are right, but nothing here is fast");
+  }
+}
 
 function startBackends(
-  {
-    platform,
-    deviceBytes,
-    hostBytes,
-    silence,
-    eviction = defaultEviction,
-    handlerLimits,
-    allowPrivateHosts = false,
-  }: BackendOptions,
-  store: SharedBackends["store"],
-  { environment, gpuOptions, description }: FoundAdapter,
+  { platform, handlerLimits, allowPrivateHosts = false }: GatewayOptions,
+  { store, devices }: Pick<SharedBackends, "store" | "devices">,
+  adapters: readonly FoundAdapter[],
 ): SharedBackends {
-  const { implementation, backend } = gpuOptions;
-  const choice: AdapterChoice = { implementation, backend, isSoftware: description.adapter.isSoftware };
   const lineLogger = (category: string) => {
     const childLog = getLogger(["dawnlet", category]);
     return (line: string) => childLog.info("{line}", { line });
   };
-  const process = new DeviceProcess({
-    platform,
-    environment,
-    open: {
-      ...choice,
-      budgetBytes: deviceBytes,
-      hostBudgetBytes: hostBytes,
-      blobFolder: join(store.folder, "blobs"),
-    },
-    onLine: lineLogger("device"),
-    onIncident: logIncident,
-    onExit: () => device.restarted(),
-    onUsage: (usage) => device.sessionsUse(usage),
-    ...(silence && { silence }),
-  });
-  const device = new ManagedDevice({ device: process, deviceBytes, policy: evictionPolicies[eviction] });
   const handlers = new HandlerHost({
     platform,
-    device,
+    devices,
     maxima: { ...maxHandlerLimits, ...handlerLimits },
     allowPrivateHosts,
   });
-  return {
-    store,
-    device,
-    handlers,
-    compiler: new CompilerProcess({ platform, environment, adapter: choice, onLine: lineLogger("compiler") }),
-    sessions: new SessionProcesses({ platform, onLine: lineLogger("session") }),
-  };
+  const isGpu = (one: FoundAdapter) => !one.description.adapter.isSoftware;
+  const adapter = adapters.find(isGpu) ?? adapters[0]!;
+  const compiler = new CompilerProcess({
+    platform,
+    environment: adapter.environment,
+    adapter: choiceOf(adapter),
+    ...(adapters.length > 1 && { most: () => devices.describe() }),
+    onLine: lineLogger("compiler"),
+  });
+  const sessions = new SessionProcesses({ platform, onLine: lineLogger("session") });
+  return { store, devices, handlers, compiler, sessions };
 }

@@ -1,8 +1,9 @@
 /** A managed device as a gateway has it, with nothing in front: a device process over a store, and who uses it. */
 import { join } from "node:path";
 import { platform } from "#platform";
+import { DeviceSet } from "../../gateway/devices/device-set.ts";
 import { FunctionDevice } from "../../gateway/devices/function-device.ts";
-import { ManagedDevice } from "../../gateway/devices/managed-device.ts";
+import type { ManagedDevice } from "../../gateway/devices/managed-device.ts";
 import { firstReserve } from "../../gateway/devices/weight-budget.ts";
 import type { EvictionPolicy } from "../../gateway/scheduler/eviction/policy.ts";
 import type { Store } from "../../gateway/store/store.ts";
@@ -53,12 +54,13 @@ export async function openManaged(
   { policy, multiple, clockSpeed }: ManagedOptions,
 ): Promise<ManagedFunctions> {
   const { implementation, backend } = found.gpuOptions;
+  const { isSoftware } = found.description.adapter;
   const deviceBytes = deviceBytesFor(weightBytes, multiple);
   const process = new DeviceProcess({
     platform,
     environment: found.environment,
     open: {
-      ...{ implementation, backend, isSoftware: found.description.adapter.isSoftware },
+      ...{ implementation, backend, isSoftware },
       budgetBytes: deviceBytes,
       // All of them, and what rounding takes.
       hostBudgetBytes: Math.ceil(weightBytes * 1.1),
@@ -68,9 +70,11 @@ export async function openManaged(
     onExit: () => device.restarted(),
   });
   const now = () => performance.now() * clockSpeed;
-  const device = new ManagedDevice({ device: process, deviceBytes, policy, now });
+  const devices = [{ link: process, kind: isSoftware ? "software" : "gpu", deviceBytes }] as const;
+  const set = new DeviceSet({ devices, policy, now });
+  const device = set.devices[0]!.managed;
   const settings = defaultMemorySettings;
-  const owned = functions.map(({ name }) => new FunctionDevice(device, { name, version: 1, settings }));
+  const owned = functions.map(({ name }) => new FunctionDevice(set, { name, version: 1, settings }));
   await device.describe();
   const call = async (index: number, { inputs, output }: CallCase, signal?: AbortSignal) => {
     const { outputs } = await owned[index]!.run(functions[index]!.program, inputs, signal);

@@ -59,6 +59,7 @@ export async function callFunction(
   try {
     const result = await functions.invoke(invocation);
     exchange.timings = result.timings;
+    exchange.device = result.device;
     return result;
   } catch (thrown) {
     throw signal.aborted ? abortError(signal.reason) : thrown;

@@ -25,42 +25,55 @@ export function addTroubleMetrics(registry: Registry, functions: Functions): voi
     });
 }
 
-export function addContainmentMetrics(registry: Registry, health: () => DeviceHealth): void {
+/** Whose process may be lost. */
+export interface HealthyDevice {
+  readonly id: string;
+  readonly managed: { readonly health: DeviceHealth };
+}
+
+export function addContainmentMetrics(registry: Registry, devices: readonly HealthyDevice[]): void {
   const registers = [registry];
   new Counter({
     name: "dawnlet_device_losses_total",
     help: "Device processes that were lost: to a time limit, a hang, a crash, or killed from outside",
-    labelNames: ["cause"],
+    labelNames: ["device", "cause"],
     registers,
     collect() {
       this.reset();
-      for (const [cause, count] of Object.entries(health().losses)) this.inc({ cause }, count);
+      for (const { id: device, managed } of devices)
+        for (const [cause, count] of Object.entries(managed.health.losses))
+          this.inc({ device, cause }, count);
     },
   });
-  new Counter({
-    name: "dawnlet_calls_blamed_total",
-    help: "Calls and GPU sessions that failed because they lost the device",
-    registers,
-    collect() {
-      this.reset();
-      this.inc(health().blamed);
-    },
-  });
-  new Counter({
-    name: "dawnlet_calls_rerun_total",
-    help: "Calls that were run again because the device was lost under them",
-    registers,
-    collect() {
-      this.reset();
-      this.inc(health().rerun);
-    },
-  });
+  const counters = [
+    [
+      "blamed",
+      "dawnlet_calls_blamed_total",
+      "Calls and GPU sessions that failed because they lost the device",
+    ],
+    [
+      "rerun",
+      "dawnlet_calls_rerun_total",
+      "Calls that were run again because the device was lost under them",
+    ],
+  ] as const;
+  for (const [count, name, help] of counters)
+    new Counter({
+      ...{ name, help, registers },
+      labelNames: ["device"],
+      collect() {
+        this.reset();
+        for (const { id, managed } of devices) this.inc({ device: id }, managed.health[count]);
+      },
+    });
   new Gauge({
     name: "dawnlet_device_recovery_seconds",
     help: "From the last loss being noticed to the next process being ready; 0 before there was one",
+    labelNames: ["device"],
     registers,
     collect() {
-      this.set((health().recoveryMs.at(-1) ?? 0) / 1000);
+      for (const { id, managed } of devices)
+        this.set({ device: id }, (managed.health.recoveryMs.at(-1) ?? 0) / 1000);
     },
   });
 }

@@ -1,12 +1,16 @@
-/** `GET /v1/devices`: what the memory of each device holds, and who came and went. One gateway drives one device. */
+/** `GET /v1/devices`: what the memory of each device holds, who came and went, and how each has fared. */
 import type { Hono } from "hono";
-import type { DeviceReport } from "../devices/report.ts";
+import type { DeviceReport, SilentDeviceReport } from "../devices/report.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import { jsonReply } from "../http/reply.ts";
 
-export function addDevices(app: Hono, endpoint: Endpoint, report: () => Promise<DeviceReport>): void {
+export function addDevices(
+  app: Hono,
+  endpoint: Endpoint,
+  report: () => Promise<ReadonlyArray<DeviceReport | SilentDeviceReport>>,
+): void {
   app.get(
     "/v1/devices",
-    endpoint(async () => jsonReply({ devices: [await report()] }), { isForOperator: true }),
+    endpoint(async () => jsonReply({ devices: await report() }), { isForOperator: true }),
   );
 }

@@ -4,7 +4,6 @@
  */
 import type { Hono } from "hono";
 import { Counter, Gauge, Registry } from "prom-client";
-import type { DeviceMemory } from "../../runtime/device/api.ts";
 import type { Functions, FunctionVersion } from "../functions/functions.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { CallObserver, FinishedCall } from "../http/exchange.ts";
@@ -15,8 +14,6 @@ import type { CallCounts, Phase, Statistics } from "./statistics.ts";
 export interface MetricsOptions {
   readonly functions: Functions;
   readonly statistics: Statistics;
-  /** Where a device is at hand: bytes it holds. */
-  readonly memory?: (() => Promise<DeviceMemory>) | undefined;
 }
 
 /** Versions that are counted and deployed no more. */
@@ -188,7 +185,7 @@ function addCounters(registry: Registry, deployed: () => CallCounts[]): void {
 
 function addGauges(
   registry: Registry,
-  { functions, memory }: MetricsOptions,
+  { functions }: Pick<MetricsOptions, "functions">,
   deployed: () => CallCounts[],
 ): void {
   const registers = [registry];
@@ -210,37 +207,6 @@ function addGauges(
     collect() {
       this.reset();
       for (const { name } of functions.list()) this.set({ function_name: name }, functions.ready ? 1 : 0);
-    },
-  });
-  if (memory === undefined) return;
-  addMemoryGauge(
-    registry,
-    "nv_gpu_memory_used_bytes",
-    "Bytes of buffers on the device",
-    async () => (await memory()).totalBytes,
-  );
-  addMemoryGauge(
-    registry,
-    "dawnlet_tensor_bytes",
-    "Bytes of tensors that stay on the device between runs",
-    async () => (await memory()).tensorBytes,
-  );
-  addMemoryGauge(
-    registry,
-    "nv_gpu_memory_total_bytes",
-    "Budget of the device in bytes",
-    async () => (await memory()).budgetBytes,
-  );
-}
-
-function addMemoryGauge(registry: Registry, name: string, help: string, read: () => Promise<number>): void {
-  new Gauge({
-    name,
-    help,
-    registers: [registry],
-    async collect() {
-      // A device that is gone for the moment must not take the other metrics with it.
-      this.set(await read().catch(() => Number.NaN));
     },
   });
 }

@@ -10,6 +10,8 @@ export interface Diagnosis {
   readonly versions: Readonly<Record<string, string>>;
   readonly system: string;
   readonly survey: AdapterSurvey;
+  /** Those that `serve --adapter all` would use. */
+  readonly gpus: readonly DeviceDescription[];
   /** Absent where there is no adapter; a text where the adapter failed under it. */
   readonly checkup?: Checkup | { readonly failure: string };
   readonly data: DataFolderState;
@@ -28,7 +30,7 @@ const telling = [
 const features = ["shader-f16", "subgroups", "timestamp-query"] as const;
 
 export function doctorLines(diagnosis: Diagnosis): string[] {
-  const { versions, system, survey, checkup, data, canRun } = diagnosis;
+  const { versions, system, survey, gpus, checkup, data, canRun } = diagnosis;
   const { chosen, candidates, advice } = survey;
   return [
     "Versions",
@@ -39,6 +41,7 @@ export function doctorLines(diagnosis: Diagnosis): string[] {
       return `  ${mark}  ${name}: ${problem ?? (description && adapterText(description))}`;
     }),
     ...(chosen ? ["Chosen", ...indented(chosenLines(chosen.name, chosen.description))] : []),
+    ...(gpus.length > 1 ? ["GPUs, all used by serve --adapter all", ...indented(gpus.map(adapterText))] : []),
     ...(checkup ? ["Checkup", ...indented(checkupLines(checkup))] : []),
     "Data folder",
     ...indented(dataLines(data)),

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { examineAdapter } from "../../runtime/adapter/checkup.ts";
+import { findAdapters } from "../../runtime/adapter/find-adapters.ts";
 import { surveyAdapters } from "../../runtime/adapter/survey.ts";
 import type { Platform } from "../../runtime/platform/platform.ts";
 import { defaultDataFolder } from "./data-folder.ts";
@@ -42,6 +43,8 @@ async function diagnose(options: DoctorOptions, { platform, versions }: CliConte
   const { adapter: wish, implementation } = options;
   const survey = await surveyAdapters(platform, { wish, implementation });
   const data = await examineDataFolder(resolve(options.data ?? defaultDataFolder(platform, resolve())));
+  const isGpu = survey.chosen?.description.adapter.isSoftware === false;
+  const gpus = isGpu ? await findAdapters(platform, { wishes: ["all"] }).catch(() => []) : [];
   const { name, architecture } = platform.system;
   const checkup =
     survey.chosen &&
@@ -58,6 +61,7 @@ async function diagnose(options: DoctorOptions, { platform, versions }: CliConte
     },
     system: `${name} ${architecture}`,
     survey,
+    gpus: gpus.map(({ description }) => description),
     ...(checkup && { checkup }),
     data,
   };

@@ -50,6 +50,7 @@ function versionLines(version: VersionReply): string[] {
     ...(version.tenant === undefined ? [] : [`tenant      ${version.tenant}`]),
     `digest      ${version.digest}`,
     `engine      ${engineText(version)}`,
+    ...(version.misfits ?? []).map(({ device, reason }) => `not on ${device.padEnd(5)}${reason}`),
     ...inputs.map((input) => `input       ${tensorText(input)}`),
     ...outputs.map((output) => `output      ${tensorText(output)}`),
     ...parameters.map((parameter) => `parameter   ${parameterText(parameter)}`),

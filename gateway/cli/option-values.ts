@@ -25,6 +25,20 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError("expected a whole number");
 }
 
+/** Each option adds one. */
+export function parseAdapters(text: string, earlier: readonly string[] | undefined): readonly string[] {
+  return [...(earlier ?? []), text];
+}
+
+/** Each is a process that holds memory on the GPU. */
+export function parseDevices(text: string): number {
+  const count = parseCount(text);
+  if (count >= 1 && count <= maxDevices) return count;
+  throw new InvalidArgumentError(`expected a number from 1 to ${maxDevices}`);
+}
+
+const maxDevices = 16;
+
 /** Of a variable of the environment as well, where `0` is to mean no. */
 export function parseYes(text: string): boolean {
   if (/^(yes|true|1)$/i.test(text)) return true;

@@ -29,6 +29,7 @@ const version = v.object({
   handler: v.exactOptional(v.object({ entry: v.string(), uses, hosts: names, secrets: names })),
   quarantine: v.exactOptional(v.object({ since: v.string(), strikes: v.number(), reason: v.string() })),
   damage: v.exactOptional(v.object({ reason: v.string(), digest: v.string(), since: v.string() })),
+  misfits: v.exactOptional(v.array(v.object({ device: v.string(), reason: v.string() }))),
 });
 
 const status = v.object({ name: v.string(), current: version, versions: v.array(version) });

@@ -5,12 +5,22 @@ import type { CliContext } from "./terminal.ts";
 /** Beyond this the process ends whatever still runs. */
 const closeLimitMs = 15_000;
 
-export function announce({ url, adapter }: Gateway, dataFolder: string, context: CliContext): void {
+export function announce(
+  { url, adapters, backends }: Gateway,
+  dataFolder: string,
+  context: CliContext,
+): void {
   const { terminal, versions } = context;
-  const { device, description, isSoftware } = adapter.description.adapter;
-  const speed = isSoftware ? ", a CPU: right results, no speed" : "";
+  const { length: count } = backends.devices.devices;
   terminal.out(`Dawnlet ${versions.dawnlet} listens on ${url}`);
-  terminal.out(`  adapter  ${description || device || adapter.name}${speed}`);
+  for (const { name, description } of adapters) {
+    const { device, description: driver, isSoftware } = description.adapter;
+    const speed = isSoftware ? ", a CPU: right results, no speed" : "";
+    // The description is the driver's, which several may have in common.
+    const which = adapters.length > 1 ? name : driver || device || name;
+    terminal.out(`  adapter  ${which}${speed}`);
+  }
+  if (count > 1) terminal.out(`  devices  ${backends.devices.devices.map(({ id }) => id).join(", ")}`);
   terminal.out(`  data     ${dataFolder}`);
 }
 

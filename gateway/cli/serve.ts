@@ -9,7 +9,14 @@ import { readTenants } from "../tenants-file.ts";
 import { defaultDataFolder } from "./data-folder.ts";
 import { exampleCall, exampleFunctions } from "./example-functions.ts";
 import { type LogOptions, logForms, logLevels, startLogging } from "./logging.ts";
-import { parseHandlerLimits, parsePort, parseSize, parseYes } from "./option-values.ts";
+import {
+  parseAdapters,
+  parseDevices,
+  parseHandlerLimits,
+  parsePort,
+  parseSize,
+  parseYes,
+} from "./option-values.ts";
 import { announce, closeInTime, terminationOf } from "./running-gateway.ts";
 import type { CliContext, Terminal } from "./terminal.ts";
 
@@ -19,7 +26,8 @@ interface ServeOptions extends LogOptions {
   readonly data?: string;
   readonly token?: string;
   readonly tenants?: string;
-  readonly adapter?: string;
+  readonly adapter?: readonly string[];
+  readonly devices?: number;
   readonly implementation?: "dawn" | "native";
   readonly deviceMemory?: number;
   readonly hostMemory?: number;
@@ -57,9 +65,17 @@ export function addServe(program: Command, context: CliContext): void {
       ),
     )
     .addOption(
-      new Option("--adapter <which>", "gpu, swiftshader, lavapipe, null, or an ICD's .json file").env(
-        "DAWNLET_ADAPTER",
-      ),
+      new Option(
+        "--adapter <which>",
+        "gpu, all (each GPU), swiftshader, lavapipe, null, or an ICD's .json file; several have devices on each",
+      )
+        .env("DAWNLET_ADAPTER")
+        .argParser(parseAdapters),
+    )
+    .option(
+      "--devices <count>",
+      "device processes on each adapter, as if it were several (default: 1)",
+      parseDevices,
     )
     .addOption(
       new Option("--implementation <which>", "implementation of WebGPU (native: Deno's own)").choices([
@@ -67,7 +83,7 @@ export function addServe(program: Command, context: CliContext): void {
         "native",
       ]),
     )
-    .option("--device-memory <size>", "most bytes on the device (default: by what it has)", parseSize)
+    .option("--device-memory <size>", "most bytes on each device (default: by what it has)", parseSize)
     .option(
       "--host-memory <size>",
       "most bytes of weights in host memory (default: half of what the machine has)",
@@ -133,6 +149,7 @@ function gatewayOptions(options: ServeOptions) {
     host: hostname,
     token,
     adapter,
+    devices,
     implementation,
     deviceMemory,
     hostMemory,
@@ -145,6 +162,7 @@ function gatewayOptions(options: ServeOptions) {
     ...{ port, hostname, eviction },
     ...(token && { token }),
     ...(adapter && { adapter }),
+    ...(devices && { devices }),
     ...(implementation && { implementation }),
     ...(deviceMemory && { deviceBytes: deviceMemory }),
     ...(hostMemory && { hostBytes: hostMemory }),

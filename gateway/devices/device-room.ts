@@ -7,7 +7,7 @@ import type { DawnletError } from "../../kernels/errors.ts";
 import { abortError } from "../../runtime/port/abort-error.ts";
 import type { DeviceProcess } from "../../runtime/supervisor/device-process.ts";
 import type { Eviction } from "../scheduler/eviction/victims.ts";
-import { EvictionLog } from "./eviction-log.ts";
+import { type EvictionEntry, EvictionLog } from "./eviction-log.ts";
 import type { ProgramOwners } from "./program-owners.ts";
 import type { Residency } from "./residency.ts";
 
@@ -23,7 +23,20 @@ export interface DeviceRoomOptions {
   readonly owners: ProgramOwners;
   /** Milliseconds. */
   readonly now: () => number;
+  /** Told once all that is to go has been sent. */
+  readonly onEvicted?: (id: string, reason: EvictionReason) => void;
 }
+
+/** Why the weights of a Program have left; for `commanded` see ManagedDevice.evict. */
+export type EvictionReason =
+  | Eviction["cause"]
+  | "commanded"
+  /** A run or load of it failed while they came in. */
+  | "failed"
+  /** Nobody owns the Program any more. */
+  | "removed"
+  /** The device process ended. */
+  | "lost";
 
 const log = getLogger(["dawnlet", "memory"]);
 
@@ -33,8 +46,10 @@ export class DeviceRoom {
   readonly #residency: Residency<Waiter>;
   readonly #owners: ProgramOwners;
   readonly #now: () => number;
+  readonly #onEvicted: (id: string, reason: EvictionReason) => void;
 
-  constructor({ device, residency, owners, now }: DeviceRoomOptions) {
+  constructor({ device, residency, owners, now, onEvicted = () => {} }: DeviceRoomOptions) {
+    this.#onEvicted = onEvicted;
     this.#device = device;
     this.#residency = residency;
     this.#owners = owners;
@@ -78,28 +93,37 @@ export class DeviceRoom {
 
   evict(evictions: readonly Eviction[]): void {
     for (const eviction of evictions) {
-      const { id, cause, reason } = eviction;
-      const residence = this.#residency.get(id)!;
-      this.evictions.add({ eviction, residence, owner: this.#owners.of(id)[0] });
-      log.debug("evicted {name}: {reason}", {
-        name: residence.label,
-        cause,
-        reason,
-        bytes: residence.sizeBytes,
-      });
-      this.#sendEvict(id);
+      this.#log(eviction.id, eviction);
+      this.#sendEvict(eviction.id);
     }
+    for (const { id, cause } of evictions) this.#onEvicted(id, cause);
+  }
+
+  /** Has a Program go that is there and neither in use nor pinned. @returns false where it is not, or may not. */
+  evictOne(id: string): boolean {
+    if (!this.#residency.evict(id)) return false;
+    const eviction = { cause: "commanded", reason: "the scheduler needs its room for others" } as const;
+    this.#log(id, eviction);
+    this.#sendEvict(id);
+    this.#onEvicted(id, "commanded");
+    this.advance();
+    return true;
   }
 
   /** A run or load of a leased Program has failed. */
   failed(id: string): void {
-    if (this.#residency.failed(id).mustEvict) this.#sendEvict(id);
+    if (this.#residency.failed(id).mustEvict) {
+      this.#sendEvict(id);
+      this.#onEvicted(id, "failed");
+    }
     this.advance();
   }
 
   /** Nobody owns the Program any more. It leaves once its runs are done: to be called again then. */
   async forget(id: string): Promise<void> {
+    const wasOn = this.#residency.get(id)?.isOn === true;
     if (!this.#residency.forget(id)) return;
+    if (wasOn) this.#onEvicted(id, "removed");
     this.advance();
     await this.#device.unload(id);
   }
@@ -117,6 +141,13 @@ export class DeviceRoom {
     } finally {
       signal.removeEventListener("abort", abort);
     }
+  }
+
+  #log(id: string, eviction: EvictionEntry["eviction"]): void {
+    const residence = this.#residency.get(id)!;
+    this.evictions.add({ eviction, residence, owner: this.#owners.of(id)[0] });
+    const { label: name, sizeBytes: bytes } = residence;
+    log.debug("evicted {name}: {reason}", { name, bytes, ...eviction });
   }
 
   #sendEvict(id: string): void {

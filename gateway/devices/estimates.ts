@@ -1,5 +1,5 @@
 /**
- * How long Programs take on one device, as measured: a swap-in, a run, and the rate of all swap-ins for those that were
+ * How long Programs take on one kind of device, as measured there, on however many of them: a swap-in, a run, and the rate of all swap-ins for those that were
  * not measured. Programs are known by their ids, which are made of digests and so mean the same after a restart.
  * Bookkeeping alone: estimate-records.ts keeps it on the disk.
  */
@@ -23,6 +23,7 @@ export interface Figures {
 const newShare = 0.3;
 /** The rate is everybody's, so that one Program changes it less. */
 const newShareOfRate = 0.2;
+const equalShare = 0.5;
 /** 1 GB/s, before anything was measured. */
 const assumedBytesPerMs = 1e6;
 /** Each takes some 150 bytes of a file. */
@@ -45,6 +46,12 @@ export class Estimate {
 
   executed(ms: number): void {
     this.executeMs = mixed(this.executeMs, ms, newShare);
+  }
+
+  /** What another device has measured counts as much. */
+  merge({ loadMs, executeMs }: Estimate): void {
+    if (loadMs !== undefined) this.loadMs = mixed(this.loadMs, loadMs, equalShare);
+    if (executeMs !== undefined) this.executeMs = mixed(this.executeMs, executeMs, equalShare);
   }
 }
 
@@ -73,12 +80,18 @@ export class Estimates {
     return this.#programs.get(id) ?? new Estimate();
   }
 
-  /** The Program was loaded. The one for which that is longest ago goes, where there are too many. */
-  loaded(id: string, estimate: Estimate): void {
+  /**
+   * The Program was loaded. The one for which that is longest ago goes, where there are too many.
+   * @returns what is known of it from now on: where another device has one already, both in one.
+   */
+  loaded(id: string, estimate: Estimate): Estimate {
+    const kept = this.#programs.get(id) ?? estimate;
+    if (kept !== estimate) kept.merge(estimate);
     this.#programs.delete(id);
-    this.#programs.set(id, estimate);
+    this.#programs.set(id, kept);
     const [oldest] = this.#programs.keys();
     if (this.#programs.size > this.#limit && oldest !== undefined) this.#programs.delete(oldest);
+    return kept;
   }
 
   /** @param ms as `Estimate.swappedIn` takes it; more than none, as are the bytes. */

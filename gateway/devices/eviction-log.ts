@@ -10,12 +10,15 @@ export interface LoggedEviction {
   /** Undefined where its last version is gone. */
   readonly version: number | undefined;
   readonly bytes: number;
-  readonly cause: Eviction["cause"];
+  readonly cause: LoggedCause;
   readonly reason: string;
 }
 
+/** `commanded`: see ManagedDevice.evict. */
+export type LoggedCause = Eviction["cause"] | "commanded";
+
 export interface EvictionEntry {
-  readonly eviction: Eviction;
+  readonly eviction: { readonly cause: LoggedCause; readonly reason: string };
   readonly residence: Readonly<Residence>;
   readonly owner: ProgramOwner | undefined;
 }
@@ -23,7 +26,7 @@ export interface EvictionEntry {
 const kept = 50;
 
 export class EvictionLog {
-  readonly counts: Record<Eviction["cause"], number> = { room: 0, expired: 0 };
+  readonly counts: Record<LoggedCause, number> = { room: 0, expired: 0, commanded: 0 };
   readonly #last: LoggedEviction[] = [];
 
   /** Newest first. */

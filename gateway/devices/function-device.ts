@@ -1,30 +1,52 @@
-/** A managed device as one version of a function sees it: what it runs there is its own, under its settings. */
+/** The devices as one version of a function sees it: what it runs there is its own, under its settings. */
 import type { MemorySettings } from "../../kernels/manifest/memory-settings.ts";
 import type { DeviceDescription, ShaderError } from "../../runtime/device/api.ts";
 import type { DeviceTensor, DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
-import type { ManagedDevice, ManagedRun } from "./managed-device.ts";
+import type { DeviceSet } from "./device-set.ts";
+import type { ManagedRun } from "./managed-runs.ts";
+import type { Misfit } from "./misfits.ts";
 import type { OwnedProgram, ProgramOwner } from "./owner.ts";
 
 export class FunctionDevice {
   readonly owner: ProgramOwner;
-  readonly #device: ManagedDevice;
+  readonly #devices: DeviceSet;
   /** Ids of the Programs that it has run or loaded. */
   readonly #owned = new Set<string>();
+  /** Of the check at deploy. */
+  #checked: readonly Misfit[] = [];
+  #misfits: readonly Misfit[] | undefined;
+  #misfitsVersion = 0;
 
-  constructor(device: ManagedDevice, owner: ProgramOwner) {
-    this.#device = device;
+  constructor(devices: DeviceSet, owner: ProgramOwner) {
+    this.#devices = devices;
     this.owner = owner;
   }
 
-  describe(): Promise<DeviceDescription> {
-    return this.#device.describe();
+  /** Devices on which some of its Programs do not run; undefined where there are none. The same object until that changes. */
+  get misfits(): readonly Misfit[] | undefined {
+    const { misfitsVersion } = this.#devices;
+    if (misfitsVersion === this.#misfitsVersion) return this.#misfits;
+    this.#misfitsVersion = misfitsVersion;
+    this.#noteMisfits();
+    return this.#misfits;
+  }
+
+  /** See DeviceSet.describeEach. */
+  describeEach(): Promise<readonly DeviceDescription[]> {
+    return this.#devices.describeEach();
+  }
+
+  /** Finds out which devices run a Program. @throws DawnletError as DeviceSet.check, where none does. */
+  async check(program: OwnedProgram): Promise<void> {
+    this.#checked = await this.#devices.check(this.owner, program);
+    this.#noteMisfits();
   }
 
   checkShader(code: string): Promise<readonly ShaderError[]> {
-    return this.#device.checkShader(code);
+    return this.#devices.checkShader(code);
   }
 
-  /** @throws DawnletError as ManagedDevice.run. */
+  /** @throws DawnletError as DeviceSet.run. */
   run(
     program: OwnedProgram,
     inputs: readonly DeviceValue[],
@@ -32,33 +54,40 @@ export class FunctionDevice {
     keep?: readonly boolean[],
   ): Promise<ManagedRun> {
     this.#own(program);
-    return this.#device.run(this.owner, program, inputs, { signal, keep });
+    return this.#devices.run(this.owner, program, inputs, { signal, keep });
   }
 
-  /** @throws DawnletError as ManagedDevice.readTensor. */
+  /** @throws DawnletError as DeviceSet.readTensor. */
   readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
-    return this.#device.readTensor(tensor);
+    return this.#devices.readTensor(tensor);
   }
 
-  /** @throws DawnletError as ManagedDevice.load. */
+  /** @throws DawnletError as DeviceSet.load. */
   load(program: OwnedProgram): Promise<void> {
     this.#own(program);
-    return this.#device.load(this.owner, program);
+    return this.#devices.load(this.owner, program);
   }
 
   async unload(id: string): Promise<void> {
-    if (this.#owned.delete(id)) await this.#device.release(this.owner, id);
+    if (this.#owned.delete(id)) await this.#devices.release(this.owner, id);
   }
 
   /** Takes effect on what is on the device already. */
   configure(settings: MemorySettings): void {
     this.owner.settings = settings;
-    this.#device.configured(this.#owned);
+    this.#devices.configured(this.#owned);
+  }
+
+  #noteMisfits(): void {
+    const found = this.#devices.misfitsOf(this.#owned);
+    const known = new Set(found.map(({ device }) => device));
+    const all = [...found, ...this.#checked.filter(({ device }) => !known.has(device))];
+    this.#misfits = all.length > 0 ? all : undefined;
   }
 
   #own(program: OwnedProgram): void {
     if (this.#owned.has(program.id)) return;
     this.#owned.add(program.id);
-    this.#device.own(this.owner, program);
+    this.#devices.own(this.owner, program);
   }
 }

@@ -1,28 +1,30 @@
 /**
- * A device whose memory is managed: asks the Residency before each run, sends evictions and the run that they make
- * room for as one message, evicts more where the device had no room after all, and learns how much of the device
- * weights may take. Which Programs go, and who waits, residency.ts decides, and device-room.ts does what it says.
+ * A device whose memory is managed, put together: who owns which Program under what settings, runs (managed-runs.ts),
+ * tensors, GPU sessions, and what weights may take (budget-watch.ts). Which Programs go, and who waits, residency.ts
+ * decides, and device-room.ts does what it says.
  */
-import { getLogger } from "@logtape/logtape";
 import type { DeviceDescription, DeviceMemory, ShaderError } from "../../runtime/device/api.ts";
 import type { GroupUsage } from "../../runtime/device/session-messages.ts";
-import type { DeviceProcess, DeviceRun, DeviceRunOptions } from "../../runtime/supervisor/device-process.ts";
+import type { DeviceProcess } from "../../runtime/supervisor/device-process.ts";
+import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import type { DeviceTensor, DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import type { GpuLink, GpuSessionOptions } from "../../runtime/supervisor/gpu-link.ts";
 import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";
 import type { EvictionPolicy } from "../scheduler/eviction/policy.ts";
+import { BudgetWatch } from "./budget-watch.ts";
+import type { ManagedDeviceListener } from "./device-events.ts";
 import { DeviceRoom, type Waiter } from "./device-room.ts";
 import { Estimates } from "./estimates.ts";
 import type { EvictionLog } from "./eviction-log.ts";
 import { KeepAlive } from "./keep-alive.ts";
-import { later } from "./later.ts";
+import { type ManagedRun, ManagedRuns } from "./managed-runs.ts";
 import type { OwnedProgram, ProgramOwner } from "./owner.ts";
 import { PinnedReload } from "./pinned-reload.ts";
 import { ProgramOwners } from "./program-owners.ts";
+import type { ResidenceSettings } from "./residence.ts";
 import { Residency } from "./residency.ts";
-import { SessionBytes } from "./session-bytes.ts";
-import { bytesToEvict, bytesToFree } from "./short-of-room.ts";
-import { firstReserve, weightBudget } from "./weight-budget.ts";
+import { withRoom } from "./short-of-room.ts";
+import { firstReserve } from "./weight-budget.ts";
 
 /** The device process, as far as it is needed here. */
 export type DeviceLink = Pick<
@@ -40,6 +42,8 @@ export type DeviceLink = Pick<
   | "stop"
   | "pid"
   | "health"
+  | "id"
+  | "isUp"
 >;
 
 export interface ManagedDeviceOptions {
@@ -47,48 +51,71 @@ export interface ManagedDeviceOptions {
   /** What the device process may allocate on the GPU in all. */
   readonly deviceBytes: number;
   readonly policy: EvictionPolicy;
+  /** Shared by devices on one adapter. Left out: nothing is known yet, and nobody else wants to know. */
+  readonly estimates?: Estimates;
+  /** Of a Program that is pinned: whether it is on this device. Left out: there is no other. */
+  readonly isHome?: (id: string) => boolean;
+  /** Is told after each change, in its turn. */
+  readonly listener?: ManagedDeviceListener;
   /** Milliseconds, for tests. */
   readonly now?: () => number;
 }
 
-/** A run, and the time that it waited here for room on the device. */
-export interface ManagedRun extends DeviceRun<DeviceValue> {
-  readonly waitMs?: number;
-}
-
-/** After swap-ins, before the device is asked how much memory it uses for what. */
-const observeDelayMs = 250;
-/** Before a tensor is read again for which there was no room; longer each time. */
-const readRetryMs = 20;
-
-const log = getLogger(["dawnlet", "memory"]);
-
 export class ManagedDevice {
   /** What is measured here, and was before the start where somebody restores it. */
-  readonly estimates = new Estimates();
+  readonly estimates: Estimates;
   readonly residency: Residency<Waiter>;
   readonly policy: EvictionPolicy;
   readonly deviceBytes: number;
+  readonly #listener: ManagedDeviceListener | undefined;
+  readonly #isHome: (id: string) => boolean;
   readonly #device: DeviceLink;
   readonly #now: () => number;
+  readonly #runs: ManagedRuns;
   readonly #owners = new ProgramOwners();
-  readonly #sessionBytes = new SessionBytes();
   readonly #room: DeviceRoom;
   readonly #keepAlive: KeepAlive;
   readonly #pinned: PinnedReload;
-  #observing: ReturnType<typeof setTimeout> | undefined;
-  #isStopped = false;
+  readonly #budget: BudgetWatch;
 
-  constructor({ device, deviceBytes, policy, now = () => performance.now() }: ManagedDeviceOptions) {
+  constructor(options: ManagedDeviceOptions) {
+    const { device, deviceBytes, policy, listener, now = () => performance.now() } = options;
+    this.estimates = options.estimates ?? new Estimates();
+    this.#isHome = options.isHome ?? (() => true);
+    this.#listener = listener;
     this.#device = device;
     this.#now = now;
     this.policy = policy;
     this.deviceBytes = deviceBytes;
     const budgetBytes = deviceBytes - firstReserve(deviceBytes);
     this.residency = new Residency({ policy, budgetBytes, estimates: this.estimates });
-    this.#room = new DeviceRoom({ device, residency: this.residency, owners: this.#owners, now });
+    this.#room = new DeviceRoom({
+      ...{ device, now },
+      residency: this.residency,
+      owners: this.#owners,
+      onEvicted: (id, reason) => listener?.evicted(id, reason),
+    });
+    this.#budget = new BudgetWatch({
+      ...{ device, deviceBytes, now },
+      residency: this.residency,
+      room: this.#room,
+      onBudget: (bytes) => listener?.budget(bytes),
+    });
     this.#keepAlive = new KeepAlive(this.residency, this.#room, now);
-    this.#pinned = new PinnedReload(this.#owners, (owner, program) => this.load(owner, program), now);
+    this.#runs = new ManagedRuns({
+      ...{ device, listener, now },
+      residency: this.residency,
+      room: this.#room,
+      budget: this.#budget,
+      keepAlive: this.#keepAlive,
+      owners: this.#owners,
+      own: (owner, program) => this.own(owner, program),
+    });
+    this.#pinned = new PinnedReload({
+      pinned: () => this.#owners.pinned().filter(({ program }) => this.#isHome(program.id)),
+      load: (owner, program) => this.load(owner, program),
+      now,
+    });
   }
 
   get evictions(): EvictionLog {
@@ -111,14 +138,22 @@ export class ManagedDevice {
     return this.#device.pid();
   }
 
+  get id(): string {
+    return this.#device.id;
+  }
+
+  /** As DeviceProcess.isUp. */
+  get isUp(): boolean {
+    return this.#device.isUp;
+  }
+
   /** Losses of the device process, and how long it was away. */
   get health(): DeviceHealth {
     return this.#device.health;
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#observing);
+    this.#budget.stop();
     this.#keepAlive.stop();
     this.#pinned.stop();
     await this.#device.stop();
@@ -135,18 +170,11 @@ export class ManagedDevice {
   }
 
   /** Weights make room for what it takes to read it. @throws DawnletError as DeviceProcess.readTensor. */
-  async readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#device.readTensor(tensor);
-      } catch (error) {
-        const bytes = bytesToFree(error, attempt);
-        if (bytes === undefined) throw error;
-        await this.#makeRoom(bytes);
-        // Weights that are in use cannot go yet.
-        await new Promise((resolve) => setTimeout(resolve, readRetryMs * (attempt - 1)));
-      }
-    }
+  readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
+    return withRoom(
+      () => this.#device.readTensor(tensor),
+      (bytes) => this.#budget.makeRoom(bytes),
+    );
   }
 
   /** No run that reads them may be under way. */
@@ -165,33 +193,29 @@ export class ManagedDevice {
     inputs: readonly DeviceValue[],
     options: DeviceRunOptions = {},
   ): Promise<ManagedRun> {
-    if (this.residency.lease(program.id, this.#now()))
-      return this.#runLeased(owner, program, inputs, options, 1);
-    return this.#runCold(owner, program, inputs, options, 1, 0);
+    return this.#runs.run(owner, program, inputs, options);
   }
 
   /** Brings a Program in, if it is not there. @throws DawnletError as `run`. */
-  async load(owner: ProgramOwner, program: OwnedProgram, signal?: AbortSignal): Promise<void> {
-    const { id } = program;
-    for (let attempt = 1, extraBytes = 0; ; attempt++) {
-      if (extraBytes > 0 || !this.residency.lease(id, this.#now())) {
-        const admitted = this.#admit(owner, program, signal, extraBytes);
-        if (admitted !== undefined) await admitted;
-      }
-      try {
-        const { state, isKnown, leases } = this.residency.get(id)!;
-        // The device process takes a load of what it knows for done.
-        if (state === "loading" && isKnown && leases === 1) await this.#device.unload(id);
-        if (state !== "resident") await this.#device.load(program);
-        this.#ended(id, 0, 0);
-        return;
-      } catch (error) {
-        this.#failed(id);
-        const more = bytesToEvict(error, program, attempt);
-        if (more === undefined) throw error;
-        extraBytes = more;
-      }
-    }
+  load(owner: ProgramOwner, program: OwnedProgram, signal?: AbortSignal): Promise<void> {
+    return this.#runs.load(owner, program, signal);
+  }
+
+  /** Has a Program go. @returns false where it is not there, or is in use or pinned. */
+  evict(id: string): boolean {
+    return this.#room.evictOne(id);
+  }
+
+  /** Whether an owner wants it to stay on some device. */
+  isPinned(id: string): boolean {
+    return this.#owners.isOwned(id) && this.#owners.settings(id).isPinned;
+  }
+
+  /** The Program as its owners gave it, and one of them; undefined where it has none here. */
+  owned(id: string): { readonly owner: ProgramOwner; readonly program: OwnedProgram } | undefined {
+    const program = this.#owners.program(id);
+    const [owner] = this.#owners.of(id);
+    return program === undefined || owner === undefined ? undefined : { owner, program };
   }
 
   /** An owner does without a Program. It leaves the device with its last owner, once its runs are done. */
@@ -205,7 +229,7 @@ export class ManagedDevice {
   configured(ids: Iterable<string>): void {
     for (const id of ids)
       if (this.residency.get(id) !== undefined && this.#owners.isOwned(id))
-        this.residency.configure(id, this.#owners.settings(id));
+        this.residency.configure(id, this.#settings(id));
     this.#room.advance();
     this.#keepAlive.schedule();
   }
@@ -220,121 +244,33 @@ export class ManagedDevice {
 
   /** The device process has reported what GPU sessions use. */
   sessionsUse(usage: GroupUsage): void {
-    if (this.#sessionBytes.note(usage)) this.#observeSoon();
+    this.#budget.sessionsUse(usage);
   }
 
   /** Bytes of the buffers of all GPU sessions, a tenth of a second ago. */
   get sessionBytes(): number {
-    return this.#sessionBytes.held;
+    return this.#budget.sessionBytes;
   }
 
   /** Registers that a Program is used by this owner too. Costs nothing where that is known. */
   own(owner: ProgramOwner, program: OwnedProgram): void {
     if (!this.#owners.add(owner, program)) return;
     const { id, weights } = program;
-    this.residency.register(id, owner.name, weights, this.#owners.settings(id));
+    this.residency.register(id, owner.name, weights, this.#settings(id));
   }
 
   /** The device process ended: another one has nothing of what this one had. */
   restarted(): void {
-    this.residency.restarted();
-    this.#sessionBytes.clear();
+    const lost = this.residency.restarted();
+    for (const id of lost) this.#listener?.evicted(id, "lost");
+    this.#budget.restarted();
     this.#room.advance();
     this.#pinned.restarted();
   }
 
-  #runCold(
-    owner: ProgramOwner,
-    program: OwnedProgram,
-    inputs: readonly DeviceValue[],
-    options: DeviceRunOptions,
-    attempt: number,
-    extraBytes: number,
-  ): Promise<ManagedRun> {
-    let admitted: Promise<void> | undefined;
-    try {
-      admitted = this.#admit(owner, program, options.signal, extraBytes);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    this.#observeSoon();
-    if (admitted === undefined) return this.#runLeased(owner, program, inputs, options, attempt);
-    const waitedFrom = this.#now();
-    return admitted.then(async () => {
-      const waitMs = this.#now() - waitedFrom;
-      return { ...(await this.#runLeased(owner, program, inputs, options, attempt)), waitMs };
-    });
-  }
-
-  #runLeased(
-    owner: ProgramOwner,
-    program: OwnedProgram,
-    inputs: readonly DeviceValue[],
-    options: DeviceRunOptions,
-    attempt: number,
-  ): Promise<ManagedRun> {
-    const { id } = program;
-    return this.#device.run(program, inputs, options).then(
-      (run) => {
-        this.#ended(id, run.timing.loadMs, run.timing.executeMs);
-        return run;
-      },
-      (error: unknown) => {
-        this.#failed(id);
-        const bytes = options.signal?.aborted ? undefined : bytesToEvict(error, program, attempt);
-        if (bytes === undefined) throw error;
-        const { name } = owner;
-        log.debug("{name} found no room on the device: {bytes} bytes more are to go", {
-          name,
-          attempt,
-          bytes,
-        });
-        return this.#runCold(owner, program, inputs, options, attempt + 1, bytes);
-      },
-    );
-  }
-
-  #admit(
-    owner: ProgramOwner,
-    program: OwnedProgram,
-    signal: AbortSignal | undefined,
-    extraBytes: number,
-  ): Promise<void> | undefined {
-    this.own(owner, program);
-    return this.#room.admit(program.id, signal, extraBytes);
-  }
-
-  #ended(id: string, loadMs: number, executeMs: number): void {
-    if (this.residency.ran(id, this.#now(), loadMs, executeMs)) this.#room.advance();
-    this.#keepAlive.used(id);
-    if (!this.#owners.isOwned(id)) void this.#room.forget(id);
-  }
-
-  #failed(id: string): void {
-    this.#room.failed(id);
-    this.#observeSoon();
-    if (!this.#owners.isOwned(id)) void this.#room.forget(id);
-  }
-
-  /** Learns what weights may take from what everything else takes. */
-  #observeSoon(): void {
-    if (this.#observing !== undefined || this.#isStopped) return;
-    this.#observing = later(observeDelayMs, async () => {
-      try {
-        await this.#makeRoom(this.#sessionBytes.takeMissing());
-      } catch (error) {
-        log.debug("the device did not say what memory it uses: {error}", { error });
-      } finally {
-        this.#observing = undefined;
-      }
-    });
-  }
-
-  /** @param missingBytes for which the device had no room. */
-  async #makeRoom(missingBytes: number): Promise<void> {
-    const memory = await this.#device.memory();
-    const budgetBytes = weightBudget(this.deviceBytes, memory, missingBytes);
-    this.#room.evict(this.residency.setBudget(budgetBytes, this.#now()));
-    this.#room.advance();
+  /** What its owners ask for, on this device. */
+  #settings(id: string): ResidenceSettings {
+    const settings = this.#owners.settings(id);
+    return settings.isPinned && !this.#isHome(id) ? { ...settings, isPinned: false } : settings;
   }
 }

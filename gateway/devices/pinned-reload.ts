@@ -5,7 +5,6 @@
 import { getLogger } from "@logtape/logtape";
 import { later } from "./later.ts";
 import type { OwnedProgram, ProgramOwner } from "./owner.ts";
-import type { ProgramOwners } from "./program-owners.ts";
 
 /** After the first restart; twice as long after each one that follows soon. */
 const reloadDelayMs = 500;
@@ -13,35 +12,36 @@ const calmMs = 60_000;
 
 const log = getLogger(["dawnlet", "memory"]);
 
+export interface PinnedReloadOptions {
+  /** Who is pinned to this device. */
+  readonly pinned: () => Iterable<{ readonly owner: ProgramOwner; readonly program: OwnedProgram }>;
+  readonly load: (owner: ProgramOwner, program: OwnedProgram) => Promise<void>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
 export class PinnedReload {
-  readonly #owners: ProgramOwners;
-  readonly #load: (owner: ProgramOwner, program: OwnedProgram) => Promise<void>;
-  readonly #now: () => number;
+  readonly #options: PinnedReloadOptions;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #restarts = 0;
   #restartedAtMs = Number.NEGATIVE_INFINITY;
   #isStopped = false;
 
-  constructor(
-    owners: ProgramOwners,
-    load: (owner: ProgramOwner, program: OwnedProgram) => Promise<void>,
-    now: () => number,
-  ) {
-    this.#owners = owners;
-    this.#load = load;
-    this.#now = now;
+  constructor(options: PinnedReloadOptions) {
+    this.#options = options;
   }
 
   /** The device process has ended. */
   restarted(): void {
-    const now = this.#now();
+    const now = this.#options.now();
     this.#restarts = now - this.#restartedAtMs > calmMs ? 0 : this.#restarts + 1;
     this.#restartedAtMs = now;
     if (this.#isStopped || this.#timer !== undefined) return;
     this.#timer = later(Math.min(calmMs, reloadDelayMs * 2 ** this.#restarts), () => {
       this.#timer = undefined;
-      for (const { owner, program } of this.#owners.pinned())
-        this.#load(owner, program).catch((error: unknown) => warnOfPinned(owner, error));
+      const { pinned, load } = this.#options;
+      for (const { owner, program } of pinned())
+        load(owner, program).catch((error: unknown) => warnOfPinned(owner, error));
     });
   }
 

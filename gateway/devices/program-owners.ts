@@ -34,6 +34,11 @@ export class ProgramOwners {
     return [...(this.#owned.get(id)?.owners ?? [])];
   }
 
+  /** Undefined where nobody owns it. */
+  program(id: string): OwnedProgram | undefined {
+    return this.#owned.get(id)?.program;
+  }
+
   /** The strongest that any owner asks for. */
   settings(id: string): ResidenceSettings {
     const all = this.of(id).map(({ settings }) => settings);
@@ -46,7 +51,7 @@ export class ProgramOwners {
     };
   }
 
-  *pinned(): Iterable<{ readonly owner: ProgramOwner; readonly program: OwnedProgram }> {
+  *pinned(): Generator<{ readonly owner: ProgramOwner; readonly program: OwnedProgram }> {
     for (const { program, owners } of this.#owned.values())
       for (const owner of owners) if (owner.settings.pin) yield { owner, program };
   }

@@ -1,5 +1,9 @@
 /** What `GET /v1/devices` says of a device: what its memory holds, who is there, who left and why. */
+import { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceDescription, DeviceMemory } from "../../runtime/device/api.ts";
+import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";
+import type { DeviceKind } from "../scheduler/placement/place.ts";
+import type { DeviceMember } from "./device-member.ts";
 import type { LoggedEviction } from "./eviction-log.ts";
 import type { ManagedDevice } from "./managed-device.ts";
 import type { Residence } from "./residence.ts";
@@ -24,7 +28,21 @@ export interface ResidentReport {
   readonly loadMs?: number;
 }
 
-export interface DeviceReport {
+interface DeviceStanding {
+  /** `gpu0` */
+  readonly id: string;
+  readonly kind: DeviceKind;
+  /** Calls go to it at once. */
+  readonly isUp: boolean;
+  readonly health: DeviceHealth;
+}
+
+/** One whose process does not start, or does not answer. */
+export interface SilentDeviceReport extends DeviceStanding {
+  readonly problem: string;
+}
+
+export interface DeviceReport extends DeviceStanding {
   readonly adapter: DeviceDescription["adapter"];
   readonly budgetBytes: number;
   readonly usedBytes: {
@@ -55,9 +73,26 @@ export interface DeviceReport {
   };
 }
 
-/** @throws DawnletError where the device process does not answer. */
-export async function reportDevice(device: ManagedDevice): Promise<DeviceReport> {
-  const [{ adapter }, memory] = await Promise.all([device.describe(), device.memory()]);
+export async function reportDevice(member: DeviceMember): Promise<DeviceReport | SilentDeviceReport> {
+  const { managed } = member;
+  try {
+    const [{ adapter }, memory] = await Promise.all([managed.describe(), managed.memory()]);
+    return { ...standingOf(member), ...describeDevice(managed, adapter, memory) };
+  } catch (error) {
+    if (!(error instanceof DawnletError)) throw error;
+    return { ...standingOf(member), problem: error.message };
+  }
+}
+
+function standingOf({ id, kind, isUp, managed: { health } }: DeviceMember): DeviceStanding {
+  return { id, kind, isUp, health };
+}
+
+function describeDevice(
+  device: ManagedDevice,
+  adapter: DeviceDescription["adapter"],
+  memory: DeviceMemory,
+): Omit<DeviceReport, keyof DeviceStanding> {
   const { residency, evictions, policy } = device;
   const on = [...residency.residences].filter((one) => one.isOn);
   const reportOf = (residence: Readonly<Residence>) => reportResident(device, residence);

@@ -23,8 +23,8 @@ export class Residence {
   readonly label: string;
   readonly weights: readonly Weight[];
   readonly sizeBytes: number;
-  /** From before a restart too. */
-  readonly estimate: Estimate;
+  /** From before a restart too, and from other devices on the adapter. */
+  estimate: Estimate;
   settings: ResidenceSettings;
   /** Its bytes are counted unless it is absent. */
   state: "absent" | "loading" | "resident" = "absent";

@@ -8,13 +8,13 @@
  * it waits for runs that are under way and for no others.
  */
 import { expired } from "../scheduler/eviction/expired.ts";
-import { freedBytes } from "../scheduler/eviction/freed.ts";
-import { type EvictionPolicy, mayGo, type Resident } from "../scheduler/eviction/policy.ts";
-import { chooseVictims, type Eviction } from "../scheduler/eviction/victims.ts";
+import type { EvictionPolicy } from "../scheduler/eviction/policy.ts";
+import type { Eviction } from "../scheduler/eviction/victims.ts";
 import { type Admission, type Advance, noRoom, queueFull, type Turn, tooLarge } from "./admission.ts";
 import { Estimates } from "./estimates.ts";
 import { HeldWeights, type Weight } from "./held-weights.ts";
 import { Residence, type ResidenceSettings } from "./residence.ts";
+import { isLeased, VictimSearch } from "./victim-search.ts";
 
 export interface ResidencyOptions {
   readonly policy: EvictionPolicy;
@@ -39,10 +39,10 @@ const runNow: Admission = { type: "run", evict: nothing };
 const wait: Admission = { type: "wait" };
 
 export class Residency<W> {
-  readonly #policy: EvictionPolicy;
   readonly #queueLimit: number;
   readonly #held: HeldWeights;
   readonly #estimates: Estimates;
+  readonly #search: VictimSearch;
   readonly #residences = new Map<string, Residence>();
   readonly #queue: Waiting<W>[] = [];
   /** Who is to go for the first of the queue. */
@@ -55,10 +55,10 @@ export class Residency<W> {
 
   constructor(options: ResidencyOptions) {
     const { policy, budgetBytes, alignment = 256, queueLimit = 1024, estimates = new Estimates() } = options;
-    this.#policy = policy;
     this.#queueLimit = queueLimit;
     this.#held = new HeldWeights(alignment);
     this.#estimates = estimates;
+    this.#search = new VictimSearch({ policy, held: this.#held, residences: this.#residences, estimates });
     this.#targetBytes = budgetBytes;
     this.#budgetBytes = budgetBytes;
   }
@@ -189,9 +189,17 @@ export class Residency<W> {
 
   /** Programs past their keepAlive; they count as evicted. `advance` may have something to do afterwards. */
   expire(now: number): readonly Eviction[] {
-    const evictions = expired(this.#candidates(now, isLeased), now);
+    const evictions = expired(this.#search.candidates(now, isLeased), now);
     for (const { id } of evictions) this.#remove(this.#residences.get(id)!);
     return evictions;
+  }
+
+  /** A Program goes because somebody says so. @returns false, and it stays, where it is not there, leased or pinned. */
+  evict(id: string): boolean {
+    const residence = this.#residences.get(id);
+    if (residence?.state !== "resident" || residence.leases > 0 || residence.settings.isPinned) return false;
+    this.#remove(residence);
+    return true;
   }
 
   /** When `expire` is next of use; undefined where nothing has a keepAlive. */
@@ -223,14 +231,17 @@ export class Residency<W> {
     return true;
   }
 
-  /** The device lost all it held. What is leased is being run again and comes in anew. */
-  restarted(): void {
+  /** The device lost all it held. What is leased is being run again and comes in anew. @returns what was there. */
+  restarted(): readonly string[] {
+    const lost: string[] = [];
     for (const residence of this.#residences.values()) {
       residence.isKnown = false;
       if (!residence.isOn) continue;
+      if (residence.state === "resident") lost.push(residence.id);
       if (residence.leases > 0) residence.state = "loading";
       else this.#remove(residence);
     }
+    return lost;
   }
 
   #arrived(residence: Residence, now: number, loadMs: number): void {
@@ -244,7 +255,7 @@ export class Residency<W> {
     // The first load makes pipelines too: the ones after it are what a swap-in costs.
     if (residence.isKnown && loadMs > 0 && residence.sizeBytes > 0)
       this.#estimates.swappedIn(residence.estimate, residence.sizeBytes, loadMs);
-    this.#estimates.loaded(residence.id, residence.estimate);
+    residence.estimate = this.#estimates.loaded(residence.id, residence.estimate);
     residence.isKnown = true;
   }
 
@@ -320,54 +331,19 @@ export class Residency<W> {
     return this.#victimsFor(residence, extraBytes, now, (one) => one === residence) !== undefined;
   }
 
-  /** Who goes so that a Program can come in. The weights that it shares with them stay counted. */
   #victimsFor(
     residence: Residence,
     extraBytes: number,
     now: number,
     isHeld: (residence: Residence) => boolean,
   ): readonly Eviction[] | undefined {
-    const isComing = !residence.isOn;
-    if (isComing) this.#held.hold(residence.weights);
-    try {
-      const missing = isComing ? Math.max(0, this.#held.usedBytes - this.#targetBytes) : 0;
-      if (missing + extraBytes === 0) return nothing;
-      const candidates = this.#candidates(now, (one) => one === residence || isHeld(one));
-      const bytes = missing + Math.min(extraBytes, this.#spareBytes(residence, missing, now));
-      if (bytes === missing && extraBytes > 0) return undefined;
-      return chooseVictims(this.#policy, candidates, { bytes, for: residence.label }, now)?.victims;
-    } finally {
-      if (isComing) this.#held.release(residence.weights);
-    }
-  }
-
-  /** What all others together would free beyond what is missing, once they are not leased. */
-  #spareBytes(residence: Residence, missingBytes: number, now: number): number {
-    const others = this.#candidates(now, (one) => one === residence).filter(mayGo);
-    return Math.max(0, freedBytes(others) - missingBytes);
-  }
-
-  #candidates(now: number, isHeld: (residence: Residence) => boolean): readonly Resident[] {
-    const candidates: Resident[] = [];
-    for (const residence of this.#residences.values()) {
-      if (residence.state === "absent") continue;
-      const guessedLoadMs = this.#estimates.guessedLoadMs(residence.sizeBytes);
-      candidates.push(residence.resident(this.#held, now, guessedLoadMs, isHeld(residence)));
-    }
-    return candidates;
+    const targetBytes = this.#targetBytes;
+    return this.#search.victimsFor(residence, { extraBytes, targetBytes, now, isHeld });
   }
 
   #shrink(now: number): readonly Eviction[] {
     const bytes = this.#held.usedBytes - this.#targetBytes;
-    let victims = nothing;
-    if (bytes > 0) {
-      const candidates = this.#candidates(now, isLeased);
-      const most = candidates.filter(mayGo).reduce((sum, one) => sum + one.bytes, 0);
-      victims =
-        chooseVictims(this.#policy, candidates, { bytes, for: "activations" }, now)?.victims ??
-        chooseVictims(this.#policy, candidates, { bytes: most, for: "activations" }, now)?.victims ??
-        nothing;
-    }
+    const victims = bytes > 0 ? this.#search.victimsToShrink(bytes, now) : nothing;
     for (const { id } of victims) this.#remove(this.#residences.get(id)!);
     this.#lowerBudget();
     return victims;
@@ -383,8 +359,4 @@ export class Residency<W> {
     residence.state = "absent";
     this.#lowerBudget();
   }
-}
-
-function isLeased(residence: Residence): boolean {
-  return residence.leases > 0;
 }

@@ -25,8 +25,32 @@ export function bytesToEvict(
   return Math.max(needed, sizeBytes * 2 ** (attempt - 2));
 }
 
-/** The same where weights are to make room for what is none, as staging to read a tensor. */
-export function bytesToFree(error: unknown, attempt: number): number | undefined {
+/** Before work is tried again for which there was no room; longer each time. */
+const retryMs = 20;
+
+/**
+ * Work that needs room for what is no weights, as staging to read a tensor.
+ * @param makeRoom has weights of so many bytes go.
+ * @throws DawnletError what the last try failed with.
+ */
+export async function withRoom<T>(
+  work: () => Promise<T>,
+  makeRoom: (bytes: number) => Promise<void>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const bytes = bytesToFree(error, attempt);
+      if (bytes === undefined) throw error;
+      await makeRoom(bytes);
+      // Weights that are in use cannot go yet.
+      await new Promise((resolve) => setTimeout(resolve, retryMs * (attempt - 1)));
+    }
+  }
+}
+
+function bytesToFree(error: unknown, attempt: number): number | undefined {
   if (!(error instanceof DawnletError) || attempt >= maxAttempts) return undefined;
   const needed = error.details?.neededBytes;
   if (error.code !== "OUT_OF_MEMORY" || typeof needed !== "number" || needed <= 0) return undefined;

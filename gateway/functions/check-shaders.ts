@@ -3,6 +3,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import type { Resolved, WgslBundle } from "../../kernels/manifest/bundle.ts";
 import { flatSteps } from "../../kernels/program/analyze.ts";
 import type { Program } from "../../kernels/program/program.ts";
+import type { DeviceDescription } from "../../runtime/device/api.ts";
 import type { Backends } from "./servable.ts";
 
 /** Sizes to try for free dimensions: a bundle may constrain them to be equal, or multiples of something. */
@@ -25,35 +26,34 @@ export async function checkShaders(
 }
 
 /**
- * Loads a Program of small sizes and unloads it again: entry points, constants, layouts and limits fit the device.
+ * Loads a Program of small sizes and unloads it again: entry points, constants, layouts and limits fit a device.
  * @throws DawnletError INVALID_SHADER, LIMIT_EXCEEDED.
  */
 export async function checkProgram(bundle: WgslBundle, digest: string, { device }: Backends): Promise<void> {
   const program = trialCall(bundle)?.program;
   if (program === undefined) return;
-  checkLimits(program, (await device.describe()).limits);
+  checkLimits(program, await device.describeEach());
   // Shaders and bindings are the question, not the constants.
   const withoutSteps = {
     ...program,
     buffers: program.buffers.map((b) => (b.type === "weight" ? asTemporary(b.sizeBytes) : b)),
   };
-  const id = `check:${digest}`;
-  await device.load({
-    id,
+  await device.check({
+    id: `check:${digest}`,
     weights: [],
     options: { writesBeforeReads: true },
     readJson: async () => new TextEncoder().encode(JSON.stringify(withoutSteps)),
   });
-  await device.unload(id);
 }
 
 function asTemporary(sizeBytes: number) {
   return { type: "temporary", sizeBytes } as const;
 }
 
-/** The limits that people meet, by the kernel's name; the device checks all of them. */
-function checkLimits(program: Program, limits: Readonly<Record<string, number>>): void {
-  const allowed = limits.maxStorageBuffersPerShaderStage ?? Infinity;
+/** The limits that people meet, by the kernel's name; each device checks all of them. */
+function checkLimits(program: Program, devices: readonly DeviceDescription[]): void {
+  const each = devices.map(({ limits }) => limits.maxStorageBuffersPerShaderStage ?? Infinity);
+  const allowed = Math.max(...each);
   for (const step of flatSteps(program)) {
     if (step.type !== "dispatch") continue;
     const bound = step.bindings.filter(({ access }) => access !== "uniform").length;
@@ -61,7 +61,7 @@ function checkLimits(program: Program, limits: Readonly<Record<string, number>>)
     const { entryPoint } = program.pipelines[step.pipeline]!;
     throw new DawnletError(
       "LIMIT_EXCEEDED",
-      `Kernel '${entryPoint}' binds ${bound} storage buffers: this device allows ${allowed}`,
+      `Kernel '${entryPoint}' binds ${bound} storage buffers: ${each.length > 1 ? "no device allows more than" : "this device allows"} ${allowed}`,
     );
   }
 }

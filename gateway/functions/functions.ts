@@ -7,6 +7,7 @@ import type { ParameterSignature } from "../../kernels/manifest/signature.ts";
 import type { Tensor, TensorSignature, Tensors } from "../../kernels/tensor.ts";
 import type { PlainRequest, PlainResponse } from "../../runtime/port/fetch/heads.ts";
 import type { CallTensor, CallTensors } from "../devices/call-tensor.ts";
+import type { Misfit } from "../devices/misfits.ts";
 
 export interface FunctionSignature {
   readonly inputs: readonly TensorSignature[];
@@ -56,6 +57,8 @@ export interface FunctionVersion {
   readonly quarantine?: Quarantine;
   /** Left out where nothing damaged was noticed since the gateway started. */
   readonly damage?: VersionDamage;
+  /** Devices that cannot run it, where others can; left out where none was met. */
+  readonly misfits?: readonly Misfit[];
 }
 
 /** A version that has lost its device too often is not called any more. */
@@ -124,7 +127,13 @@ export interface FetchResult {
 /** Milliseconds by hop, in the order of the way: `queue`, `load`, `encode`, `execute`, … For headers, metrics and traces. */
 export type HopTimings = ReadonlyArray<readonly [hop: string, milliseconds: number]>;
 
-export interface InvocationResult {
+/** Where a call was computed. */
+export interface CallPlace {
+  /** Id of the device; left out where none had a part. */
+  readonly device?: string;
+}
+
+export interface InvocationResult extends CallPlace {
   readonly version: FunctionVersion;
   readonly outputs: ReadonlyArray<{ readonly name: string; readonly tensor: Tensor }>;
   readonly timings: HopTimings;

@@ -96,7 +96,7 @@ export class OnnxFunction implements Servable {
     if (values === undefined) return this.#runSession(inputs, outputs, signal);
     const kept = keptOutputs(program, call);
     const run = await this.#backends.device.run(program.stored, values, signal, kept);
-    return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run) };
+    return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run), device: run.device };
   }
 
   /** Compiles a variant ahead of its first call. */

@@ -41,7 +41,15 @@ import { Secrets } from "./secrets.ts";
 import type { SharedBackends } from "./servable.ts";
 import { Troubles } from "./troubles.ts";
 import { Turns } from "./turns.ts";
-import { checkOutputs, findVersion, newVersion, refuseQuarantined, retire, type Version } from "./version.ts";
+import {
+  checkOutputs,
+  findVersion,
+  newVersion,
+  refuseQuarantined,
+  retire,
+  statusOf,
+  type Version,
+} from "./version.ts";
 
 const log = getLogger(["dawnlet", "functions"]);
 
@@ -423,17 +431,18 @@ export class Registry implements Functions {
   }
 
   #deviceFor(name: string, number: number): FunctionDevice {
-    return new FunctionDevice(this.#backends.device, {
+    return new FunctionDevice(this.#backends.devices, {
       name,
       version: number,
       settings: defaultMemorySettings,
     });
   }
 
-  /** A first call may have shown how exact a model is, or that it needs the fallback. */
+  /** A first call may have shown how exact a model is, that it needs the fallback, or a device that cannot run it. */
   #currentStatus(version: Version): FunctionVersion {
     const { engine } = version.servable;
     if (engine !== version.status.engine) version.status = { ...version.status, engine };
+    if (version.device.misfits !== version.status.misfits) version.status = statusOf(version);
     return version.status;
   }
 

@@ -6,8 +6,9 @@ import type { Program } from "../../kernels/program/program.ts";
 import type { CompilerProcess } from "../../runtime/supervisor/compiler-process.ts";
 import type { SessionProcesses } from "../../runtime/supervisor/session-processes.ts";
 import { type CallTensor, callTensor, largeOutputs } from "../devices/call-tensor.ts";
+import type { DeviceSet } from "../devices/device-set.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
-import type { ManagedDevice, ManagedRun } from "../devices/managed-device.ts";
+import type { ManagedRun } from "../devices/managed-runs.ts";
 import type { HandlerHost } from "../handlers/handler-host.ts";
 import type { Store } from "../store/store.ts";
 import type { Engine, FetchInvocation, FetchResult, HeldInvocation, HopTimings } from "./functions.ts";
@@ -23,7 +24,7 @@ export interface Backends {
 
 /** The same for all functions. */
 export interface SharedBackends extends Omit<Backends, "device"> {
-  readonly device: ManagedDevice;
+  readonly devices: DeviceSet;
 }
 
 export type ServableCall = Pick<HeldInvocation, "inputs" | "parameters" | "outputs" | "signal" | "keep">;
@@ -34,6 +35,8 @@ export interface ServedCall {
   /** Bytes, unless the call keeps its outputs. */
   readonly outputs: ReadonlyArray<{ readonly name: string; readonly tensor: CallTensor }>;
   readonly timings: HopTimings;
+  /** The device that ran it; left out where none did. */
+  readonly device?: string;
 }
 
 export interface Servable {

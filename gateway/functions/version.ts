@@ -64,11 +64,12 @@ export async function retire(version: Version): Promise<void> {
 }
 
 export function statusOf(
-  version: Pick<Version, "name" | "number" | "record" | "servable" | "damage">,
+  version: Pick<Version, "name" | "number" | "record" | "servable" | "damage" | "device">,
 ): FunctionVersion {
   const { name, number, record, servable } = version;
   const { digest, tenant, createdAt, sizeBytes, signature, source, quarantine } = record;
   const damage = version.damage.first;
+  const { misfits } = version.device;
   return {
     name,
     ...(tenant !== undefined && { tenant }),
@@ -82,6 +83,7 @@ export function statusOf(
     ...(source.type === "handler" && { handler: describeHandler(source) }),
     ...(quarantine && { quarantine }),
     ...(damage && { damage }),
+    ...(misfits && { misfits }),
   };
 }
 

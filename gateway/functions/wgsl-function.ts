@@ -60,7 +60,7 @@ export class WgslFunction implements Servable {
     const { program, stored } = this.#variant(bundle, resolved);
     const values = [...tensors.map(asDeviceValue), ...resolved.uniforms];
     const run = await this.#backends.device.run(stored, values, signal, keptOutputs(program, call));
-    return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run) };
+    return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run), device: run.device };
   }
 
   /** Before the first call its sizes are guessed: the constants are the same for all. */

@@ -1,6 +1,6 @@
-/** What all handlers of a gateway share: processes that wait, the watch over limits, the device, other functions. */
+/** What all handlers of a gateway share: processes that wait, the watch over limits, the devices, other functions. */
 import type { Platform } from "../../runtime/platform/platform.ts";
-import type { ManagedDevice } from "../devices/managed-device.ts";
+import type { DeviceSet } from "../devices/device-set.ts";
 import type { Functions } from "../functions/functions.ts";
 import { FunctionLogs } from "./function-logs.ts";
 import { InstanceStarts } from "./instance-starts.ts";
@@ -12,7 +12,7 @@ import { SpareIsolates } from "./spare-isolates.ts";
 
 export interface HandlerHostOptions {
   readonly platform: Platform;
-  readonly device: ManagedDevice;
+  readonly devices: DeviceSet;
   /** Most that a manifest may ask for. */
   readonly maxima: HandlerLimits;
   /** Handlers may reach addresses of private networks. */
@@ -31,7 +31,7 @@ export interface FunctionLookup {
 
 export class HandlerHost {
   readonly platform: Platform;
-  readonly device: ManagedDevice;
+  readonly devices: DeviceSet;
   readonly maxima: HandlerLimits;
   readonly allowPrivateHosts: boolean;
   readonly spares: SpareIsolates;
@@ -43,9 +43,9 @@ export class HandlerHost {
   readonly logs = new FunctionLogs();
   #lookup: FunctionLookup | undefined;
 
-  constructor({ platform, device, maxima, allowPrivateHosts, spares = 1 }: HandlerHostOptions) {
+  constructor({ platform, devices, maxima, allowPrivateHosts, spares = 1 }: HandlerHostOptions) {
     this.platform = platform;
-    this.device = device;
+    this.devices = devices;
     this.maxima = maxima;
     this.allowPrivateHosts = allowPrivateHosts;
     const heapBytes = Math.min(defaultHandlerLimits.memoryBytes, maxima.memoryBytes);

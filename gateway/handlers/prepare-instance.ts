@@ -47,14 +47,14 @@ export async function prepareInstance(
         memoryBytes: limits.memoryBytes,
         functions,
         uses: source.uses,
-        held: new HeldTensors({ device: handlers.device, budgetBytes: limits.gpuBytes }),
+        held: new HeldTensors({ device: handlers.devices, budgetBytes: limits.gpuBytes }),
         devices: new DeviceSessions({
           ...{ name, subject, group, end },
           budgetBytes: limits.gpuBytes,
           gpuShare: limits.gpuShare,
           timeLimitMs: Math.min(limits.timeoutMs, defaultTimeLimitMs),
-          adapter: async () => remoteAdapter(await handlers.device.describe(), limits.gpuBytes),
-          open: (options) => handlers.device.openSession(options),
+          adapter: async () => remoteAdapter(await handlers.devices.describe(), limits.gpuBytes),
+          open: (options) => handlers.devices.openSession(options),
         }),
         deployModel: (bytes) => handlers.models.deployed(bytes, functions, record.tenant),
         outbound: new Outbound(handlers.platform, {

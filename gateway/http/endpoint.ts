@@ -1,6 +1,6 @@
 /**
  * What every request passes: access check, one error boundary, the headers `x-request-id` and
- * `Server-Timing`, the access log and the call counters. One function around a handler instead of a chain
+ * `Server-Timing`, `dawnlet-device`, the access log and the call counters. One function around a handler instead of a chain
  * of middleware: the way of a small call is short.
  */
 import { getLogger } from "@logtape/logtape";
@@ -71,7 +71,11 @@ function finish(c: Context, exchange: Exchange, reply: Reply, observer: CallObse
       ...(errorCode && { code: errorCode }),
     });
   }
-  const own = { "x-request-id": exchange.requestId, "server-timing": serverTiming(exchange, totalMs) };
+  const own: Record<string, string> = {
+    "x-request-id": exchange.requestId,
+    "server-timing": serverTiming(exchange, totalMs),
+  };
+  if (exchange.device !== undefined) own["dawnlet-device"] = exchange.device;
   if (!(reply.headers instanceof Headers))
     return new Response(reply.body, { status, headers: { ...reply.headers, ...own } });
   for (const [name, value] of Object.entries(own)) reply.headers.set(name, value);

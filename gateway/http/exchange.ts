@@ -17,6 +17,8 @@ export class Exchange {
   version: FunctionVersion | undefined = undefined;
   /** Set when the call succeeded. */
   timings: HopTimings | undefined = undefined;
+  /** Set where a device has computed the answer. */
+  device: string | undefined = undefined;
   /** Set where an error may leave a part of the body unread: the connection cannot carry another request then. */
   closesOnError = false;
   /** Set when the answer is an error. */

@@ -69,7 +69,7 @@ const loaderName = "libvulkan.so.1";
 
 /**
  * The candidates for a wish, each found only when the one before it was of no use.
- * @param wish `gpu`, `swiftshader`, `lavapipe`, `null`, or the path of an ICD's JSON file; left out: whatever works.
+ * @param wish `gpu` or `all` (find-adapters.ts tells them apart), `swiftshader`, `lavapipe`, `null`, or the path of an ICD's JSON file; left out: whatever works.
  * @throws DawnletError INVALID_ARGUMENT where the wish is none of these.
  */
 export function adapterCandidates(
@@ -85,6 +85,7 @@ export function adapterCandidates(
         () => lavapipe(host),
       );
     case "gpu":
+    case "all":
       return inOrder(() => systemGpu(host, true));
     case "swiftshader":
       return inOrder(() => swiftShader(host));
@@ -96,7 +97,7 @@ export function adapterCandidates(
       if (/[/\\]/.test(wish) && wish.endsWith(".json")) return inOrder(() => namedDriver(host, wish));
       throw new DawnletError(
         "INVALID_ARGUMENT",
-        `Cannot use the adapter '${wish}': expected gpu, swiftshader, lavapipe, null, or the path of an ICD's .json file`,
+        `Cannot use the adapter '${wish}': expected gpu, all, swiftshader, lavapipe, null, or the path of an ICD's .json file`,
       );
   }
 }

@@ -32,7 +32,7 @@ function openGpu(adapter: CompileParams["adapter"]): Promise<OpenGpu> {
 async function compile(params: CompileParams, context: CallContext) {
   const input = { ...(await readModel(platform, params)), dimensions: params.dimensions };
   const outcome = await compileModel(input, {
-    openDevice: () => openCompileDevice(params.adapter),
+    openDevice: () => openCompileDevice(params),
     progress: (phase, message) => context.progress({ phase, message } satisfies CompileProgress),
   });
   if (outcome.type === "fallback") return { result: outcome };
@@ -58,10 +58,14 @@ function unwritten(folder: string, sizeBytes: number, error: unknown): DawnletEr
   return new DawnletError("UNAVAILABLE", `${what}. Free some space, and deploy again`, { cause: error });
 }
 
-async function openCompileDevice(adapter: CompileParams["adapter"]): Promise<CompileDevice> {
+async function openCompileDevice({
+  adapter,
+  most,
+}: Pick<CompileParams, "adapter" | "most">): Promise<CompileDevice> {
   const { device, adapter: description } = await openDevice({
     open: await openGpu(adapter),
     ask: "portable",
+    most,
   });
   const layouts = new Layouts(device);
   const budgetBytes = Number.MAX_SAFE_INTEGER;

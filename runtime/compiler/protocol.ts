@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { DawnletError } from "../../kernels/errors.ts";
 import type { TensorSignature } from "../../kernels/tensor.ts";
-import type { AdapterChoice } from "../device/open.ts";
+import type { AdapterChoice, DeviceBounds } from "../device/open.ts";
 import { adapterChoice } from "../device/protocol.ts";
 import type { RpcClient } from "../port/rpc-client.ts";
 
@@ -18,6 +18,8 @@ export interface CompileParams extends ModelSource {
   /** Where the weights go, each in a file named by its digest. */
   readonly outputFolder: string;
   readonly adapter: AdapterChoice;
+  /** What all devices have that are to run it. Left out: they are on this adapter. */
+  readonly most?: DeviceBounds | undefined;
 }
 
 export interface ModelDescription {
@@ -57,6 +59,9 @@ export const compileSchema = v.strictObject({
   dimensions: v.record(v.string(), v.number()),
   outputFolder: v.string(),
   adapter: v.strictObject(adapterChoice),
+  most: v.optional(
+    v.strictObject({ features: v.array(v.string()), limits: v.record(v.string(), v.number()) }),
+  ),
 });
 
 export class CompilerClient {

@@ -11,15 +11,22 @@ import type { DeviceDescription } from "./api.ts";
  * Either way the memory is zeroed.
  */
 export function gpuOptionsFor(adapter: AdapterChoice): GpuOptions {
-  const { implementation, backend, isSoftware } = adapter;
+  const { implementation, backend, adapter: name, isSoftware } = adapter;
   const disable = ["use_vulkan_zero_initialize_workgroup_memory_extension"];
-  return { implementation, backend, ...(isSoftware === true ? { dawnFeatures: { disable } } : {}) };
+  return {
+    implementation,
+    backend,
+    adapter: name,
+    ...(isSoftware === true ? { dawnFeatures: { disable } } : {}),
+  };
 }
 
 /** What a process must know of the adapter before it opens WebGPU. */
 export interface AdapterChoice {
   readonly implementation?: "dawn" | "native" | undefined;
   readonly backend?: "null" | undefined;
+  /** Part of its name, where a driver shows several. */
+  readonly adapter?: string | undefined;
   readonly isSoftware?: boolean | undefined;
 }
 
@@ -31,7 +38,12 @@ export interface OpenDeviceOptions {
    * plus buffer sizes, so that what is recorded on the device runs elsewhere too.
    */
   readonly ask: "all" | "portable";
+  /** No more than this is asked for: what other devices have. Left out: no bound. */
+  readonly most?: DeviceBounds | undefined;
 }
+
+/** What a Program may need so that it runs on several devices. */
+export type DeviceBounds = Pick<DeviceDescription, "features" | "limits">;
 
 export interface OpenedDevice {
   readonly device: GPUDevice;
@@ -62,16 +74,18 @@ const computeFeatures: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "
 const portableFeatures: readonly GPUFeatureName[] = ["shader-f16"];
 
 /** @throws DawnletError NO_ADAPTER */
-export async function openDevice({ open, backend, ask }: OpenDeviceOptions): Promise<OpenedDevice> {
+export async function openDevice({ open, backend, ask, most }: OpenDeviceOptions): Promise<OpenedDevice> {
   const adapter = await open.gpu.requestAdapter({ powerPreference: "high-performance" });
   if (adapter === null) throw new DawnletError("NO_ADAPTER", "WebGPU found no adapter");
   const requiredLimits: Record<string, number> = {};
   for (const name of ask === "all" ? computeLimits : sizeLimits) {
     const limit: number | undefined = adapter.limits[name];
-    if (limit !== undefined) requiredLimits[name] = limit;
+    if (limit !== undefined) requiredLimits[name] = Math.min(limit, most?.limits[name] ?? limit);
   }
   const wanted = ask === "all" ? computeFeatures : portableFeatures;
-  const requiredFeatures = wanted.filter((feature) => adapter.features.has(feature));
+  const requiredFeatures = wanted.filter(
+    (feature) => adapter.features.has(feature) && (most === undefined || most.features.includes(feature)),
+  );
   const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
   const { info } = adapter;
   return {

@@ -40,6 +40,7 @@ export interface OpenParams extends AdapterChoice {
 export const adapterChoice = {
   implementation: v.optional(v.picklist(["dawn", "native"])),
   backend: v.optional(v.literal("null")),
+  adapter: v.optional(v.string()),
   isSoftware: v.optional(v.boolean()),
 };
 

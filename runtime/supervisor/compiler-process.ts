@@ -10,7 +10,7 @@ import {
   type ModelDescription,
   type ModelSource,
 } from "../compiler/protocol.ts";
-import type { AdapterChoice } from "../device/open.ts";
+import type { AdapterChoice, DeviceBounds } from "../device/open.ts";
 import type { Platform } from "../platform/platform.ts";
 import { Child } from "./child.ts";
 
@@ -19,6 +19,8 @@ export interface CompilerProcessOptions {
   /** Names the adapter to the process that opens it. */
   readonly environment: Readonly<Record<string, string>>;
   readonly adapter: AdapterChoice;
+  /** What all devices have that are to run what is compiled. Left out: they are on this adapter. */
+  readonly most?: () => Promise<DeviceBounds>;
   readonly onLine: (line: string) => void;
 }
 
@@ -35,14 +37,16 @@ export interface Compiled {
 export class CompilerProcess {
   readonly #child: Child<CompilerClient>;
   readonly #adapter: AdapterChoice;
+  readonly #most: (() => Promise<DeviceBounds>) | undefined;
   #previous: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #compilations = 0;
   #modelBytes = 0;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor({ platform, environment, adapter, onLine }: CompilerProcessOptions) {
+  constructor({ platform, environment, adapter, most, onLine }: CompilerProcessOptions) {
     this.#adapter = adapter;
+    this.#most = most;
     this.#child = new Child({
       platform,
       environment,
@@ -77,7 +81,7 @@ export class CompilerProcess {
    * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL, DEADLINE_EXCEEDED.
    */
   compile(
-    params: Omit<CompileParams, "adapter">,
+    params: Omit<CompileParams, "adapter" | "most">,
     modelBytes: number,
     limitMs: number,
     onProgress: (progress: CompileProgress) => void,
@@ -87,7 +91,12 @@ export class CompilerProcess {
       this.#modelBytes += modelBytes;
       try {
         const signal = AbortSignal.timeout(limitMs);
-        return await client.compile({ ...params, adapter: this.#adapter }, { signal, onProgress });
+        const { features, limits } = (await this.#most?.()) ?? {};
+        const most = features && limits && { features, limits };
+        return await client.compile(
+          { ...params, adapter: this.#adapter, ...(most && { most }) },
+          { signal, onProgress },
+        );
       } catch (error) {
         // What ORT's fault left behind is unknown.
         await this.#child.stop();

@@ -6,12 +6,10 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceDescription, DeviceMemory, LoadTiming, ShaderError } from "../device/api.ts";
 import { deviceEntry, deviceProcessOptions, deviceStreams } from "../device/entry.ts";
-import type { OpenParams } from "../device/protocol.ts";
-import type { GroupUsage } from "../device/session-messages.ts";
-import type { Platform } from "../platform/platform.ts";
 import { Child, type ChildEnd } from "./child.ts";
 import { DeviceJobs } from "./device-jobs.ts";
 import { DeviceOpener } from "./device-opener.ts";
+import type { DeviceProcessOptions, DeviceRunOptions, PlainRunOptions } from "./device-process-options.ts";
 import { DeviceStart, type LostDevice } from "./device-start.ts";
 import {
   type DeviceTensor,
@@ -32,39 +30,12 @@ import { SessionSuspects } from "./session-suspects.ts";
 
 export type { DeviceRun, StoredProgram } from "./opened-device.ts";
 
-export interface DeviceProcessOptions {
-  readonly platform: Platform;
-  /** Names the adapter to the process that opens it. */
-  readonly environment: Readonly<Record<string, string>>;
-  readonly open: OpenParams;
-  readonly onLine: (line: string) => void;
-  /** The process is gone, and what it held with it; before anything is sent to the next. */
-  readonly onExit?: (wasWanted: boolean) => void;
-  /** For the log. */
-  readonly onIncident?: (incident: Incident) => void;
-  /** What a group of GPU sessions uses has changed; at most ten times a second, also when its last link has ended. */
-  readonly onUsage?: (usage: GroupUsage) => void;
-  /** How long a process may be silent beyond the time limits of what it runs. Left out: 30 s, asked every 5 s. */
-  readonly silence?: { readonly intervalMs: number; readonly limitMs: number };
-}
-
-export interface DeviceRunOptions {
-  /** Aborting gives up a run that waits for the device; one that has been sent runs to its end. */
-  readonly signal?: AbortSignal | undefined;
-  /** By position in `Program.outputs`: which of them stay on the device. Left out: none. */
-  readonly keep?: readonly boolean[] | undefined;
-}
-
-/** A run whose outputs all come back. */
-export interface PlainRunOptions extends DeviceRunOptions {
-  readonly keep?: undefined;
-}
-
 const defaultSilence = { intervalMs: 5_000, limitMs: 30_000 };
 /** A process whose device is lost ends by itself within this, or is killed. */
 const lostGraceMs = 2_000;
 
 export class DeviceProcess {
+  readonly id: string;
   readonly #child: Child<OpenedDevice>;
   readonly #jobs: DeviceJobs;
   readonly #openings: SessionOpenings;
@@ -73,6 +44,9 @@ export class DeviceProcess {
   readonly #heartbeat: Heartbeat;
   readonly #onIncident: (incident: Incident) => void;
   readonly #onExit: (wasWanted: boolean) => void;
+  readonly #onUp: (isUp: boolean) => void;
+  /** What `onUp` was told. */
+  #wasUp = false;
   /** What is running now, for the hot path: no promise to wait for. */
   #current: OpenedDevice | undefined;
   /** Set from when the current one is not to be used any more until it is gone. */
@@ -82,15 +56,20 @@ export class DeviceProcess {
   #stuckSession: OpenLink | undefined;
 
   constructor(options: DeviceProcessOptions) {
-    const { platform, environment, open, onLine, silence = defaultSilence } = options;
+    const { platform, id = "device0", environment, open, onLine, silence = defaultSilence } = options;
+    this.id = id;
     this.#onIncident = options.onIncident ?? (() => {});
     this.#onExit = options.onExit ?? (() => {});
+    this.#onUp = options.onUp ?? (() => {});
     this.#jobs = new DeviceJobs({
       sent: () => this.#heartbeat.start(),
       answered: () => this.#start.worked(),
       needed: () => this.#needed(),
       broken: (cause, reason) => this.#condemn(cause, reason),
-      calm: () => this.#openings.advance(),
+      calm: () => {
+        this.#openings.advance();
+        this.#tellUp(true);
+      },
     });
     this.#openings = new SessionOpenings({
       device: () => (this.#jobs.isCalm ? this.#current : undefined),
@@ -128,6 +107,11 @@ export class DeviceProcess {
       streams: deviceStreams,
       prepare: (rpc, streams) => opener.open(rpc, streams.sessions!),
     });
+  }
+
+  /** A call goes to the device at once. False while none is ready, and while it is found out who has lost the last. */
+  get isUp(): boolean {
+    return this.#current !== undefined && this.#jobs.isCalm;
   }
 
   get health(): DeviceHealth {
@@ -183,9 +167,14 @@ export class DeviceProcess {
     if (!tensors.every((tensor) => this.#isThere(tensor))) return Promise.reject(tensorGone());
     const request = { inputs: inputs.map(runInput), ...(keep && { keep }) };
     const send = async (device: OpenedDevice) => {
-      const { generation } = this;
-      const { outputs, ...run } = await device.run(program, request);
-      return { ...run, outputs: outputs.map((output) => deviceValue(output, generation)) };
+      const holder = { device: this.id, generation: this.generation };
+      const { outputs, timing, loadMs } = await device.run(program, request);
+      return {
+        outputs: outputs.map((output) => deviceValue(output, holder)),
+        timing,
+        loadMs,
+        device: this.id,
+      };
     };
     const isBound = tensors.length > 0;
     return this.#jobs.do({
@@ -213,8 +202,8 @@ export class DeviceProcess {
     if (ids.length > 0) await unlessLost(this.#current!.client.releaseTensors(ids));
   }
 
-  #isThere({ generation }: DeviceTensor): boolean {
-    return this.#current !== undefined && generation === this.generation;
+  #isThere({ device, generation }: DeviceTensor): boolean {
+    return this.#current !== undefined && generation === this.generation && device === this.id;
   }
 
   /** Loads a Program, if it is not loaded. @throws DawnletError as DeviceApi.load. */
@@ -262,6 +251,7 @@ export class DeviceProcess {
   #condemn(cause: LossCause, reason: string): void {
     const device = this.#current;
     this.#jobs.down();
+    this.#tellUp(false);
     if (this.#condemned !== undefined || device === undefined) return;
     this.#condemned = { cause, at: performance.now() };
     if (cause !== "crash") this.#onIncident({ type: "condemned", cause, reason });
@@ -276,6 +266,7 @@ export class DeviceProcess {
   #closed(device: OpenedDevice | undefined): void {
     if (device === undefined || device !== this.#current) return;
     this.#jobs.down();
+    this.#tellUp(false);
     this.#condemned ??= { cause: "crash", at: performance.now() };
   }
 
@@ -286,6 +277,7 @@ export class DeviceProcess {
     this.#current = undefined;
     this.#condemned = undefined;
     this.#jobs.gone();
+    this.#tellUp(false);
     const { sessions } = device;
     const { size: lostSessions } = sessions;
     const { atDevice } = this.#jobs;
@@ -332,6 +324,13 @@ export class DeviceProcess {
     this.#health.started();
     this.#jobs.up(device);
     this.#openings.advance();
+    this.#tellUp(this.isUp);
+  }
+
+  #tellUp(isUp: boolean): void {
+    if (isUp === this.#wasUp) return;
+    this.#wasUp = isUp;
+    this.#onUp(isUp);
   }
 
   #rejectAll(error: unknown): void {

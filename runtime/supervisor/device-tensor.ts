@@ -6,6 +6,8 @@ import { DawnletError } from "../../kernels/errors.ts";
 import type { RunInput, RunOutput } from "../device/api.ts";
 
 export interface DeviceTensor {
+  /** Which device holds it: `DeviceProcess.id`. */
+  readonly device: string;
   /** Unique within its device process. */
   readonly id: string;
   readonly sizeBytes: number;
@@ -25,10 +27,13 @@ export function runInput(value: DeviceValue): RunInput {
   return isDeviceTensor(value) ? { tensor: value.id } : value;
 }
 
-/** @param generation of the device process that has run it. */
-export function deviceValue(output: RunOutput, generation: number): DeviceValue {
+/** @param holder the device process that has run it. */
+export function deviceValue(
+  output: RunOutput,
+  { device, generation }: Pick<DeviceTensor, "device" | "generation">,
+): DeviceValue {
   if (output instanceof Uint8Array) return output;
-  return { id: output.tensor, sizeBytes: output.sizeBytes, generation };
+  return { device, id: output.tensor, sizeBytes: output.sizeBytes, generation };
 }
 
 /** Nobody is to blame, and nothing was run. */

@@ -34,6 +34,8 @@ export interface DeviceRun<Output extends DeviceValue = Uint8Array> {
   readonly timing: RunTiming;
   /** Time that this run waited for its Program and its weights; 0 where they were there. */
   readonly loadMs: number;
+  /** Which device ran it: `DeviceProcess.id`. */
+  readonly device: string;
 }
 
 /** The same as one device process says it. */

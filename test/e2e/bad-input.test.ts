@@ -194,7 +194,7 @@ describe("a deploy is refused for", () => {
   });
 
   test("more bindings than the device allows, in words that say how many", async () => {
-    const { limits: device } = await server.gateway.backends.device.describe();
+    const { limits: device } = await server.gateway.backends.devices.describe();
     const most = device.maxStorageBuffersPerShaderStage!;
     const words = new RegExp(`binds ${most + 1} storage buffers: this device allows ${most}`);
     expectRefusal(await server.client.deploy("bad", manyBindings(most + 1)), {

@@ -24,7 +24,7 @@ const bad = floats([3], [1, -1, 3]);
 
 const call = (name: string, x = good) => server.client.tryInfer(name, { x });
 const answer = (name: string, x = good) => server.client.answer(name, x);
-const health = () => server.gateway.backends.device.health;
+const health = () => server.gateway.backends.devices.health;
 
 /** Calls functions over and over while `work` goes on; every answer must come, and be right. */
 async function underLoad(
@@ -179,7 +179,7 @@ test("killing the device process again and again costs no call", async () => {
   const innocents = await deployInnocents();
   const load = await underLoad(innocents, async () => {
     for (let kill = 1; kill <= 4; kill++) {
-      process.kill((await server.gateway.backends.device.pid())!, "SIGKILL");
+      process.kill((await server.gateway.backends.devices.pid())!, "SIGKILL");
       await expect.poll(() => health().generation, { timeout: 10_000 }).toBe(1 + kill);
       // What was lost has run again, and all may go together.
       expect(await answer("two")).toEqual([2, 4, 6]);
@@ -194,7 +194,7 @@ test("a function that asks for more memory than there is fails alone, and the pr
   await server.restart({ deviceBytes: 64 * 2 ** 20 });
   await server.client.mustDeploy("two", timesShader(2));
   await server.client.mustDeploy("hungry", hungryBundle(3));
-  const pid = await server.gateway.backends.device.pid();
+  const pid = await server.gateway.backends.devices.pid();
   const many = floats([1024], new Array(1024).fill(1));
   const load = await underLoad({ two: 2 }, async () => {
     for (let i = 0; i < 5; i++)
@@ -202,5 +202,5 @@ test("a function that asks for more memory than there is fails alone, and the pr
   });
   expect(await answer("hungry")).toEqual([9, 18, 27]);
   report("too little memory", load);
-  expect(await server.gateway.backends.device.pid()).toBe(pid);
+  expect(await server.gateway.backends.devices.pid()).toBe(pid);
 });

@@ -25,7 +25,7 @@ function times(x: Tensor, factor: number): readonly number[] {
 }
 
 async function memoryInUse(): Promise<{ totalBytes: number; loadedPrograms: number }> {
-  const { totalBytes, loadedPrograms } = await server.gateway.backends.device.memory();
+  const { totalBytes, loadedPrograms } = await server.gateway.backends.devices.memory();
   return { totalBytes, loadedPrograms };
 }
 
@@ -171,12 +171,12 @@ describe("at the same time", () => {
     expect(compile).toHaveBeenCalledTimes(1);
     for (const one of answers) expect(one).toEqual(times(modelRows(2), 2));
     const blobs = await storedBlobs(server.folder);
-    const { weightBytes } = await server.gateway.backends.device.memory();
+    const { weightBytes } = await server.gateway.backends.devices.memory();
     expect(weightBytes).toBeGreaterThanOrEqual(diagonal(2).byteLength);
     expect(await answer("f", modelRows(5))).toEqual(times(modelRows(5), 2));
     expect(compile).toHaveBeenCalledTimes(2);
     expect(await storedBlobs(server.folder)).toEqual(blobs);
-    expect((await server.gateway.backends.device.memory()).weightBytes).toBe(weightBytes);
+    expect((await server.gateway.backends.devices.memory()).weightBytes).toBe(weightBytes);
   });
 
   test("a call that runs when its function is removed still gets its answer", async () => {
@@ -246,7 +246,7 @@ describe("when the device process is killed", () => {
     await answer("shader");
     await answer("model", modelRows(1));
     for (let round = 1; round <= 2; round++) {
-      process.kill((await server.gateway.backends.device.pid())!, "SIGKILL");
+      process.kill((await server.gateway.backends.devices.pid())!, "SIGKILL");
       const answers = await Promise.all([answer("shader"), answer("model", modelRows(1)), answer("shader")]);
       expect(answers).toEqual([times(three, 2), times(modelRows(1), 3), times(three, 2)]);
       expect(server.started.filter((kind) => kind === "device")).toHaveLength(1 + round);
@@ -257,7 +257,7 @@ describe("when the device process is killed", () => {
     await server.client.mustDeploy("shader", timesShader(2));
     await server.client.mustDeploy("model", timesModel(3));
     await Promise.all([answer("shader"), answer("model", modelRows(1)), answer("model", modelRows(4))]);
-    process.kill((await server.gateway.backends.device.pid())!, "SIGKILL");
+    process.kill((await server.gateway.backends.devices.pid())!, "SIGKILL");
     await Promise.all([answer("shader"), answer("model", modelRows(1)), answer("model", modelRows(4))]);
     expect(await memoryInUse()).toMatchObject({ loadedPrograms: 3 });
     for (const name of ["shader", "model"]) await server.client.remove(name);

@@ -74,7 +74,7 @@ describe("a pinned function", () => {
 
   test("comes back by itself when the device process is killed", async () => {
     await deploy("p", { pin: true });
-    process.kill((await server.gateway.backends.device.pid())!, "SIGKILL");
+    process.kill((await server.gateway.backends.devices.pid())!, "SIGKILL");
     await vi.waitFor(async () => expect(await residents()).toEqual([]), 5_000);
     await vi.waitFor(async () => expect(await residents()).toEqual(["p"]), 20_000);
   });
@@ -120,8 +120,8 @@ test("a function leaves when its keepAlive has ended, and comes back with the sa
   expect((await report()).evictions.last[0]).toMatchObject({ function: "a", cause: "expired" });
   expect(await call("a")).toEqual(before);
   const metrics = await (await fetch(`${server.client.url}/metrics`)).text();
-  expect(metrics).toContain('dawnlet_evictions_total{cause="expired"} 1');
-  expect(metrics).toMatch(/dawnlet_swap_ins_total 3\b/);
+  expect(metrics).toMatch(/dawnlet_evictions_total\{device="\w+",cause="expired"\} 1\b/);
+  expect(metrics).toMatch(/dawnlet_swap_ins_total\{device="\w+"\} 3\b/);
 });
 
 test("a function of lower priority leaves first", async () => {

@@ -105,8 +105,8 @@ describe("what a gateway survives", () => {
     server = await startGateway(folder.path, { deviceBytes, ...options });
   };
   const client = () => server.client;
-  const health = () => server.gateway.backends.device.health;
-  const pid = async () => (await server.gateway.backends.device.pid())!;
+  const health = () => server.gateway.backends.devices.health;
+  const pid = async () => (await server.gateway.backends.devices.pid())!;
   const good = floats([3], [1, 2, 3]);
 
   test("a shader that never ends", async () => {
@@ -131,7 +131,7 @@ describe("what a gateway survives", () => {
       const answer = await client().tryInfer("hungry", { x: many });
       expect(answer).toMatchObject({ status: 503, code: "OUT_OF_MEMORY" });
       // Nobody had to go for what could not be.
-      expect(server.gateway.backends.device.evictions.counts.room).toBe(0);
+      expect(server.gateway.backends.devices.devices[0]!.managed.evictions.counts.room).toBe(0);
     });
     // With sizes that fit it is a function like others.
     expect(await client().answer("hungry", good)).toEqual([9, 18, 27]);

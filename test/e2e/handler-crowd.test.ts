@@ -83,7 +83,7 @@ describe("fifty handlers of five tenants", () => {
   test("answer right, all of them, within the budget", { timeout: setupMs + seconds * 2_000 }, async () => {
     expect(members).toHaveLength(50);
     expect(new Set(members.map(({ name }) => name)).size).toBe(50);
-    const { device } = server.gateway.backends;
+    const { devices: device } = server.gateway.backends;
     const wrong: string[] = [];
     const called = new Set<string>();
     const latencies = new Map<string, number[]>();
@@ -155,7 +155,7 @@ describe("fifty handlers of five tenants", () => {
     }
     const nothing = { totalBytes: 0, weightBytes: 0, placedBytes: 0, sessionBytes: 0, tensorBytes: 0 };
     await expect
-      .poll(() => server.gateway.backends.device.memory(), { timeout: 10_000 })
+      .poll(() => server.gateway.backends.devices.memory(), { timeout: 10_000 })
       .toMatchObject({ ...nothing, loadedPrograms: 0, residentPrograms: [], hostBytes: 0 });
     if (!hasProc) console.warn("Not looked for processes of handlers: there is no /proc");
     const isolates = () =>

@@ -122,10 +122,10 @@ describe.skipIf(isLeftOut)("two hundred functions on a device that holds a tenth
     };
     const poll = async () => {
       while (performance.now() < endsAt) {
-        const memory = await server.gateway.backends.device.memory();
+        const memory = await server.gateway.backends.devices.memory();
         most = Math.max(most, memory.totalBytes);
         expect(memory.totalBytes).toBeLessThanOrEqual(deviceBytes);
-        const { residency } = server.gateway.backends.device;
+        const { residency } = server.gateway.backends.devices.devices[0]!.managed;
         expect(residency.usedBytes).toBeLessThanOrEqual(residency.budgetBytes);
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
@@ -154,7 +154,7 @@ describe.skipIf(isLeftOut)("two hundred functions on a device that holds a tenth
       const answers = await Promise.all(some.map(({ name }) => server.client.remove(name)));
       for (const { status } of answers) expect(status).toBe(204);
     }
-    expect(await server.gateway.backends.device.memory()).toMatchObject({
+    expect(await server.gateway.backends.devices.memory()).toMatchObject({
       totalBytes: 0,
       weightBytes: 0,
       placedBytes: 0,

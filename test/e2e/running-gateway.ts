@@ -24,7 +24,16 @@ export interface RunningGatewayOptions
   extends Partial<
     Pick<
       GatewayOptions,
-      "limits" | "deviceBytes" | "silence" | "token" | "tenants" | "handlerLimits" | "allowPrivateHosts"
+      | "limits"
+      | "adapter"
+      | "devices"
+      | "place"
+      | "deviceBytes"
+      | "silence"
+      | "token"
+      | "tenants"
+      | "handlerLimits"
+      | "allowPrivateHosts"
     >
   > {
   /** Changes what a child process is started with. @param kind as in `RunningGateway.started`. */

@@ -118,7 +118,7 @@ async function runCycle(cycle: number): Promise<void> {
 }
 
 async function sample(cycle: number): Promise<MemorySample> {
-  const pid = await server.gateway.backends.device.pid();
+  const pid = await server.gateway.backends.devices.pid();
   const bytes = {
     gatewayReachable: await reachableBytes(),
     gatewayResident: (await platform.processUsage(process.pid))?.residentBytes,
@@ -130,7 +130,7 @@ async function sample(cycle: number): Promise<MemorySample> {
 
 /** But for the number of lanes: they stay, without memory. */
 async function memory(): Promise<Omit<DeviceMemory, "lanes">> {
-  const { lanes: _, ...held } = await server.gateway.backends.device.memory();
+  const { lanes: _, ...held } = await server.gateway.backends.devices.memory();
   return held;
 }
 
@@ -146,7 +146,7 @@ async function storedFiles(): Promise<readonly string[]> {
 describe(`${cycles} cycles of deploy, call and remove`, () => {
   test("leave nothing behind", { timeout: 60_000 + cycles * cycleMs }, async () => {
     const before = await memory();
-    const pid = await server.gateway.backends.device.pid();
+    const pid = await server.gateway.backends.devices.pid();
     // One function stays: an empty device gives back everything anyway.
     const staysRows = 2 * kibibyte;
     await server.client.mustDeploy("stays", matrixBundle(-1, staysRows));
@@ -170,7 +170,7 @@ describe(`${cycles} cycles of deploy, call and remove`, () => {
     expect(await memory()).toEqual(before);
     expect(await storedFiles()).toEqual([]);
     expect(server.gateway.functions.list()).toEqual([]);
-    expect(await server.gateway.backends.device.pid()).toBe(pid);
+    expect(await server.gateway.backends.devices.pid()).toBe(pid);
     for (const { name, limitBytes } of trends)
       expect(bytesPerCycle(secondHalf(samples), name) ?? 0, name).toBeLessThan(limitBytes);
   });

@@ -7,8 +7,20 @@ import { FakeFunctions } from "../fake-functions.ts";
 test("losses, reruns and the last recovery are counted as they are reported", async () => {
   const registry = new Registry();
   const health = new HealthRecord();
-  addContainmentMetrics(registry, () => health.value);
-  expect(await registry.metrics()).toContain('dawnlet_device_losses_total{cause="time-limit"} 0');
+  addContainmentMetrics(registry, [
+    {
+      id: "gpu0",
+      managed: {
+        get health() {
+          return health.value;
+        },
+      },
+    },
+    { id: "gpu1", managed: { health: new HealthRecord().value } },
+  ]);
+  expect(await registry.metrics()).toContain(
+    'dawnlet_device_losses_total{device="gpu0",cause="time-limit"} 0',
+  );
   health.note({
     type: "lost",
     cause: "time-limit",
@@ -23,11 +35,12 @@ test("losses, reruns and the last recovery are counted as they are reported", as
   for (const recoveryMs of [50, 250]) health.note({ type: "recovered", cause: "time-limit", recoveryMs });
   const text = await registry.metrics();
   for (const line of [
-    'dawnlet_device_losses_total{cause="time-limit"} 1',
-    'dawnlet_device_losses_total{cause="killed"} 0',
-    "dawnlet_calls_blamed_total 2",
-    "dawnlet_calls_rerun_total 3",
-    "dawnlet_device_recovery_seconds 0.25",
+    'dawnlet_device_losses_total{device="gpu0",cause="time-limit"} 1',
+    'dawnlet_device_losses_total{device="gpu0",cause="killed"} 0',
+    'dawnlet_calls_blamed_total{device="gpu0"} 2',
+    'dawnlet_calls_blamed_total{device="gpu1"} 0',
+    'dawnlet_calls_rerun_total{device="gpu0"} 3',
+    'dawnlet_device_recovery_seconds{device="gpu0"} 0.25',
   ])
     expect(text).toContain(line);
 });

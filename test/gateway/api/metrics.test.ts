@@ -7,28 +7,9 @@ import { FakeFunctions } from "../fake-functions.ts";
 
 let functions: FakeFunctions;
 let app: ReturnType<typeof createApp>;
-const memory = {
-  budgetBytes: 1000,
-  weightBytes: 300,
-  activationBytes: 0,
-  constantBytes: 0,
-  stagingBytes: 0,
-  tensorBytes: 0,
-  sessionBytes: 0,
-  totalBytes: 300,
-  loadedPrograms: 1,
-  pipelines: 1,
-  placedBytes: 1,
-  residentPrograms: ["a"],
-  loadingPrograms: [],
-  lanes: 1,
-  hostBytes: 0,
-  hostBudgetBytes: 0,
-};
-
 beforeEach(() => {
   functions = new FakeFunctions();
-  app = createApp({ functions, memory: async () => memory });
+  app = createApp({ functions });
 });
 
 const call = () => app.request("/function/add", { method: "POST", body: '{"a":[1],"b":[2]}' });
@@ -54,8 +35,6 @@ test("metrics count calls by function, status and hop under the names that dashb
     'dawnlet_hop_seconds_bucket{function_name="add",hop="execute",le="0.0025"} 2',
     'dawnlet_hop_seconds_bucket{function_name="add",hop="execute",le="+Inf"} 2',
     'dawnlet_hop_seconds_sum{function_name="add",hop="execute"} 0.003',
-    "nv_gpu_memory_used_bytes 300",
-    "nv_gpu_memory_total_bytes 1000",
   ]) {
     expect(text.split("\n")).toContain(line);
   }
@@ -96,14 +75,6 @@ test("functions that come and go do not pile up where nobody scrapes", async () 
   const text = await metrics.text();
   expect(text).toContain('nv_inference_request_success{model="add",version="1"} 1');
   expect(text).not.toContain("short-lived");
-});
-
-test("a device that does not answer leaves the other metrics", async () => {
-  app = createApp({ functions, memory: () => Promise.reject(new DawnletError("DEVICE_LOST", "gone")) });
-  const text = await scrape();
-  // prom-client's spelling; Prometheus reads it in any case.
-  expect(text).toMatch(/^nv_gpu_memory_used_bytes nan$/im);
-  expect(text).toContain('gateway_service_count{function_name="add"} 1');
 });
 
 test("unknown functions make no labels", async () => {

@@ -157,3 +157,18 @@ it("a tenants' file that is wrong is refused", async () => {
   expect(refused).toMatchObject({ code: 1, stdout: "" });
   expect(refused.stderr).toContain(`Cannot read the tenants of '${file}' as tenants.0.token is wrong`);
 });
+
+it("several devices are announced, named by '--devices' and '--adapter', and refused where there are none", async () => {
+  await using other = await temporaryFolder();
+  const names = ["--adapter", "null", "--adapter", "null", "--devices", "2", "--device-memory", "64MiB"];
+  await using served = await startServe([...names, "--data", other.path, "--no-examples"]);
+  await served.printed(/^ {2}devices {2}(gpu|software)0, \w+1, \w+2, \w+3$/);
+  const { devices } = await (await fetch(`${served.url}/v1/devices`)).json();
+  expect(devices.map(({ budgetBytes }: { budgetBytes: number }) => budgetBytes)).toEqual(
+    new Array(4).fill(64 * 2 ** 20),
+  );
+  for (const count of ["0", "17", "x"]) {
+    const refused = await runCli(["serve", "--devices", count, "--data", other.path]);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("expected") });
+  }
+});

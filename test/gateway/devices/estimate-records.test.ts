@@ -1,10 +1,10 @@
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { DeviceSet } from "../../../gateway/devices/device-set.ts";
 import { estimatesPath, keepEstimates } from "../../../gateway/devices/estimate-records.ts";
 import { Estimates } from "../../../gateway/devices/estimates.ts";
 import { FunctionDevice } from "../../../gateway/devices/function-device.ts";
-import { ManagedDevice } from "../../../gateway/devices/managed-device.ts";
 import type { OwnedProgram } from "../../../gateway/devices/owner.ts";
 import { evictionPolicies } from "../../../gateway/scheduler/eviction/policies.ts";
 import { diskFiles } from "../../../gateway/store/files.ts";
@@ -190,9 +190,11 @@ test("a managed device knows after a restart how long a Program takes that has n
   const start = async () => {
     const device = new FakeDevice();
     // Room for one of them.
-    const managed = new ManagedDevice({ device, deviceBytes: 8192, policy: evictionPolicies.cost });
+    const devices = [{ link: device, kind: "gpu", deviceBytes: 8192 }] as const;
+    const set = new DeviceSet({ devices, policy: evictionPolicies.cost });
+    const { managed } = set.devices[0]!;
     const kept = await keep(managed.estimates);
-    const f = new FunctionDevice(managed, { name: "f", version: 1, settings: defaultMemorySettings });
+    const f = new FunctionDevice(set, { name: "f", version: 1, settings: defaultMemorySettings });
     const call = async (id: string, loadMs: number) => {
       const run = f.run(program(id), []);
       device.end(id, undefined, loadMs);

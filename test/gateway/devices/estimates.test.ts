@@ -35,6 +35,20 @@ describe("Estimates", () => {
     expect(estimates.figures()).toEqual({ programs: [] });
   });
 
+  test("of two devices of one kind become one, to which both have given as much", () => {
+    const estimates = new Estimates();
+    const [one, other] = [estimates.of("a"), estimates.of("a")];
+    one.swappedIn(10);
+    other.swappedIn(20);
+    other.executed(4);
+    expect(estimates.loaded("a", one)).toBe(one);
+    expect(estimates.loaded("a", other)).toBe(one);
+    expect(one).toMatchObject({ loadMs: 15, executeMs: 4 });
+    // Once it is one, a load changes nothing.
+    expect(estimates.loaded("a", one)).toBe(one);
+    expect(one).toMatchObject({ loadMs: 15, executeMs: 4 });
+  });
+
   test("drop the Program that was loaded longest ago where there are too many, restored ones too", () => {
     const estimates = new Estimates(2);
     const ids = () => estimates.figures().programs.map(({ id }) => id);

@@ -10,6 +10,8 @@ interface Running {
 }
 
 export class FakeDevice implements DeviceLink {
+  readonly id: string;
+  isUp = true;
   /** `run a`, `evict b`, `load c`, `unload d`. */
   readonly told: string[] = [];
   readonly running: Running[] = [];
@@ -19,6 +21,10 @@ export class FakeDevice implements DeviceLink {
   /** Thrown by reads of tensors, one each. */
   readonly readFailures: DawnletError[] = [];
   readonly health: DeviceLink["health"] = undefined as never;
+
+  constructor(id = "device0") {
+    this.id = id;
+  }
 
   run(program: { readonly id: string }): Promise<DeviceRun> {
     this.told.push(`run ${program.id}`);
@@ -95,7 +101,7 @@ export class FakeDevice implements DeviceLink {
     const index = this.running.findIndex((one) => one.id === id);
     const [{ settle }] = this.running.splice(index, 1) as [Running];
     const timing = { loadMs, queueMs: 0, encodeMs: 0, executeMs: 1 };
-    if (error === undefined) settle.resolve({ outputs: [], timing, loadMs });
+    if (error === undefined) settle.resolve({ outputs: [], timing, loadMs, device: this.id });
     else settle.reject(error);
   }
 

@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 
 function onDevice(id: string, sizeBytes: number): CallTensor {
-  return { dataType: "uint8", shape: [sizeBytes], held: { id, sizeBytes, generation: 1 } };
+  return { dataType: "uint8", shape: [sizeBytes], held: { device: "device0", id, sizeBytes, generation: 1 } };
 }
 
 const bytes = (length: number): CallTensor => ({

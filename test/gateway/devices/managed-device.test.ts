@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { DeviceSet } from "../../../gateway/devices/device-set.ts";
 import { FunctionDevice } from "../../../gateway/devices/function-device.ts";
-import { ManagedDevice } from "../../../gateway/devices/managed-device.ts";
+import type { ManagedDevice } from "../../../gateway/devices/managed-device.ts";
 import type { OwnedProgram } from "../../../gateway/devices/owner.ts";
 import { evictionPolicies } from "../../../gateway/scheduler/eviction/policies.ts";
 import { DawnletError } from "../../../kernels/errors.ts";
@@ -9,13 +10,16 @@ import { FakeDevice } from "./fake-device.ts";
 
 const kib = 1024;
 let device: FakeDevice;
+let set: DeviceSet;
 let managed: ManagedDevice;
 
 beforeEach(() => {
   vi.useFakeTimers();
   device = new FakeDevice();
   // Room for 7 KiB of weights.
-  managed = new ManagedDevice({ device, deviceBytes: 8 * kib, policy: evictionPolicies.lru });
+  const devices = [{ link: device, kind: "gpu", deviceBytes: 8 * kib }] as const;
+  set = new DeviceSet({ devices, policy: evictionPolicies.lru });
+  managed = set.devices[0]!.managed;
 });
 
 afterEach(async () => {
@@ -24,7 +28,7 @@ afterEach(async () => {
 });
 
 const owned = (name: string, settings = defaultMemorySettings) =>
-  new FunctionDevice(managed, { name, version: 1, settings });
+  new FunctionDevice(set, { name, version: 1, settings });
 
 function program(id: string, kibibytes: number): OwnedProgram {
   const weights = [{ digest: `w-${id}`, sizeBytes: kibibytes * kib }];
@@ -185,7 +189,7 @@ describe("over time", () => {
     expect(device.told).not.toContain("evict a");
     await vi.advanceTimersByTimeAsync(200);
     expect(device.told).toContain("evict a");
-    expect(managed.evictions.counts).toEqual({ room: 0, expired: 1 });
+    expect(managed.evictions.counts).toEqual({ room: 0, expired: 1, commanded: 0 });
     expect(managed.evictions.last[0]).toMatchObject({ function: "f", version: 1, cause: "expired" });
   });
 

@@ -42,7 +42,7 @@ beforeAll(async () => {
 }, 300_000);
 
 beforeEach(() => {
-  holder = new HeldTensors({ device: server.gateway.backends.device, budgetBytes: 2 ** 20 });
+  holder = new HeldTensors({ device: server.gateway.backends.devices, budgetBytes: 2 ** 20 });
 });
 
 afterEach(async () => {
@@ -50,7 +50,7 @@ afterEach(async () => {
   expect(await tensorBytes()).toBe(0);
 });
 
-const tensorBytes = async () => (await server.gateway.backends.device.memory()).tensorBytes;
+const tensorBytes = async () => (await server.gateway.backends.devices.memory()).tensorBytes;
 const signal = new AbortController().signal;
 
 function invoke(name: string, x: CallTensor, keep?: "all"): Promise<HeldResult> {
@@ -74,7 +74,7 @@ async function chain(name: string, id: number): Promise<number> {
 async function viaBytes(x: Tensor, ...names: readonly string[]): Promise<Tensor> {
   let value: CallTensor = x;
   for (const name of names) value = (await invoke(name, value)).outputs[0]!.tensor;
-  return asBytes(value, server.gateway.backends.device);
+  return asBytes(value, server.gateway.backends.devices);
 }
 
 const outputOf = ({ outputs }: HeldResult) => outputs[0]!.tensor;
@@ -164,11 +164,11 @@ describe("where bytes are needed", () => {
     holder.add(doubled);
     if (!isHeld(doubled)) throw new TypeError("It did not stay");
     const wide = { dataType: "int64", shape: [3000], held: doubled.held } as const;
-    const { data } = await asBytes(wide, server.gateway.backends.device);
+    const { data } = await asBytes(wide, server.gateway.backends.devices);
     const expected = outputOf(await invoke("cast", { dataType: "int64", shape: [3000], data }));
     const cast = outputOf(await invoke("cast", wide));
     expect(cast).toEqual(expected);
-    const [first] = floatsIn(await asBytes(cast, server.gateway.backends.device));
+    const [first] = floatsIn(await asBytes(cast, server.gateway.backends.devices));
     expect(first).toBe(Math.fround(Number(new BigInt64Array(data.slice().buffer)[0]!)));
   });
 });
@@ -178,11 +178,11 @@ test("the report of the device and the metrics show what tensors take", async ()
   const report = await (await fetch(`${server.gateway.url}/v1/devices`)).json();
   expect(report).toMatchObject({ devices: [{ usedBytes: { tensors: 20_000 } }] });
   const metrics = await (await fetch(`${server.gateway.url}/metrics`)).text();
-  expect(metrics).toContain("dawnlet_tensor_bytes 20000");
+  expect(metrics).toMatch(/^dawnlet_tensor_bytes\{device="\w+"\} 20000$/m);
 });
 
 test("what was on a device that is lost is lost, blames nobody, and new calls go on", async () => {
-  const { device } = server.gateway.backends;
+  const { devices: device } = server.gateway.backends;
   const before = device.health.generation;
   const id = await chain("double", holder.add(many));
   process.kill((await device.pid())!, "SIGKILL");

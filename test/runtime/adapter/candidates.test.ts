@@ -66,7 +66,7 @@ describe("`adapterCandidates()`", () => {
     expect(await names(host, "/opt/none/icd.json")).toEqual(["no /opt/none/icd.json"]);
     expect((await names(host, "gpu")).every((name) => name.startsWith("the system's GPU"))).toBe(true);
     expect(() => adapterCandidates(host, "fast")).toThrow(
-      /Cannot use the adapter 'fast': expected gpu, swiftshader/,
+      /Cannot use the adapter 'fast': expected gpu, all, swiftshader/,
     );
   });
 

@@ -11,10 +11,10 @@ import { findAdapter } from "../../../runtime/adapter/find-adapter.ts";
 import type { Platform } from "../../../runtime/platform/platform.ts";
 import {
   DeviceProcess,
-  type DeviceProcessOptions,
   type DeviceRun,
   type StoredProgram,
 } from "../../../runtime/supervisor/device-process.ts";
+import type { DeviceProcessOptions } from "../../../runtime/supervisor/device-process-options.ts";
 import type { Incident } from "../../../runtime/supervisor/incident.ts";
 import { timesShader, trapShader } from "../../e2e/small-functions.ts";
 import { floats, floatsIn } from "../../e2e/tensors.ts";

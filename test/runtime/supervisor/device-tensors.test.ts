@@ -70,7 +70,7 @@ async function giving(program: StoredProgram, value: DeviceValue): Promise<reado
 
 test("a tensor is read and used by other Programs until it is released", async () => {
   const a = await keeping(double, input);
-  expect(a).toEqual({ id: "t1", sizeBytes: 12, generation: 1 });
+  expect(a).toEqual({ device: "device0", id: "t1", sizeBytes: 12, generation: 1 });
   const b = await keeping(triple, a);
   expect(valuesOf(await device.readTensor(a))).toEqual([2, 4, 6]);
   expect(valuesOf(await device.readTensor(b))).toEqual([6, 12, 18]);

@@ -10,11 +10,8 @@ import { loadWgslBundle } from "../../../kernels/manifest/bundle.ts";
 import { findAdapter } from "../../../runtime/adapter/find-adapter.ts";
 import type { GroupUsage } from "../../../runtime/device/session-messages.ts";
 import { RemoteDevice } from "../../../runtime/remote-gpu/client/device.ts";
-import {
-  DeviceProcess,
-  type DeviceProcessOptions,
-  type StoredProgram,
-} from "../../../runtime/supervisor/device-process.ts";
+import { DeviceProcess, type StoredProgram } from "../../../runtime/supervisor/device-process.ts";
+import type { DeviceProcessOptions } from "../../../runtime/supervisor/device-process-options.ts";
 import type { GpuLink, GpuSessionOptions, SessionEnd } from "../../../runtime/supervisor/gpu-link.ts";
 import type { Incident } from "../../../runtime/supervisor/incident.ts";
 import { timesShader, trapShader } from "../../e2e/small-functions.ts";

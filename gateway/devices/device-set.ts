@@ -1,0 +1,334 @@
+/**
+ * All devices of a gateway, as the rest of it uses them. Each run goes where a `Place` says; this sees to it that it
+ * can go there: never to a device that cannot run the Program, with its tensors, and to another where one has no room or
+ * does not come back. With one device nothing is asked, and a run costs what it costs on a ManagedDevice.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { DeviceDescription, DeviceMemory, ShaderError } from "../../runtime/device/api.ts";
+import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
+import { type DeviceTensor, type DeviceValue, tensorGone } from "../../runtime/supervisor/device-tensor.ts";
+import type { GpuLink, GpuSessionOptions } from "../../runtime/supervisor/gpu-link.ts";
+import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";
+import type { EvictionPolicy } from "../scheduler/eviction/policy.ts";
+import { leastQueued } from "../scheduler/placement/least-queued.ts";
+import type { DeviceKind, Place, PlaceRequest } from "../scheduler/placement/place.ts";
+import type { DeviceSetListener, ManagedDeviceListener } from "./device-events.ts";
+import { DeviceMember } from "./device-member.ts";
+import type { Estimates } from "./estimates.ts";
+import { type DeviceLink, ManagedDevice } from "./managed-device.ts";
+import type { ManagedRun } from "./managed-runs.ts";
+import { type Misfit, Misfits, misfitOf, reasonOf } from "./misfits.ts";
+import type { OwnedProgram, ProgramOwner } from "./owner.ts";
+import { PinHomes } from "./pin-homes.ts";
+import { SessionPlaces } from "./session-places.ts";
+import { areOn, holderOf, moved } from "./tensor-moves.ts";
+import { allHealth, allMemory, weakest } from "./weakest.ts";
+
+/** A device that is to be of the set. */
+export interface SetDevice {
+  /** Its id is the device's. */
+  readonly link: DeviceLink;
+  readonly kind: DeviceKind;
+  /** What its process may allocate on the GPU in all. */
+  readonly deviceBytes: number;
+  /** The same for all devices on one adapter. Left out: its own. */
+  readonly estimates?: Estimates;
+}
+
+export interface DeviceSetOptions {
+  /** At least one. Their order is that of `PlacedDevice.index`. */
+  readonly devices: readonly SetDevice[];
+  /** Who leaves a device. */
+  readonly policy: EvictionPolicy;
+  /** Where runs go, where there are several devices. Left out: `leastQueued`. */
+  readonly place?: Place;
+  readonly listener?: DeviceSetListener;
+  /** Milliseconds, for tests. */
+  readonly now?: () => number;
+}
+
+const log = getLogger(["dawnlet", "devices"]);
+const none: ReadonlySet<DeviceMember> = new Set();
+
+export class DeviceSet {
+  /** By `index`. */
+  readonly devices: readonly DeviceMember[];
+  readonly #only: DeviceMember | undefined;
+  readonly #place: Place;
+  readonly #listener: DeviceSetListener;
+  readonly #misfits: Misfits;
+  readonly #homes = new PinHomes();
+  readonly #sessions: SessionPlaces;
+
+  constructor({ devices, policy, place = leastQueued, listener, now }: DeviceSetOptions) {
+    this.#place = place;
+    this.#listener = listener ?? {};
+    this.devices = devices.map(({ link, kind, deviceBytes, estimates }, index) => {
+      const managed = new ManagedDevice({
+        ...{ device: link, deviceBytes, policy },
+        ...(estimates && { estimates }),
+        ...(now && { now }),
+        ...(devices.length > 1 && { isHome: (id: string) => this.#homes.has(id, index) }),
+        ...(listener && { listener: listenerOf(listener, index) }),
+      });
+      return new DeviceMember(index, kind, managed);
+    });
+    this.#only = this.devices.length === 1 ? this.devices[0] : undefined;
+    this.#misfits = new Misfits(this.devices);
+    this.#sessions = new SessionPlaces(this.devices);
+  }
+
+  /**
+   * Runs a Program on one of the devices. One that reads tensors of a device goes there; of several, to where most of
+   * their bytes are, and the others are brought there.
+   * @throws DawnletError as ManagedDevice.run.
+   */
+  run(
+    owner: ProgramOwner,
+    program: OwnedProgram,
+    inputs: readonly DeviceValue[],
+    options: DeviceRunOptions = {},
+  ): Promise<ManagedRun> {
+    if (this.#only !== undefined) return this.#only.managed.run(owner, program, inputs, options);
+    return this.#runAmong({ owner, program, inputs, options }, none);
+  }
+
+  /** Brings a Program onto a device: its home where it is pinned. @throws DawnletError as ManagedDevice.load. */
+  async load(owner: ProgramOwner, program: OwnedProgram, signal?: AbortSignal): Promise<void> {
+    if (this.#only !== undefined) return this.#only.managed.load(owner, program, signal);
+    this.own(owner, program);
+    const ranked = this.#homes.ranked(program, this.#misfits.among(program.id));
+    const home = this.#homes.get(program.id);
+    const first = home ?? this.#choose({ owner, program, inputs: [], options: { signal } }, none);
+    let failure: unknown;
+    for (const device of new Set([first, ...ranked])) {
+      if (home !== undefined) this.#setHome(program.id, device);
+      try {
+        return await device.managed.load(owner, program, signal);
+      } catch (error) {
+        failure ??= error;
+        if (!this.#mayGoElsewhere(program, device, error, signal)) break;
+      }
+    }
+    if (home !== undefined) this.#setHome(program.id, home);
+    throw failure;
+  }
+
+  /**
+   * Loads a Program on every device that has room for it and unloads it again. @returns on which it does not run.
+   * @throws DawnletError as ManagedDevice.load, where it runs on none.
+   */
+  async check(owner: ProgramOwner, program: OwnedProgram): Promise<readonly Misfit[]> {
+    const failures: unknown[] = [];
+    const misfits: Misfit[] = [];
+    for (const { id, managed } of this.devices) {
+      try {
+        await managed.load(owner, program);
+      } catch (error) {
+        const misfit = misfitOf(error);
+        if (misfit === undefined) throw error;
+        failures.push(error);
+        if (misfit === "lasting") misfits.push({ device: id, reason: reasonOf(error) });
+      } finally {
+        await managed.release(owner, program.id);
+      }
+    }
+    if (failures.length === this.devices.length) throw failures[0];
+    return misfits;
+  }
+
+  /**
+   * For a scheduler: brings a Program that some function owns onto this device. Does nothing where it is there.
+   * @throws DawnletError as ManagedDevice.load; RangeError for what nobody owns.
+   */
+  loadOn(device: number, id: string, signal?: AbortSignal): Promise<void> {
+    const { managed } = this.#device(device);
+    const { owner, program } = managed.owned(id) ?? {};
+    if (owner === undefined || program === undefined)
+      return Promise.reject(new RangeError(`No function has a Program '${id}'`));
+    return managed.load(owner, program, signal);
+  }
+
+  /** For a scheduler: has a Program leave this device. @returns false where it is not there, or is in use or pinned. */
+  evictFrom(device: number, id: string): boolean {
+    return this.#device(device).managed.evict(id);
+  }
+
+  /** A Program is used by this owner too. Costs nothing where that is known. */
+  own(owner: ProgramOwner, program: OwnedProgram): void {
+    for (const { managed } of this.devices) managed.own(owner, program);
+    if (this.#only === undefined) this.#settle(program.id);
+  }
+
+  /** An owner does without a Program: it leaves all devices with its last owner, once its runs are done. */
+  async release(owner: ProgramOwner, id: string): Promise<void> {
+    await Promise.all(this.devices.map(({ managed }) => managed.release(owner, id)));
+    if (this.#only !== undefined) return;
+    this.#settle(id);
+    if (this.devices[0]!.managed.owned(id) === undefined) this.#misfits.forget(id);
+  }
+
+  /** Their owner's settings changed. */
+  configured(ids: ReadonlySet<string>): void {
+    if (this.#only === undefined) for (const id of ids) this.#settle(id);
+    for (const { managed } of this.devices) managed.configured(ids);
+  }
+
+  /** Weights make room for what it takes to read it. @throws DawnletError as DeviceProcess.readTensor. */
+  async readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
+    const device = this.devices.find(({ id }) => id === tensor.device);
+    if (device === undefined) throw tensorGone();
+    return device.managed.readTensor(tensor);
+  }
+
+  /** No run that reads them may be under way. */
+  async releaseTensors(tensors: readonly DeviceTensor[]): Promise<void> {
+    if (this.#only !== undefined) return this.#only.managed.releaseTensors(tensors);
+    await Promise.all(
+      this.devices.map(({ id, managed }) => {
+        const held = tensors.filter(({ device }) => device === id);
+        return held.length > 0 ? managed.releaseTensors(held) : undefined;
+      }),
+    );
+  }
+
+  /** Sessions of one group are on one device. @throws DawnletError as DeviceProcess.openSession. */
+  openSession(options: GpuSessionOptions): Promise<GpuLink> {
+    return this.#sessions.open(options);
+  }
+
+  /** What all devices can do, and the adapter of the first. Those that never started are left out, unless all are. */
+  async describe(): Promise<DeviceDescription> {
+    return weakest(await this.describeEach());
+  }
+
+  /** Of those that were ready once, in their order. @throws DawnletError where none was. */
+  async describeEach(): Promise<readonly DeviceDescription[]> {
+    const asked = await Promise.allSettled(this.devices.map((device) => device.describe()));
+    const known = asked.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const [first] = asked;
+    if (known.length === 0 && first?.status === "rejected") throw first.reason;
+    return known;
+  }
+
+  /** Of all devices together. */
+  async memory(): Promise<DeviceMemory> {
+    return allMemory(await Promise.all(this.devices.map(({ managed }) => managed.memory())));
+  }
+
+  /** Of all devices together. */
+  get health(): DeviceHealth {
+    return allHealth(this.devices.map(({ managed }) => managed.health));
+  }
+
+  checkShader(code: string): Promise<readonly ShaderError[]> {
+    const { managed } = this.devices.find(({ isUp }) => isUp) ?? this.#device(0);
+    return managed.checkShader(code);
+  }
+
+  /** Of the process of a device, where one runs. */
+  pid(device = 0): Promise<number | undefined> {
+    return this.#device(device).managed.pid();
+  }
+
+  /** Devices on which some of these Programs do not run. */
+  misfitsOf(ids: Iterable<string>): readonly Misfit[] {
+    return this.#misfits.of(ids);
+  }
+
+  /** Changes with what `misfitsOf` may say. */
+  get misfitsVersion(): number {
+    return this.#misfits.version;
+  }
+
+  /** A device process says that its `isUp` has changed. */
+  upChanged(device: number, isUp: boolean): void {
+    if (isUp) this.#listener.up?.(device);
+    else this.#listener.down?.(device);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.devices.map(({ managed }) => managed.stop()));
+  }
+
+  async #runAmong(request: PlaceRequest, failed: ReadonlySet<DeviceMember>): Promise<ManagedRun> {
+    const { owner, program, inputs, options } = request;
+    const device = this.#choose(request, failed);
+    const values = areOn(inputs, device.id)
+      ? inputs
+      : await moved(inputs, device.id, (tensor) => this.readTensor(tensor));
+    try {
+      return await device.run(owner, program, values, options);
+    } catch (error) {
+      const tried = new Set([...failed, device]);
+      if (!this.#mayGoElsewhere(program, device, error, options.signal)) throw error;
+      if (this.#misfits.among(program.id).every((one) => tried.has(one))) throw error;
+      return this.#runAmong(request, tried);
+    }
+  }
+
+  /** @param failed that were tried before; at least one is left. */
+  #choose(request: PlaceRequest, failed: ReadonlySet<DeviceMember>): DeviceMember {
+    const fitting = this.#misfits.among(request.program.id);
+    const devices = failed.size === 0 ? fitting : fitting.filter((device) => !failed.has(device));
+    for (const device of devices) if (!device.isUp) device.wake();
+    const holder = holderOf(request.inputs);
+    const holding = holder === undefined ? undefined : devices.find(({ id }) => id === holder);
+    if (holding !== undefined) return holding;
+    if (devices.length === 1) return devices[0]!;
+    const index = this.#place(request, devices);
+    const chosen = devices.find((device) => device.index === index);
+    if (chosen !== undefined) return chosen;
+    throw new RangeError(
+      `Cannot place a run of '${request.program.id}' on device ${index}: it is not among those to choose from`,
+    );
+  }
+
+  #mayGoElsewhere(
+    program: OwnedProgram,
+    device: DeviceMember,
+    error: unknown,
+    signal: AbortSignal | undefined,
+  ): boolean {
+    const misfit = misfitOf(error);
+    if (misfit === undefined || signal?.aborted) return false;
+    if (misfit === "lasting") this.#misfits.note(program.id, device, error);
+    log.debug("{program} goes elsewhere than {device}: {error}", {
+      ...{ program: program.id, device: device.id, error },
+    });
+    return true;
+  }
+
+  /** Gives what has become pinned a home, and takes it from what is pinned no more. */
+  #settle(id: string): void {
+    const { managed } = this.devices[0]!;
+    const owned = managed.owned(id);
+    const isPinned = owned !== undefined && managed.isPinned(id);
+    if (isPinned === (this.#homes.get(id) !== undefined)) return;
+    if (!isPinned) this.#homes.delete(id);
+    else this.#setHome(id, this.#homes.ranked(owned.program, this.#misfits.among(id))[0]!);
+  }
+
+  #setHome(id: string, device: DeviceMember): void {
+    const before = this.#homes.get(id);
+    if (before === device) return;
+    this.#homes.set(id, device);
+    for (const one of [before, device]) one?.managed.configured([id]);
+  }
+
+  #device(index: number): DeviceMember {
+    const device = this.devices[index];
+    if (device === undefined) throw new RangeError(`There is no device ${index}`);
+    return device;
+  }
+}
+
+function listenerOf(listener: DeviceSetListener, device: number): ManagedDeviceListener {
+  return {
+    resident: (id) => listener.resident?.(device, id),
+    evicted: (id, reason) => listener.evicted?.(device, id, reason),
+    budget: (bytes) => listener.budget?.(device, bytes),
+    loadMeasured: (id, bytes, ms) => listener.loadMeasured?.(device, id, bytes, ms),
+    ran: (id, timing) => listener.ran?.(device, id, timing),
+  };
+}
