@@ -430,10 +430,12 @@ export class Registry implements Functions {
     });
   }
 
-  /** A first call may have shown how exact a model is, or that it needs the fallback. */
+  /** Calls may have shown how exact a model is, that it needs the fallback, or whether they can run together. */
   #currentStatus(version: Version): FunctionVersion {
-    const { engine } = version.servable;
-    if (engine !== version.status.engine) version.status = { ...version.status, engine };
+    const { engine, batching } = version.servable;
+    const { status } = version;
+    if (engine !== status.engine || batching !== status.batching)
+      version.status = { ...status, engine, ...(batching && { batching }) };
     return version.status;
   }
 
