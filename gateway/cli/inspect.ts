@@ -5,7 +5,7 @@
 import type { Command } from "commander";
 import { formatBytes, formatError, tableLines } from "../text.ts";
 import { addClientOptions, Client, type ClientOptions } from "./client.ts";
-import { engineText, parameterText, tensorText, usesText } from "./describe-version.ts";
+import { batchingText, engineText, parameterText, tensorText, usesText } from "./describe-version.ts";
 import {
   type HandlerReply,
   type InspectionReply,
@@ -50,6 +50,7 @@ function versionLines(version: VersionReply): string[] {
     ...(version.tenant === undefined ? [] : [`tenant      ${version.tenant}`]),
     `digest      ${version.digest}`,
     `engine      ${engineText(version)}`,
+    ...(version.batching === undefined ? [] : [`batch       ${batchingText(version.batching)}`]),
     ...inputs.map((input) => `input       ${tensorText(input)}`),
     ...outputs.map((output) => `output      ${tensorText(output)}`),
     ...parameters.map((parameter) => `parameter   ${parameterText(parameter)}`),

@@ -9,7 +9,6 @@ import { compareTensors } from "../../../models/verify/compare.ts";
 import { sampleDomains, sampleTensor } from "../../../models/verify/samples.ts";
 import { buildBert } from "../../../models/zoo/bert.ts";
 import { buildGpt2Step } from "../../../models/zoo/gpt2-step.ts";
-import { buildMobilenetV2 } from "../../../models/zoo/mobilenet-v2.ts";
 import { modelFile } from "../../e2e/media.ts";
 import { gatewayFor } from "../../e2e/running-gateway.ts";
 import { missingFiles } from "../../models/onnx/shared-files.ts";
@@ -18,11 +17,9 @@ import { bytesOf, DeployedServable, groupOf } from "./deployed-servable.ts";
 const server = gatewayFor("all tests");
 const limitMs = 300_000;
 
-const image = { imageSize: 32, classes: 10 };
 const text = { layers: 2, hidden: 32, heads: 4, vocabulary: 50, positions: 16 };
 
 describe.each([
-  ["mobilenet", () => buildMobilenetV2({ ...image, width: 0.1, repeats: 1 })],
   ["bert", () => buildBert(text)],
   ["gpt2", () => buildGpt2Step(text)],
 ])("a small %s", (name, build) => {
