@@ -1,27 +1,19 @@
 /**
  * An ONNX model that answers calls. Each set of sizes of its free dimensions is a variant: compiled to a Program on
  * first need, once for concurrent callers, and kept in the version's record. A variant that cannot be a Program is
- * served by a session of ONNX Runtime in a process of its own.
+ * served by a session of ONNX Runtime in a process of its own. Variants that take several calls are ModelBatches' matter.
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import { describeProgram } from "../../kernels/program/describe.ts";
-import type { Program } from "../../kernels/program/program.ts";
-import { elementCount, narrowTensor } from "../../kernels/tensor.ts";
+import { elementCount } from "../../kernels/tensor.ts";
 import { batchAxisOf } from "../../models/batch-axis.ts";
 import type { ModelSource } from "../../runtime/compiler/protocol.ts";
-import type { DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
-import {
-  allAsBytes,
-  asBytes,
-  asDeviceValue,
-  type CallTensor,
-  isHeld,
-  isTensor,
-} from "../devices/call-tensor.ts";
+import { allAsBytes, type CallTensor, isTensor } from "../devices/call-tensor.ts";
 import { bindInputs } from "./bind-inputs.ts";
 import { compileBatch, compileVariant, type VariantRequest } from "./compile-variant.ts";
 import type { Batching, DeployProgress, Engine, FunctionSignature } from "./functions.ts";
 import { keyOf, ModelBatches } from "./model-batches.ts";
+import { needsBytes, programInputs, readOthers } from "./model-inputs.ts";
 import { type ModelProgram, openModelProgram, readProgram } from "./model-program.ts";
 import { type BatchShare, type PreparedCall, runAlone } from "./prepared-call.ts";
 import type { CompiledVariant, ModelVariant, OnnxSource, VersionRecord } from "./record.ts";
@@ -245,7 +237,7 @@ export class OnnxFunction implements Servable {
     const { program } = variant;
     if (program === undefined) return this.#session(call);
     if (!needsBytes(program.inputs, tensors)) return this.#prepareProgram(variant, program, tensors, call);
-    return this.#readOthers(program.inputs, tensors).then((known) =>
+    return readOthers(program.inputs, tensors, this.#backends.device).then((known) =>
       this.#prepareProgram(variant, program, known, call),
     );
   }
@@ -274,14 +266,6 @@ export class OnnxFunction implements Servable {
 
   #session({ inputs, outputs, signal }: ServableCall): PreparedCall {
     return { type: "session", run: () => this.#runSession(inputs, outputs, signal) };
-  }
-
-  /** Those on the device that are of another type than the Program takes. */
-  #readOthers(specs: Program["inputs"], tensors: readonly CallTensor[]): Promise<readonly CallTensor[]> {
-    const { device } = this.#backends;
-    return Promise.all(
-      tensors.map((tensor, i) => (tensor.dataType === specs[i]!.dataType ? tensor : asBytes(tensor, device))),
-    );
   }
 
   async #runSession(
@@ -314,29 +298,6 @@ export class OnnxFunction implements Servable {
     for (const [name, digest] of Object.entries(this.#source.files)) files[name] = await check(digest);
     return { modelPath: await check(this.#source.model), files };
   }
-}
-
-/** Whether any is to be converted whose bytes are on the device. */
-function needsBytes(specs: Program["inputs"], tensors: readonly CallTensor[]): boolean {
-  return tensors.some((tensor, i) => isHeld(tensor) && tensor.dataType !== specs[i]!.dataType);
-}
-
-/**
- * The inputs as the Program takes them: some int64 inputs as int32, for which their bytes must be here.
- * @returns undefined where a value does not fit, so that only the session can take it.
- */
-function programInputs(
-  specs: Program["inputs"],
-  tensors: readonly CallTensor[],
-): readonly DeviceValue[] | undefined {
-  const values: DeviceValue[] = [];
-  for (const [i, tensor] of tensors.entries()) {
-    const isFitting = isHeld(tensor) || tensor.dataType === specs[i]!.dataType;
-    const fitting = isFitting ? tensor : narrowTensor(tensor);
-    if (fitting === undefined) return undefined;
-    values.push(asDeviceValue(fitting));
-  }
-  return values;
 }
 
 /** What holds for a model's variants together: the fallback's reason where one has it, the largest error otherwise. */

@@ -109,8 +109,14 @@ export class WgslBatchGroup implements BatchGroup {
     const { scope, batch } = this.#source;
     const { resolved, tensors } = this.#call;
     const values = [...resolved.scope].filter(([name]) => name !== batch.dimension);
-    const hash = createHash("sha256");
-    for (const [i, { data }] of tensors.entries()) if (!this.#isJoined(i)) hash.update(data);
-    return `${scope} ${values.map((pair) => pair.join("=")).join()} ${hash.digest("hex")}`;
+    const shared = tensors.filter((_, i) => !this.#isJoined(i));
+    return `${scope} ${values.map((pair) => pair.join("=")).join()} ${digestOf(shared)}`;
   }
+}
+
+function digestOf(tensors: readonly Tensor[]): string {
+  if (tensors.length === 0) return "";
+  const hash = createHash("sha256");
+  for (const { data } of tensors) hash.update(data);
+  return hash.digest("hex");
 }

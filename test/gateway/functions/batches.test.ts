@@ -89,7 +89,10 @@ describe("calls of a model", () => {
     expect(() => groupOf(calls[0]!).merge([...calls, calls[0]!])).toThrow(
       "There is no run of 5 rows: 4 are ready",
     );
-    expect((await f.prepare({ x: rows(1, 4) })).batch).toBeUndefined();
+    const full = await f.prepare({ x: rows(1, 4) });
+    expect(full.batch).toBeUndefined();
+    // Compiled once for both.
+    expect(full.program.id).toBe(groupOf(calls[0]!).merge(calls).program.id);
   });
 
   test("get the outputs that they ask for, and those that stay on the device go alone", async () => {
