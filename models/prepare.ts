@@ -4,6 +4,7 @@
  */
 import { DawnletError } from "../kernels/errors.ts";
 import type { TensorSpec } from "../kernels/tensor.ts";
+import { type BatchOf, withRows } from "./batch-axis.ts";
 import { externalFiles, type FileLookup } from "./onnx/external.ts";
 import { decodeModel, encodeModel, type Model } from "./onnx/model.ts";
 import type { ValueInfoProto } from "./onnx/proto.ts";
@@ -12,6 +13,7 @@ import type { ModelFiles } from "./ort.ts";
 import { type DetachedModel, detachWeights } from "./rewrite/detach-weights.ts";
 import { rewriteForGpu } from "./rewrite/gpu.ts";
 import { narrowInt64Inputs } from "./rewrite/narrow-inputs.ts";
+import { resizeBatch } from "./rewrite/resize-batch.ts";
 import { upgradeModel } from "./rewrite/upgrade.ts";
 
 /** Sizes of a model's free dimensions by name: one variant of it. */
@@ -58,14 +60,54 @@ export function prepareVariant(
   const signature = readSignature(original);
   const beside = filesBeside(original, files);
   const fixed = fixDimensions(upgradeModel(original), signature, dimensions);
+  return {
+    signature,
+    reference: encode(fixed, beside),
+    ...prepareForGpu(fixed, signature, dimensions, beside),
+  };
+}
+
+/**
+ * A variant that takes several examples at once, with a reference that takes one.
+ * @param dimensions those of one example.
+ * @returns `inputs` and `gpuInputs` of one example; `gpu` takes `batch.rows` of them.
+ * @throws DawnletError as `prepareVariant`.
+ */
+export function prepareBatch(
+  bytes: Uint8Array,
+  files: FileLookup,
+  dimensions: Dimensions,
+  batch: BatchOf,
+): PreparedVariant {
+  const original = decodeModel(bytes);
+  const signature = readSignature(original);
+  const beside = filesBeside(original, files);
+  const upgraded = upgradeModel(original);
+  const single = fixDimensions(upgraded, signature, dimensions);
+  const several =
+    batch.dimension === undefined
+      ? resizeBatch(single, batch.rows)
+      : fixDimensions(upgraded, signature, withRows(dimensions, batch));
+  return {
+    signature,
+    reference: encode(single, beside),
+    ...prepareForGpu(several, signature, dimensions, beside),
+  };
+}
+
+/** @param dimensions of the inputs that are described. */
+function prepareForGpu(
+  fixed: Model,
+  signature: ModelSignature,
+  dimensions: Dimensions,
+  beside: DetachedModel["externalData"],
+): Pick<PreparedVariant, "gpu" | "inputs" | "gpuInputs"> {
   const inputs = signature.inputs.map((input) => ({
     ...input,
     shape: input.shape.map((d) => sizeOf(d, dimensions)),
   }));
   const { model, narrowed } = narrowInt64Inputs(rewriteForGpu(fixed));
   return {
-    signature,
-    reference: encode(fixed, beside),
     gpu: encode(model, beside),
     inputs,
     gpuInputs: inputs.map((input) =>

@@ -47,6 +47,22 @@ export function engineText({ engine, kind, signature, quarantine, damage }: Vers
   }
 }
 
+/** Whether calls can run together, in a sentence. */
+export function batchingText(batching: NonNullable<VersionReply["batching"]>): string {
+  switch (batching.type) {
+    case "untried":
+      return `up to ${batching.maxRows} rows a run, if compiling one shows that rows do not change each other`;
+    case "proven": {
+      const { maxRows, sizes } = batching;
+      return `up to ${maxRows} rows a run${sizes === undefined ? "" : `; compiled for ${sizes.join(", ")}`}`;
+    }
+    case "none":
+      return `none: ${batching.reason}`;
+    default:
+      return batching satisfies never;
+  }
+}
+
 /** `x float32 [n] → y float32 [n]` */
 export function signatureText({ kind, signature: { inputs, outputs } }: VersionReply): string {
   if (kind === "handler") return "HTTP request → response";

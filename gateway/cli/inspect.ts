@@ -5,7 +5,7 @@
 import type { Command } from "commander";
 import { formatBytes, formatError, tableLines } from "../text.ts";
 import { addClientOptions, Client, type ClientOptions } from "./client.ts";
-import { engineText, parameterText, tensorText, usesText } from "./describe-version.ts";
+import { batchingText, engineText, parameterText, tensorText, usesText } from "./describe-version.ts";
 import {
   type HandlerReply,
   type InspectionReply,
@@ -51,6 +51,7 @@ function versionLines(version: VersionReply): string[] {
     `digest      ${version.digest}`,
     `engine      ${engineText(version)}`,
     ...(version.misfits ?? []).map(({ device, reason }) => `not on ${device.padEnd(5)}${reason}`),
+    ...(version.batching === undefined ? [] : [`batch       ${batchingText(version.batching)}`]),
     ...inputs.map((input) => `input       ${tensorText(input)}`),
     ...outputs.map((output) => `output      ${tensorText(output)}`),
     ...parameters.map((parameter) => `parameter   ${parameterText(parameter)}`),

@@ -13,6 +13,16 @@ const engine = v.variant("type", [
   v.object({ type: v.literal("handler") }),
 ]);
 
+const batching = v.variant("type", [
+  v.object({ type: v.literal("untried"), maxRows: v.number() }),
+  v.object({
+    type: v.literal("proven"),
+    maxRows: v.number(),
+    sizes: v.exactOptional(v.array(v.number())),
+  }),
+  v.object({ type: v.literal("none"), reason: v.string() }),
+]);
+
 const uses = v.record(v.string(), v.object({ name: v.string(), version: v.exactOptional(v.string()) }));
 const names = v.array(v.string());
 
@@ -26,6 +36,7 @@ const version = v.object({
   sizeBytes: v.number(),
   signature: signatureSchema,
   engine,
+  batching: v.exactOptional(batching),
   handler: v.exactOptional(v.object({ entry: v.string(), uses, hosts: names, secrets: names })),
   quarantine: v.exactOptional(v.object({ since: v.string(), strikes: v.number(), reason: v.string() })),
   damage: v.exactOptional(v.object({ reason: v.string(), digest: v.string(), since: v.string() })),

@@ -29,6 +29,10 @@ export function isHeld(tensor: CallTensor): tensor is HeldTensor {
   return "held" in tensor;
 }
 
+export function isTensor(tensor: CallTensor): tensor is Tensor {
+  return "data" in tensor;
+}
+
 export function sizeBytesOf(tensor: CallTensor): number {
   return isHeld(tensor) ? tensor.held.sizeBytes : tensor.data.byteLength;
 }

@@ -7,7 +7,7 @@ import type { DeviceDescription } from "../../runtime/device/api.ts";
 import type { Backends } from "./servable.ts";
 
 /** Sizes to try for free dimensions: a bundle may constrain them to be equal, or multiples of something. */
-const trialSizes = [64, 16, 4, 3, 1] as const;
+export const trialSizes = [64, 16, 4, 3, 1] as const;
 
 /**
  * Before anything else looks at the shaders: the compiler's words are the most precise.
@@ -73,11 +73,8 @@ function checkLimits(program: Program, devices: readonly DeviceDescription[]): v
 export function trialCall(
   bundle: WgslBundle,
 ): { readonly resolved: Resolved; readonly program: Program } | undefined {
-  const { inputs, parameters } = bundle.signature;
-  const values: Record<string, number> = {};
-  for (const parameter of parameters) {
-    if (parameter.default === undefined) values[parameter.name] = parameter.minimum ?? 1;
-  }
+  const { inputs } = bundle.signature;
+  const values = trialParameters(bundle);
   let refusal: DawnletError | undefined;
   for (const size of trialSizes) {
     const shapes = Object.fromEntries(
@@ -94,4 +91,12 @@ export function trialCall(
   // The smallest sizes are the last ones. A bundle may refuse them all, but then it calls them wrong arguments.
   if (refusal !== undefined && refusal.code !== "INVALID_ARGUMENT") throw refusal;
   return undefined;
+}
+
+/** Parameters that have no default, with values that they may take. */
+export function trialParameters({ signature }: WgslBundle): Readonly<Record<string, number>> {
+  const values: Record<string, number> = {};
+  for (const { name, default: stated, minimum } of signature.parameters)
+    if (stated === undefined) values[name] = minimum ?? 1;
+  return values;
 }

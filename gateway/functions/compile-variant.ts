@@ -1,10 +1,11 @@
-/** One variant of a model through the compiler process and into the store. */
+/** One variant of a model, of a single call or of several, through the compiler process and into the store. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DawnletError, type ErrorCode } from "../../kernels/errors.ts";
+import type { BatchOf } from "../../models/batch-axis.ts";
 import type { ModelSource } from "../../runtime/compiler/protocol.ts";
 import type { DeployProgress } from "./functions.ts";
-import type { ModelVariant } from "./record.ts";
+import type { BatchVariant, CompiledVariant, ModelVariant } from "./record.ts";
 import type { Backends } from "./servable.ts";
 
 export interface VariantRequest {
@@ -15,6 +16,8 @@ export interface VariantRequest {
 
 /** A model that cannot be compiled in this time is served by the fallback. */
 const timeLimitMs = 10 * 60_000;
+/** Deploys wait for it, and calls are answered without it. */
+const batchTimeLimitMs = 2 * 60_000;
 
 /** What a compilation fails with where the reference may still serve. */
 const servedOtherwise: ReadonlySet<ErrorCode> = new Set(["UNSUPPORTED_MODEL", "DEADLINE_EXCEEDED"]);
@@ -24,16 +27,51 @@ const servedOtherwise: ReadonlySet<ErrorCode> = new Set(["UNSUPPORTED_MODEL", "D
  * fallback variant with the reason.
  */
 export async function compileVariant(
-  { store, compiler }: Backends,
-  { source, dimensions, modelBytes }: VariantRequest,
+  backends: Backends,
+  request: VariantRequest,
   progress: (progress: DeployProgress) => void,
 ): Promise<ModelVariant> {
+  const { dimensions } = request;
+  const outcome = await compileStored(backends, request, undefined, progress);
+  if (outcome.type === "program") return { dimensions, ...outcome };
+  return { type: "fallback", dimensions, reason: outcome.reason };
+}
+
+/**
+ * A variant for several examples at once, each of which was shown to give what it gives alone.
+ * @param request its dimensions are those of one example.
+ * @throws DawnletError as `compileVariant`.
+ */
+export async function compileBatch(
+  backends: Backends,
+  request: VariantRequest,
+  batch: BatchOf,
+): Promise<BatchVariant> {
+  const { dimensions } = request;
+  const { rows } = batch;
+  const outcome = await compileStored(backends, request, batch, () => {});
+  if (outcome.type === "program") return { dimensions, rows, ...outcome };
+  const { type, reason } = outcome;
+  return { type: "refused", dimensions, rows, reason, isDependent: type === "dependent" };
+}
+
+type Outcome =
+  | (CompiledVariant & { readonly type: "program" })
+  | { readonly type: "fallback" | "dependent"; readonly reason: string };
+
+async function compileStored(
+  { store, compiler }: Backends,
+  { source, dimensions, modelBytes }: VariantRequest,
+  batch: BatchOf | undefined,
+  progress: (progress: DeployProgress) => void,
+): Promise<Outcome> {
   using _hold = store.hold();
   await using folder = await store.makeWorkFolder();
-  const params = { ...source, dimensions, outputFolder: folder.path };
+  const params = { ...source, dimensions, ...(batch && { batch }), outputFolder: folder.path };
+  const limitMs = batch === undefined ? timeLimitMs : batchTimeLimitMs;
   try {
-    const { reply, programJson } = await compiler.compile(params, modelBytes, timeLimitMs, progress);
-    if (reply.type === "fallback") return { type: "fallback", dimensions, reason: reply.reason };
+    const { reply, programJson } = await compiler.compile(params, modelBytes, limitMs, progress);
+    if (reply.type !== "program") return reply;
     progress({ phase: "store", message: `storing ${reply.weights.length} weights` });
     for (const { digest } of reply.weights) {
       const stored = await store.blobs.put(await readFile(join(folder.path, digest)));
@@ -42,7 +80,6 @@ export async function compileVariant(
     }
     return {
       type: "program",
-      dimensions,
       program: await store.programs.put(programJson!),
       weights: reply.weights.map(({ digest }) => digest),
       maxAbsoluteError: reply.maxAbsoluteError,
@@ -52,7 +89,7 @@ export async function compileVariant(
   } catch (error) {
     // The compiler process itself gave way, or took too long: the reference may still serve.
     const isOurs = error instanceof DawnletError && servedOtherwise.has(error.code);
-    if (isOurs) return { type: "fallback", dimensions, reason: error.message };
+    if (isOurs) return { type: "fallback", reason: error.message };
     throw error;
   }
 }

@@ -6,7 +6,7 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Store } from "../store/store.ts";
 import type { VersionDamage } from "./functions.ts";
-import { reachableFrom, type VersionRecord } from "./record.ts";
+import { compiledVariants, reachableFrom, type VersionRecord } from "./record.ts";
 
 /** What was noticed to be damaged of one version. */
 export class KnownDamage {
@@ -43,8 +43,8 @@ export async function findDamage(
   { blobs, programs }: Pick<Store, "blobs" | "programs">,
   record: VersionRecord,
 ): Promise<ReadonlySet<string>> {
-  const variants = record.source.type === "onnx" ? record.source.variants : [];
-  const compiled = new Set(variants.flatMap((one) => (one.type === "program" ? [one.program] : [])));
+  const variants = record.source.type === "onnx" ? compiledVariants(record.source) : [];
+  const compiled = new Set(variants.map(({ program }) => program));
   const damage = new Set<string>();
   for (const digest of new Set(reachableFrom(record))) {
     const folder = compiled.has(digest) ? programs : blobs;
@@ -65,12 +65,16 @@ export function healedRecord(
   damage: ReadonlySet<string>,
 ): VersionRecord {
   if (old.source.type !== "onnx" || again.source.type !== "onnx") return { ...old, source: again.source };
+  const damaged = new Set<unknown>(
+    compiledVariants(old.source).filter(({ program, weights }) =>
+      [program, ...weights].some((digest) => damage.has(digest)),
+    ),
+  );
   const variants = new Map(again.source.variants.map((one) => [sizesOf(one), one]));
-  for (const one of old.source.variants) {
-    const needed = one.type === "program" ? [one.program, ...one.weights] : [];
-    if (!needed.some((digest) => damage.has(digest))) variants.set(sizesOf(one), one);
-  }
-  return { ...old, source: { ...again.source, variants: [...variants.values()] } };
+  for (const one of old.source.variants) if (!damaged.has(one)) variants.set(sizesOf(one), one);
+  const batches = old.source.batches?.filter((one) => !damaged.has(one));
+  const source = { ...again.source, variants: [...variants.values()], ...(batches && { batches }) };
+  return { ...old, source };
 }
 
 function sizesOf({ dimensions }: { readonly dimensions: Readonly<Record<string, number>> }): string {

@@ -12,6 +12,7 @@ import {
   type WgslBundle as WgslFiles,
 } from "../bundle/read-bundle.ts";
 import type { StoredBlob } from "../store/blobs.ts";
+import { checkBatch } from "./check-batch.ts";
 import { checkProgram, checkShaders } from "./check-shaders.ts";
 import { deployHandler } from "./deploy-handler.ts";
 import type { DeployProgress } from "./functions.ts";
@@ -89,8 +90,19 @@ async function deployWgsl(
     source: { ...source, weights },
     memory: bundle.memory,
     ...(bundle.timeLimitMs !== undefined && { timeLimitMs: bundle.timeLimitMs }),
+    ...(bundle.batch && { batch: { dimension: bundle.batch.dimension, max: bundle.batch.maxRows } }),
   };
-  return { record, servable: new WgslFunction(backends, record, { ...source, weights }, bundle) };
+  const servable = new WgslFunction(backends, record, { ...source, weights }, bundle);
+  if (bundle.batch !== undefined) {
+    progress({ phase: "verify", message: "comparing calls that run together with the same calls alone" });
+    try {
+      await checkBatch(servable, bundle, backends);
+    } finally {
+      // The sizes that were tried are nobody's.
+      await servable.dispose();
+    }
+  }
+  return { record, servable };
 }
 
 async function deployOnnx(
@@ -124,13 +136,14 @@ async function deployOnnx(
     variants: [],
   };
   const signature = mutable({ inputs, outputs, parameters: [] });
-  const { timeLimitMs } = manifest;
+  const { timeLimitMs, batch } = manifest;
   let record: VersionRecord = {
     ...base,
     signature,
     source: onnx,
     memory: manifest.memory,
     ...(timeLimitMs !== undefined && { timeLimitMs }),
+    ...(batch !== undefined && { batch }),
   };
   let isDeploying = true;
   const servable = new OnnxFunction(backends, record, onnx, async (changed) => {
@@ -139,7 +152,7 @@ async function deployOnnx(
   });
   // A model without free dimensions has one variant; of others the manifest may name some.
   const variants = dimensions.length === 0 ? [{}] : manifest.variants;
-  for (const variant of variants) await servable.prepare(variant, progress);
+  for (const variant of variants) await servable.addVariant(variant, progress);
   isDeploying = false;
   return { record, servable };
 }

@@ -26,6 +26,20 @@ export type Engine =
   /** Code of the bundle, in processes of its own. */
   | { readonly type: "handler" };
 
+/** Whether calls of a version can run together, as rows of one batch. */
+export type Batching =
+  /** As far as its signature tells; a batch is compiled, and the rows compared with single calls, when load asks for it. */
+  | { readonly type: "untried"; readonly maxRows: number }
+  /** A row was shown to give what it gives alone. */
+  | {
+      readonly type: "proven";
+      /** Of a run. */
+      readonly maxRows: number;
+      /** Of models: for how many rows there are Programs. Of shaders any number runs, and this is left out. */
+      readonly sizes?: readonly number[];
+    }
+  | { readonly type: "none"; readonly reason: string };
+
 /** What a handler is made of and may use, as its manifest says. */
 export interface HandlerDescription {
   /** The file whose default export answers. */
@@ -51,6 +65,8 @@ export interface FunctionVersion {
   readonly sizeBytes: number;
   readonly signature: FunctionSignature;
   readonly engine: Engine;
+  /** Of models, and of shaders whose manifest states it. */
+  readonly batching?: Batching;
   /** Of handlers. */
   readonly handler?: HandlerDescription;
   /** Left out where the version may be called. */

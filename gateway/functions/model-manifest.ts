@@ -1,6 +1,7 @@
-/** `function.json` of an ONNX bundle: which variants to compile at deploy, and how long a run may take. */
+/** `function.json` of an ONNX bundle: which variants to compile at deploy, how long a run may take, how calls are joined. */
 import * as v from "valibot";
 import { DawnletError } from "../../kernels/errors.ts";
+import { type ModelBatchSettings, modelBatchSchema } from "../../kernels/manifest/batch-settings.ts";
 import {
   memorySettingsEntries,
   type StatedMemorySettings,
@@ -14,6 +15,7 @@ const schema = v.strictObject({
   /** Path of the model in the bundle; read where the bundle is opened. */
   model: v.exactOptional(v.string()),
   timeLimitMs: v.exactOptional(timeLimitSchema),
+  batch: v.exactOptional(modelBatchSchema),
   ...memorySettingsEntries,
   /** Sizes of the free dimensions, one object a variant. Others are compiled when a call first needs them. */
   variants: v.exactOptional(
@@ -24,6 +26,7 @@ const schema = v.strictObject({
 export interface ModelManifest {
   readonly variants: ReadonlyArray<Readonly<Record<string, number>>>;
   readonly timeLimitMs?: number;
+  readonly batch?: ModelBatchSettings;
   readonly memory: StatedMemorySettings;
 }
 
@@ -32,9 +35,14 @@ export function readModelManifest(json: unknown): ModelManifest {
   if (json === undefined) return { variants: [], memory: {} };
   const result = v.safeParse(schema, json);
   if (result.success) {
-    const { variants = [], timeLimitMs } = result.output;
+    const { variants = [], timeLimitMs, batch } = result.output;
     const memory = statedMemorySettings(result.output);
-    return { variants, memory, ...(timeLimitMs !== undefined && { timeLimitMs }) };
+    return {
+      variants,
+      memory,
+      ...(timeLimitMs !== undefined && { timeLimitMs }),
+      ...(batch !== undefined && { batch }),
+    };
   }
   const [issue] = result.issues;
   throw new DawnletError(

@@ -1,40 +1,30 @@
 /**
  * An ONNX model that answers calls. Each set of sizes of its free dimensions is a variant: compiled to a Program on
  * first need, once for concurrent callers, and kept in the version's record. A variant that cannot be a Program is
- * served by a session of ONNX Runtime in a process of its own.
+ * served by a session of ONNX Runtime in a process of its own. Variants that take several calls are ModelBatches' matter.
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import { describeProgram } from "../../kernels/program/describe.ts";
-import { parseProgram } from "../../kernels/program/parse.ts";
-import type { Program } from "../../kernels/program/program.ts";
-import { elementCount, narrowTensor } from "../../kernels/tensor.ts";
+import { elementCount } from "../../kernels/tensor.ts";
+import { batchAxisOf } from "../../models/batch-axis.ts";
 import type { ModelSource } from "../../runtime/compiler/protocol.ts";
-import type { DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
-import { timeLimitFor } from "../../runtime/supervisor/time-limit.ts";
-import { allAsBytes, asBytes, asDeviceValue, type CallTensor, isHeld } from "../devices/call-tensor.ts";
-import { type OwnedProgram, weightsOf } from "../devices/owner.ts";
+import { allAsBytes, type CallTensor, isTensor } from "../devices/call-tensor.ts";
 import { bindInputs } from "./bind-inputs.ts";
-import { compileVariant } from "./compile-variant.ts";
-import type { DeployProgress, Engine, FunctionSignature } from "./functions.ts";
-import type { ModelVariant, OnnxSource, VersionRecord } from "./record.ts";
-import {
-  type Backends,
-  deviceTimings,
-  keptOutputs,
-  nameOutputs,
-  type Servable,
-  type ServableCall,
-  type ServedCall,
-} from "./servable.ts";
+import { compileBatch, compileVariant, type VariantRequest } from "./compile-variant.ts";
+import type { Batching, DeployProgress, Engine, FunctionSignature } from "./functions.ts";
+import { keyOf, ModelBatches } from "./model-batches.ts";
+import { needsBytes, programInputs, readOthers } from "./model-inputs.ts";
+import { type ModelProgram, openModelProgram, readProgram } from "./model-program.ts";
+import { type BatchShare, type PreparedCall, runAlone } from "./prepared-call.ts";
+import type { CompiledVariant, ModelVariant, OnnxSource, VersionRecord } from "./record.ts";
+import { type Backends, keptOutputs, type Servable, type ServableCall, type ServedCall } from "./servable.ts";
 
 interface OpenVariant {
   readonly record: ModelVariant;
   /** Absent for the fallback. */
-  readonly program?: {
-    readonly outputs: Program["outputs"];
-    readonly inputs: Program["inputs"];
-    readonly stored: OwnedProgram;
-  };
+  readonly program?: ModelProgram;
+  /** Absent where its calls always run alone. */
+  readonly batch?: BatchShare | undefined;
 }
 
 /** Beyond these many sizes, further ones are served by the session: a compilation a call would be slower. */
@@ -47,6 +37,8 @@ export class OnnxFunction implements Servable {
   readonly #signature: FunctionSignature;
   readonly #save: (source: OnnxSource) => Promise<void>;
   readonly #records: ModelVariant[];
+  readonly #batches: ModelBatches;
+  onTrouble: Servable["onTrouble"];
   #engine: Engine;
   readonly #open = new Map<string, Promise<OpenVariant>>();
   /** The settled ones of `#open`, for the hot path. */
@@ -66,6 +58,16 @@ export class OnnxFunction implements Servable {
     this.#records = [...source.variants];
     this.#engine = engineOf(this.#records);
     this.#save = save;
+    this.#batches = new ModelBatches({
+      axis: batchAxisOf(record.signature),
+      settings: record.batch,
+      records: source.batches ?? [],
+      compile: async (dimensions, batch) => compileBatch(backends, await this.#request(dimensions), batch),
+      open: (variant) => this.#openProgram(variant),
+      save: () => this.#saveVariants(),
+      hold: () => backends.store.hold(),
+      onTrouble: (error) => this.onTrouble?.(error),
+    });
   }
 
   /** Another object only after a variant was added. */
@@ -73,8 +75,16 @@ export class OnnxFunction implements Servable {
     return this.#engine;
   }
 
-  async run(call: ServableCall): Promise<ServedCall> {
-    const { inputs, parameters, outputs, signal } = call;
+  get batching(): Batching {
+    return this.#engine.type === "fallback" ? servedAlone : this.#batches.status;
+  }
+
+  run(call: ServableCall): Promise<ServedCall> {
+    return runAlone(this, this.#backends.device, call);
+  }
+
+  prepare(call: ServableCall): PreparedCall | Promise<PreparedCall> {
+    const { inputs, parameters } = call;
     const [parameter] = Object.keys(parameters);
     if (parameter !== undefined)
       throw new DawnletError(
@@ -83,24 +93,15 @@ export class OnnxFunction implements Servable {
       );
     const { tensors, dimensions } = bindInputs(this.#signature.inputs, inputs);
     // Without elements there is no work for a GPU, and other sizes are not to be judged by this one.
-    if (tensors.some((tensor) => elementCount(tensor.shape) === 0))
-      return this.#runSession(inputs, outputs, signal);
+    if (tensors.some((tensor) => elementCount(tensor.shape) === 0)) return this.#session(call);
     const key = keyOf(dimensions);
-    const variant = this.#ready.get(key) ?? (await this.#variant(key, dimensions));
-    const { program } = variant;
-    if (program === undefined) return this.#runSession(inputs, outputs, signal);
-    const known = needsBytes(program.inputs, tensors)
-      ? await this.#readOthers(program.inputs, tensors)
-      : tensors;
-    const values = programInputs(program.inputs, known);
-    if (values === undefined) return this.#runSession(inputs, outputs, signal);
-    const kept = keptOutputs(program, call);
-    const run = await this.#backends.device.run(program.stored, values, signal, kept);
-    return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run), device: run.device };
+    const variant = this.#ready.get(key);
+    if (variant !== undefined) return this.#prepareFor(variant, tensors, call);
+    return this.#variant(key, dimensions).then((opened) => this.#prepareFor(opened, tensors, call));
   }
 
   /** Compiles a variant ahead of its first call. */
-  async prepare(
+  async addVariant(
     dimensions: Readonly<Record<string, number>>,
     progress: (progress: DeployProgress) => void,
   ): Promise<void> {
@@ -114,6 +115,7 @@ export class OnnxFunction implements Servable {
       const { program } = await this.#variant(keyOf(dimensions), dimensions);
       if (program !== undefined) await this.#backends.device.load(program.stored);
     }
+    for (const { stored } of this.#batches.programs) await this.#backends.device.load(stored);
   }
 
   async inspect(): Promise<unknown> {
@@ -121,7 +123,7 @@ export class OnnxFunction implements Servable {
     for (const record of this.#records) {
       if (record.type === "fallback") variants.push(record);
       else {
-        const program = await this.#readProgram(record.program);
+        const program = await readProgram(this.#backends.store.programs, record.program);
         const { dimensions, maxAbsoluteError, writesBeforeReads } = record;
         variants.push({
           type: "program",
@@ -137,17 +139,21 @@ export class OnnxFunction implements Servable {
       modelBytes: this.#source.modelBytes,
       dimensions: this.#source.dimensions,
       variants,
+      batches: this.#batches.records.map((record) => {
+        const { dimensions, rows } = record;
+        if (record.type === "refused") return { type: record.type, dimensions, rows, reason: record.reason };
+        return { type: record.type, dimensions, rows, maxAbsoluteError: record.maxAbsoluteError };
+      }),
     };
   }
 
   async dispose(): Promise<void> {
-    const variants = [...this.#ready.values()];
+    const programs = [...this.#ready.values().map(({ program }) => program), ...this.#batches.programs];
+    this.#batches.dispose();
     this.#open.clear();
     this.#ready.clear();
     await this.#backends.sessions.close(this.#record.digest);
-    await Promise.all(
-      variants.map(({ program }) => program && this.#backends.device.unload(program.stored.id)),
-    );
+    await Promise.all(programs.map((program) => program && this.#backends.device.unload(program.stored.id)));
   }
 
   #variant(
@@ -180,24 +186,31 @@ export class OnnxFunction implements Servable {
     if (record === undefined) {
       // Until the record names them, what the compilation stores must survive a collection.
       using _hold = this.#backends.store.hold();
-      record = await this.#compile(dimensions, progress);
+      const batch = this.#batches.variantFor(dimensions);
+      record =
+        batch === undefined
+          ? await this.#compile(dimensions, progress)
+          : { type: "program", dimensions, ...compiledParts(batch) };
       this.#records.push(record);
       this.#engine = engineOf(this.#records);
-      await this.#save({ ...this.#source, variants: [...this.#records] });
+      await this.#saveVariants();
     }
     if (record.type === "fallback") return { record };
-    const { program: digest, writesBeforeReads, slowestRunMs } = record;
-    const program = await this.#readProgram(digest);
-    const { inputs, outputs } = program;
-    const { programs } = this.#backends.store;
-    const stored: OwnedProgram = {
-      id: digest,
-      options: { writesBeforeReads },
-      weights: weightsOf(program),
-      timeLimitMs: timeLimitFor({ statedMs: this.#record.timeLimitMs, verifiedMs: slowestRunMs }),
-      readJson: () => programs.read(digest),
-    };
-    return { record, program: { inputs, outputs, stored } };
+    const program = await this.#openProgram(record);
+    return { record, program, batch: this.#batches.shareFor(dimensions, program.inputs) };
+  }
+
+  #openProgram(variant: CompiledVariant): Promise<ModelProgram> {
+    return openModelProgram(this.#backends.store.programs, variant, this.#record.timeLimitMs);
+  }
+
+  #saveVariants(): Promise<void> {
+    const batches = [...this.#batches.records];
+    return this.#save({
+      ...this.#source,
+      variants: [...this.#records],
+      ...(batches.length > 0 && { batches }),
+    });
   }
 
   async #compile(
@@ -209,20 +222,50 @@ export class OnnxFunction implements Servable {
     // What keeps one variant off the GPU keeps all off it.
     const known = this.#records.find((one) => one.type === "fallback");
     if (known !== undefined) return { ...known, dimensions };
-    const request = {
-      source: await this.#modelSource(),
-      dimensions,
-      modelBytes: this.#source.modelBytes,
-    };
-    return compileVariant(this.#backends, request, progress);
+    return compileVariant(this.#backends, await this.#request(dimensions), progress);
   }
 
-  /** Those on the device that are of another type than the Program takes. */
-  #readOthers(specs: Program["inputs"], tensors: readonly CallTensor[]): Promise<readonly CallTensor[]> {
-    const { device } = this.#backends;
-    return Promise.all(
-      tensors.map((tensor, i) => (tensor.dataType === specs[i]!.dataType ? tensor : asBytes(tensor, device))),
+  async #request(dimensions: Readonly<Record<string, number>>): Promise<VariantRequest> {
+    return { source: await this.#modelSource(), dimensions, modelBytes: this.#source.modelBytes };
+  }
+
+  #prepareFor(
+    variant: OpenVariant,
+    tensors: readonly CallTensor[],
+    call: ServableCall,
+  ): PreparedCall | Promise<PreparedCall> {
+    const { program } = variant;
+    if (program === undefined) return this.#session(call);
+    if (!needsBytes(program.inputs, tensors)) return this.#prepareProgram(variant, program, tensors, call);
+    return readOthers(program.inputs, tensors, this.#backends.device).then((known) =>
+      this.#prepareProgram(variant, program, known, call),
     );
+  }
+
+  #prepareProgram(
+    { batch }: OpenVariant,
+    { inputs, outputs, stored }: ModelProgram,
+    tensors: readonly CallTensor[],
+    call: ServableCall,
+  ): PreparedCall {
+    const values = programInputs(inputs, tensors);
+    if (values === undefined) return this.#session(call);
+    const keep = keptOutputs({ outputs }, call);
+    const isPlain = keep?.includes(true) !== true && tensors.every(isTensor);
+    const joins = batch !== undefined && batch.rows < batch.group.maxRows && isPlain;
+    return {
+      type: "program",
+      program: stored,
+      inputs: values,
+      keep,
+      outputs,
+      wanted: call.outputs,
+      batch: joins ? batch : undefined,
+    };
+  }
+
+  #session({ inputs, outputs, signal }: ServableCall): PreparedCall {
+    return { type: "session", run: () => this.#runSession(inputs, outputs, signal) };
   }
 
   async #runSession(
@@ -255,34 +298,6 @@ export class OnnxFunction implements Servable {
     for (const [name, digest] of Object.entries(this.#source.files)) files[name] = await check(digest);
     return { modelPath: await check(this.#source.model), files };
   }
-
-  async #readProgram(digest: string): Promise<Program> {
-    const json = await this.#backends.store.programs.read(digest);
-    return parseProgram(JSON.parse(new TextDecoder().decode(json)));
-  }
-}
-
-/** Whether any is to be converted whose bytes are on the device. */
-function needsBytes(specs: Program["inputs"], tensors: readonly CallTensor[]): boolean {
-  return tensors.some((tensor, i) => isHeld(tensor) && tensor.dataType !== specs[i]!.dataType);
-}
-
-/**
- * The inputs as the Program takes them: some int64 inputs as int32, for which their bytes must be here.
- * @returns undefined where a value does not fit, so that only the session can take it.
- */
-function programInputs(
-  specs: Program["inputs"],
-  tensors: readonly CallTensor[],
-): readonly DeviceValue[] | undefined {
-  const values: DeviceValue[] = [];
-  for (const [i, tensor] of tensors.entries()) {
-    const isFitting = isHeld(tensor) || tensor.dataType === specs[i]!.dataType;
-    const fitting = isFitting ? tensor : narrowTensor(tensor);
-    if (fitting === undefined) return undefined;
-    values.push(asDeviceValue(fitting));
-  }
-  return values;
 }
 
 /** What holds for a model's variants together: the fallback's reason where one has it, the largest error otherwise. */
@@ -297,9 +312,12 @@ function engineOf(variants: readonly ModelVariant[]): Engine {
     : { type: "program", maxAbsoluteError: Math.max(...errors) };
 }
 
-function keyOf(dimensions: Readonly<Record<string, number>>): string {
-  return Object.keys(dimensions)
-    .sort()
-    .map((name) => `${name}=${dimensions[name]}`)
-    .join();
+const servedAlone: Batching = { type: "none", reason: "sessions of ONNX Runtime take one call at a time" };
+
+function compiledParts(variant: CompiledVariant): CompiledVariant {
+  const { program, weights, maxAbsoluteError, slowestRunMs, writesBeforeReads } = variant;
+  return {
+    ...{ program, weights, maxAbsoluteError, writesBeforeReads },
+    ...(slowestRunMs !== undefined && { slowestRunMs }),
+  };
 }

@@ -7,20 +7,36 @@ import { signatureSchema } from "./signature-schema.ts";
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
+/** What compiling a model has given. */
+const compiledEntries = {
+  /** Of the Program's JSON, in the store's programs. */
+  program: digest,
+  weights: v.array(digest),
+  maxAbsoluteError: v.number(),
+  /** When it was verified, in milliseconds. */
+  slowestRunMs: v.exactOptional(v.number()),
+  writesBeforeReads: v.boolean(),
+};
+
+/** Sizes of the model's free dimensions. */
+const dimensions = v.record(v.string(), count);
+
 const variant = v.variant("type", [
+  v.object({ type: v.literal("program"), dimensions, ...compiledEntries }),
+  v.object({ type: v.literal("fallback"), dimensions, reason: v.string() }),
+]);
+
+/** A variant that takes several examples at once; `dimensions` are those of one. */
+const batchVariant = v.variant("type", [
+  v.object({ type: v.literal("program"), dimensions, rows: count, ...compiledEntries }),
   v.object({
-    type: v.literal("program"),
-    /** Sizes of the model's free dimensions. */
-    dimensions: v.record(v.string(), count),
-    /** Of the Program's JSON, in the store's programs. */
-    program: digest,
-    weights: v.array(digest),
-    maxAbsoluteError: v.number(),
-    /** When it was verified, in milliseconds. */
-    slowestRunMs: v.exactOptional(v.number()),
-    writesBeforeReads: v.boolean(),
+    type: v.literal("refused"),
+    dimensions,
+    rows: count,
+    reason: v.string(),
+    /** What an example gives depends on the others: the model runs with no number of rows. */
+    isDependent: v.boolean(),
   }),
-  v.object({ type: v.literal("fallback"), dimensions: v.record(v.string(), count), reason: v.string() }),
 ]);
 
 const handlerSource = v.object({
@@ -57,6 +73,8 @@ const source = v.variant("type", [
     /** Names of the free dimensions. */
     dimensions: v.array(v.string()),
     variants: v.array(variant),
+    /** Left out until load has asked for one. */
+    batches: v.exactOptional(v.array(batchVariant)),
   }),
   handlerSource,
 ]);
@@ -74,6 +92,13 @@ const versionRecord = v.object({
   memory: v.exactOptional(memorySettingsSchema),
   /** What the manifest states of how long a run may take. */
   timeLimitMs: v.exactOptional(v.number()),
+  /** What the manifest states of how calls are joined. */
+  batch: v.exactOptional(
+    v.union([
+      v.literal(false),
+      v.object({ dimension: v.exactOptional(v.string()), max: v.exactOptional(count) }),
+    ]),
+  ),
   /** Left out where the version may be called. */
   quarantine: v.exactOptional(quarantineSchema),
 });
@@ -83,6 +108,12 @@ export type WgslSource = Extract<VersionRecord["source"], { type: "wgsl" }>;
 export type OnnxSource = Extract<VersionRecord["source"], { type: "onnx" }>;
 export type HandlerSource = v.InferOutput<typeof handlerSource>;
 export type ModelVariant = v.InferOutput<typeof variant>;
+export type BatchVariant = v.InferOutput<typeof batchVariant>;
+/** The part of a variant that a Program is opened from. */
+export type CompiledVariant = Pick<
+  Extract<ModelVariant, { type: "program" }>,
+  "program" | "weights" | "maxAbsoluteError" | "slowestRunMs" | "writesBeforeReads"
+>;
 
 /** @throws TypeError saying what is wrong. */
 export function parseVersionRecord(value: unknown): VersionRecord {
@@ -102,11 +133,16 @@ export function reachableFrom({ source, digest: upload }: VersionRecord): string
         upload,
         source.model,
         ...Object.values(source.files),
-        ...source.variants.flatMap((one) => (one.type === "program" ? [one.program, ...one.weights] : [])),
+        ...compiledVariants(source).flatMap(({ program, weights }) => [program, ...weights]),
       ];
     case "handler":
       return [upload, ...Object.values(source.files), source.code, source.map];
     default:
       return source satisfies never;
   }
+}
+
+/** Those of single calls and those of several. */
+export function compiledVariants({ variants, batches = [] }: OnnxSource): readonly CompiledVariant[] {
+  return [...variants, ...batches].filter((one) => one.type === "program");
 }

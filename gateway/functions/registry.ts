@@ -438,10 +438,12 @@ export class Registry implements Functions {
     });
   }
 
-  /** A first call may have shown how exact a model is, that it needs the fallback, or a device that cannot run it. */
+  /** Calls may have shown how exact a model is, whether they can run together, or a device that cannot run it. */
   #currentStatus(version: Version): FunctionVersion {
-    const { engine } = version.servable;
-    if (engine !== version.status.engine) version.status = { ...version.status, engine };
+    const { engine, batching } = version.servable;
+    const { status } = version;
+    if (engine !== status.engine || batching !== status.batching)
+      version.status = { ...status, engine, ...(batching && { batching }) };
     if (version.device.misfits !== version.status.misfits) version.status = statusOf(version);
     return version.status;
   }

@@ -11,7 +11,15 @@ import type { FunctionDevice } from "../devices/function-device.ts";
 import type { ManagedRun } from "../devices/managed-runs.ts";
 import type { HandlerHost } from "../handlers/handler-host.ts";
 import type { Store } from "../store/store.ts";
-import type { Engine, FetchInvocation, FetchResult, HeldInvocation, HopTimings } from "./functions.ts";
+import type {
+  Batching,
+  Engine,
+  FetchInvocation,
+  FetchResult,
+  HeldInvocation,
+  HopTimings,
+} from "./functions.ts";
+import type { PreparedCall } from "./prepared-call.ts";
 
 /** Where a version of a function runs, and where its bytes are. */
 export interface Backends {
@@ -41,7 +49,14 @@ export interface ServedCall {
 
 export interface Servable {
   readonly engine: Engine;
-  /** @throws DawnletError */
+  /** Another object only after it has changed. Left out where calls always run alone. */
+  readonly batching?: Batching | undefined;
+  /**
+   * Of functions that take tensors: checks a call and finds what runs it, in one turn where that is there already.
+   * @throws DawnletError, at once or by the promise.
+   */
+  prepare?(call: ServableCall): PreparedCall | Promise<PreparedCall>;
+  /** `prepare`, and the run alone. @throws DawnletError */
   run(call: ServableCall): Promise<ServedCall>;
   /**
    * Of handlers. @param onEnd called once, when the answer has gone through whole, or has failed.

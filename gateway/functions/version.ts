@@ -80,6 +80,7 @@ export function statusOf(
     sizeBytes,
     signature,
     engine: servable.engine,
+    ...(servable.batching && { batching: servable.batching }),
     ...(source.type === "handler" && { handler: describeHandler(source) }),
     ...(quarantine && { quarantine }),
     ...(damage && { damage }),

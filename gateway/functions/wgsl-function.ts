@@ -1,26 +1,27 @@
 /**
  * A WGSL bundle that answers calls. The sizes of a call choose a Program; the Programs of the last few sizes stay
- * loaded, and values that go into uniforms change nothing but bytes.
+ * loaded, and values that go into uniforms change nothing but bytes. How calls run together is wgsl-batch-group.ts's.
  */
-import { loadWgslBundle, type Resolved, type WgslBundle } from "../../kernels/manifest/bundle.ts";
+import { defaultBatchRows } from "../../kernels/manifest/batch-settings.ts";
+import {
+  type InputShapes,
+  loadWgslBundle,
+  type ParameterValues,
+  type Resolved,
+  type WgslBundle,
+} from "../../kernels/manifest/bundle.ts";
 import { describeProgram } from "../../kernels/program/describe.ts";
 import type { Program } from "../../kernels/program/program.ts";
 import { timeLimitFor } from "../../runtime/supervisor/time-limit.ts";
-import { asDeviceValue } from "../devices/call-tensor.ts";
+import { asDeviceValue, type CallTensor, isTensor } from "../devices/call-tensor.ts";
 import { type OwnedProgram, weightsOf } from "../devices/owner.ts";
 import { bindInputs } from "./bind-inputs.ts";
 import { trialCall } from "./check-shaders.ts";
-import type { FunctionSignature } from "./functions.ts";
+import type { Batching, FunctionSignature } from "./functions.ts";
+import { type BatchShare, newBatchScope, type PreparedCall, runAlone } from "./prepared-call.ts";
 import type { VersionRecord, WgslSource } from "./record.ts";
-import {
-  type Backends,
-  deviceTimings,
-  keptOutputs,
-  nameOutputs,
-  type Servable,
-  type ServableCall,
-  type ServedCall,
-} from "./servable.ts";
+import { type Backends, keptOutputs, type Servable, type ServableCall, type ServedCall } from "./servable.ts";
+import { WgslBatchGroup, type WgslBatchSource } from "./wgsl-batch-group.ts";
 
 interface Variant {
   readonly program: Program;
@@ -32,6 +33,8 @@ const maxVariants = 16;
 
 export class WgslFunction implements Servable {
   readonly engine = { type: "program" } as const;
+  /** What the manifest states was tried at deploy. */
+  readonly batching: Batching | undefined;
   readonly #backends: Backends;
   readonly #source: WgslSource;
   readonly #digest: string;
@@ -40,6 +43,9 @@ export class WgslFunction implements Servable {
   /** In the order of last use. */
   readonly #variants = new Map<string, Variant>();
   #bundle: Promise<WgslBundle> | undefined;
+  /** The same once it is there. */
+  #loaded: WgslBundle | undefined;
+  #batchSource: WgslBatchSource | undefined;
 
   constructor(backends: Backends, record: VersionRecord, source: WgslSource, bundle?: WgslBundle) {
     this.#backends = backends;
@@ -47,20 +53,19 @@ export class WgslFunction implements Servable {
     this.#digest = record.digest;
     this.#signature = record.signature;
     this.#timeLimitMs = timeLimitFor({ statedMs: record.timeLimitMs });
-    if (bundle !== undefined) this.#bundle = Promise.resolve(bundle);
+    if (bundle !== undefined) this.#use(bundle);
+    const { batch = false } = record;
+    if (batch !== false) this.batching = { type: "proven", maxRows: batch.max ?? defaultBatchRows };
   }
 
-  async run(call: ServableCall): Promise<ServedCall> {
-    const { inputs, parameters, outputs, signal } = call;
-    const { tensors } = bindInputs(this.#signature.inputs, inputs);
-    const bundle = await this.#load();
-    const shapes: Record<string, readonly number[]> = {};
-    for (const [i, { name }] of this.#signature.inputs.entries()) shapes[name] = tensors[i]!.shape;
-    const resolved = bundle.resolve(shapes, parameters);
-    const { program, stored } = this.#variant(bundle, resolved);
-    const values = [...tensors.map(asDeviceValue), ...resolved.uniforms];
-    const run = await this.#backends.device.run(stored, values, signal, keptOutputs(program, call));
-    return { outputs: nameOutputs(program, run, outputs), timings: deviceTimings(run), device: run.device };
+  run(call: ServableCall): Promise<ServedCall> {
+    return runAlone(this, this.#backends.device, call);
+  }
+
+  prepare(call: ServableCall): PreparedCall | Promise<PreparedCall> {
+    const { tensors } = bindInputs(this.#signature.inputs, call.inputs);
+    if (this.#loaded !== undefined) return this.#prepareFor(this.#loaded, tensors, call);
+    return this.#load().then((bundle) => this.#prepareFor(bundle, tensors, call));
   }
 
   /** Before the first call its sizes are guessed: the constants are the same for all. */
@@ -91,12 +96,60 @@ export class WgslFunction implements Servable {
     await Promise.all(ids.map((id) => this.#backends.device.unload(id)));
   }
 
+  #prepareFor(bundle: WgslBundle, tensors: readonly CallTensor[], call: ServableCall): PreparedCall {
+    const { parameters } = call;
+    const shapes: Record<string, readonly number[]> = {};
+    for (const [i, { name }] of this.#signature.inputs.entries()) shapes[name] = tensors[i]!.shape;
+    const resolved = bundle.resolve(shapes, parameters);
+    const { program, stored } = this.#variant(bundle, resolved);
+    const inputs = [...tensors.map(asDeviceValue), ...resolved.uniforms];
+    const keep = keptOutputs(program, call);
+    return {
+      type: "program",
+      program: stored,
+      inputs,
+      keep,
+      outputs: program.outputs,
+      wanted: call.outputs,
+      batch: this.#shareOf(resolved, tensors, call, keep),
+    };
+  }
+
+  #shareOf(
+    resolved: Resolved,
+    tensors: readonly CallTensor[],
+    { parameters }: ServableCall,
+    keep: readonly boolean[] | undefined,
+  ): BatchShare | undefined {
+    const source = this.#batchSource;
+    if (source === undefined || keep?.includes(true) === true || !tensors.every(isTensor)) return undefined;
+    const { dimension, maxRows } = source.batch;
+    const rows = resolved.scope.get(dimension)!;
+    if (rows >= maxRows || !WgslBatchGroup.canShare(source, tensors)) return undefined;
+    return { group: new WgslBatchGroup(source, { resolved, tensors, parameters }), rows };
+  }
+
   #load(): Promise<WgslBundle> {
-    this.#bundle ??= readFiles(this.#backends, this.#source).then(loadWgslBundle);
+    this.#bundle ??= readFiles(this.#backends, this.#source)
+      .then(loadWgslBundle)
+      .then((bundle) => this.#use(bundle));
     this.#bundle.catch(() => {
       this.#bundle = undefined;
     });
     return this.#bundle;
+  }
+
+  #use(bundle: WgslBundle): WgslBundle {
+    this.#loaded = bundle;
+    this.#bundle = Promise.resolve(bundle);
+    const { batch } = bundle;
+    const { inputs: signature } = this.#signature;
+    const programFor = (shapes: InputShapes, parameters: ParameterValues) => {
+      const resolved = bundle.resolve(shapes, parameters);
+      return { ...this.#variant(bundle, resolved), uniforms: resolved.uniforms };
+    };
+    if (batch !== undefined) this.#batchSource = { batch, scope: newBatchScope(), signature, programFor };
+    return bundle;
   }
 
   #variant(bundle: WgslBundle, resolved: Resolved): Variant {

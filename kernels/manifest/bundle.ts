@@ -7,6 +7,7 @@ import { DawnletError } from "../errors.ts";
 import type { Program } from "../program/program.ts";
 import { alignTo4, tensorBytes } from "../tensor.ts";
 import { bareShaderManifest } from "./bare-shader.ts";
+import { type BundleBatch, bundleBatch } from "./batch-settings.ts";
 import { buildProgram } from "./build.ts";
 import { type Expression, evaluate, type Scope } from "./expression.ts";
 import { packBlock, packValues } from "./literals.ts";
@@ -45,6 +46,8 @@ export interface WgslBundle {
   readonly memory: StatedMemorySettings;
   readonly description: string | undefined;
   readonly timeLimitMs: number | undefined;
+  /** Undefined where calls of it run each alone. */
+  readonly batch: BundleBatch | undefined;
   readonly signature: WgslSignature;
   /** Constants by digest (SHA-256, lower-case hex), padded to multiples of 4 bytes. */
   readonly weights: ReadonlyMap<string, Uint8Array>;
@@ -91,6 +94,7 @@ async function makeBundle(
   files: ReadonlyMap<string, Uint8Array>,
 ): Promise<WgslBundle> {
   const plan = planManifest(manifest, modules);
+  const batch = bundleBatch(manifest);
   const weights = new Map<string, Uint8Array>();
   const digests = new Map<string, string>();
   for (const [name, constant] of manifest.constants) {
@@ -114,6 +118,7 @@ async function makeBundle(
     description,
     memory,
     timeLimitMs,
+    batch,
     signature: signatureOf(manifest),
     weights,
     resolve,

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { DawnletError } from "../errors.ts";
 import type { DataType } from "../tensor.ts";
+import { type BundleBatchSettings, bundleBatchSchema } from "./batch-settings.ts";
 import { constantExpression, type Expression, parseExpression } from "./expression.ts";
 import { describeIssue, mapOf, object } from "./manifest-schema.ts";
 import { memorySettingsEntries, type StatedMemorySettings } from "./memory-settings.ts";
@@ -66,6 +67,8 @@ export interface Manifest extends StatedMemorySettings {
   readonly description?: string;
   /** How long one run may take on the device. */
   readonly timeLimitMs?: number;
+  /** Which dimension counts rows that are independent, so that several calls can run as one. */
+  readonly batch?: BundleBatchSettings;
   readonly inputs: ReadonlyMap<string, TensorDeclaration>;
   readonly outputs: ReadonlyMap<string, TensorDeclaration>;
   readonly temporaries: ReadonlyMap<string, TensorDeclaration>;
@@ -217,6 +220,7 @@ const manifestSchema = v.pipe(
     kind: v.literal("wgsl"),
     description: v.exactOptional(v.string()),
     timeLimitMs: v.exactOptional(timeLimitSchema),
+    batch: v.exactOptional(bundleBatchSchema),
     ...memorySettingsEntries,
     inputs: v.optional(mapOf(tensor), {}),
     outputs: mapOf(tensor),

@@ -4,6 +4,7 @@
  */
 import type { Program } from "../../kernels/program/program.ts";
 import { narrowTensor, type Tensor, type TensorSpec } from "../../kernels/tensor.ts";
+import { joinTensors } from "../../kernels/tensor-rows.ts";
 import type { CpuSession } from "../../models/ort.ts";
 import { isOrdinary } from "../../models/verify/compare.ts";
 import {
@@ -19,6 +20,8 @@ import {
 export interface VerificationCase {
   readonly inputs: readonly Tensor[];
   readonly expected: ReadonlyMap<string, Tensor>;
+  /** True where each row is an example that the reference has answered alone. */
+  readonly isBatch?: boolean;
 }
 
 /** Longer Programs are checked on ordinary and large values only: the edges of one operator of many decide little. */
@@ -29,12 +32,22 @@ export class ReferenceCases {
   readonly #session: CpuSession;
   readonly #specs: readonly TensorSpec[];
   readonly #gpuSpecs: readonly TensorSpec[];
+  readonly #rows: number | undefined;
 
-  /** @param gpuSpecs of the same inputs as the Program takes them: some int64 ones as int32. */
-  constructor(session: CpuSession, specs: readonly TensorSpec[], gpuSpecs: readonly TensorSpec[]) {
+  /**
+   * @param gpuSpecs of the same inputs as the Program takes them: some int64 ones as int32.
+   * @param rows of a Program that takes several examples at once. Specs and session are those of one.
+   */
+  constructor(
+    session: CpuSession,
+    specs: readonly TensorSpec[],
+    gpuSpecs: readonly TensorSpec[],
+    rows?: number,
+  ) {
     this.#session = session;
     this.#specs = specs;
     this.#gpuSpecs = gpuSpecs;
+    this.#rows = rows;
   }
 
   /**
@@ -72,9 +85,16 @@ export class ReferenceCases {
     return cases;
   }
 
-  /** @throws DawnletError INVALID_ARGUMENT, RangeError where the Program could not take the values. */
   async #case(domain: SampleDomain, seed: number): Promise<VerificationCase> {
-    const tensors = this.#specs.map((spec, i) => sampleTensor(spec, domain, seed * 1000 + i));
+    if (this.#rows === undefined) return this.#single(domain, seed, 0);
+    const singles: VerificationCase[] = [];
+    for (let row = 0; row < this.#rows; row++) singles.push(await this.#single(domain, seed, row));
+    return joinCases(singles);
+  }
+
+  /** @throws DawnletError INVALID_ARGUMENT, RangeError where the Program could not take the values. */
+  async #single(domain: SampleDomain, seed: number, row: number): Promise<VerificationCase> {
+    const tensors = this.#specs.map((spec, i) => sampleTensor(spec, domain, seedOf(seed, row, i)));
     const inputs = tensors.map((tensor, i) => {
       const fitting = tensor.dataType === this.#gpuSpecs[i]!.dataType ? tensor : narrowTensor(tensor);
       if (fitting === undefined) throw new RangeError("The session is called with such values");
@@ -83,6 +103,32 @@ export class ReferenceCases {
     const named = Object.fromEntries(this.#specs.map(({ name }, i) => [name, tensors[i]!]));
     return { inputs, expected: await this.#session.run(named) };
   }
+}
+
+/** Of one input of one example. */
+function seedOf(seed: number, row: number, input: number): number {
+  return (seed + 64 * row) * 1000 + input;
+}
+
+/** @throws RangeError where what an example gives is not one row. */
+function joinCases(singles: readonly VerificationCase[]): VerificationCase {
+  const { expected } = singles[0]!;
+  const names = [...expected.keys()];
+  const odd = names.find((name) => expected.get(name)!.shape[0] !== 1);
+  if (odd !== undefined)
+    throw new RangeError(`of one example output '${odd}' has shape [${expected.get(odd)!.shape}]`);
+  return {
+    inputs: joinEach(singles.map(({ inputs }) => inputs)),
+    expected: new Map(
+      names.map((name) => [name, joinTensors(singles.map((one) => one.expected.get(name)!))]),
+    ),
+    isBatch: true,
+  };
+}
+
+/** The first tensors of all lists joined, then the second, … */
+function joinEach(lists: ReadonlyArray<readonly Tensor[]>): readonly Tensor[] {
+  return lists[0]!.map((_, i) => joinTensors(lists.map((list) => list[i]!)));
 }
 
 function differInEach(first: readonly Tensor[], second: readonly Tensor[]): boolean {

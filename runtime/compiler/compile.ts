@@ -4,16 +4,18 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Program } from "../../kernels/program/program.ts";
+import type { BatchOf } from "../../models/batch-axis.ts";
 import { type FileLookup, verifyChecksums } from "../../models/onnx/external.ts";
 import { decodeModel } from "../../models/onnx/model.ts";
 import type { ModelSignature } from "../../models/onnx/signature.ts";
 import { createCpuSession } from "../../models/ort.ts";
-import { type Dimensions, prepareReference, prepareVariant } from "../../models/prepare.ts";
+import { type Dimensions, prepareBatch, prepareReference, prepareVariant } from "../../models/prepare.ts";
 import { checkRecordable, NotRecordable, recordModel } from "../../models/record/record.ts";
 import type { PipelineLayouts } from "../../models/record/recorder.ts";
 import type { DeviceApi } from "../device/api.ts";
 import { ReferenceCases } from "./cases.ts";
 import { verifyProgram } from "./verify.ts";
+import { findInterference } from "./verify-rows.ts";
 
 export interface ModelBytes {
   readonly model: Uint8Array;
@@ -23,6 +25,8 @@ export interface ModelBytes {
 
 export interface CompileInput extends ModelBytes {
   readonly dimensions: Dimensions;
+  /** Left out: one call a run. Otherwise `dimensions` are those of one example. */
+  readonly batch?: BatchOf;
 }
 
 export interface CompileContext {
@@ -47,19 +51,25 @@ export type CompileOutcome =
       readonly slowestRunMs: number;
       readonly writesBeforeReads: boolean;
     }
-  | { readonly type: "fallback"; readonly reason: string };
+  | { readonly type: "fallback"; readonly reason: string }
+  /** Of a batch: an example gives something else there than alone. */
+  | { readonly type: "dependent"; readonly reason: string };
 
 /**
  * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL where neither the GPU nor the fallback can run the model.
  */
 export async function compileModel(input: CompileInput, context: CompileContext): Promise<CompileOutcome> {
-  const prepared = prepareVariant(input.model, input.files, input.dimensions);
+  const { model, files, dimensions, batch } = input;
+  const prepared =
+    batch === undefined
+      ? prepareVariant(model, files, dimensions)
+      : prepareBatch(model, files, dimensions, batch);
   requireTensors(prepared.signature);
   context.progress("compile", "running the reference on the CPU");
   const session = await createCpuSession(prepared.reference);
   try {
     checkRecordable(prepared.gpuInputs);
-    const cases = new ReferenceCases(session, prepared.inputs, prepared.gpuInputs);
+    const cases = new ReferenceCases(session, prepared.inputs, prepared.gpuInputs, batch?.rows);
     const ordinary = await cases.ordinary();
     if (typeof ordinary === "string") return { type: "fallback", reason: ordinary };
     context.progress("compile", "recording on the GPU");
@@ -68,15 +78,24 @@ export async function compileModel(input: CompileInput, context: CompileContext)
       device: device.gpu,
       layouts: device.layouts,
       files: prepared.gpu,
-      inputs: prepared.gpuInputs,
+      inputs: prepared.gpuInputs.map((spec, i) => ({ ...spec, shape: ordinary[0].inputs[i]!.shape })),
       samples: [ordinary[0].inputs, ordinary[1].inputs] as const,
     };
     return await recordModel(recording, async ({ program, weights }) => {
       context.progress("verify", `replaying ${program.steps.length} steps against the reference`);
       const all = [...ordinary, ...(await cases.further(program))];
-      const { disagreement, ...verification } = await verifyProgram(device.serve(weights), program, all);
+      const replays = device.serve(weights);
+      const { disagreement, ...verification } = await verifyProgram(replays, program, all);
       if (disagreement !== undefined)
-        return { type: "fallback", reason: `the recorded Program disagrees: ${disagreement}` };
+        return {
+          type: batch === undefined ? "fallback" : "dependent",
+          reason: `the recorded Program disagrees: ${disagreement}`,
+        };
+      if (batch !== undefined) {
+        const { writesBeforeReads } = verification;
+        const reason = await findInterference(replays, program, ordinary, { writesBeforeReads });
+        if (reason !== undefined) return { type: "dependent", reason };
+      }
       return { type: "program", program, weights, ...verification };
     });
   } catch (error) {

@@ -30,12 +30,13 @@ function openGpu(adapter: CompileParams["adapter"]): Promise<OpenGpu> {
 }
 
 async function compile(params: CompileParams, context: CallContext) {
-  const input = { ...(await readModel(platform, params)), dimensions: params.dimensions };
+  const { dimensions, batch } = params;
+  const input = { ...(await readModel(platform, params)), dimensions, ...(batch && { batch }) };
   const outcome = await compileModel(input, {
     openDevice: () => openCompileDevice(params),
     progress: (phase, message) => context.progress({ phase, message } satisfies CompileProgress),
   });
-  if (outcome.type === "fallback") return { result: outcome };
+  if (outcome.type !== "program") return { result: outcome };
   const weights = [];
   for (const [digest, bytes] of outcome.weights) {
     await platform.files.write(`${params.outputFolder}/${digest}`, bytes).catch((error: unknown) => {

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { DawnletError } from "../../kernels/errors.ts";
 import type { TensorSignature } from "../../kernels/tensor.ts";
+import type { BatchOf } from "../../models/batch-axis.ts";
 import type { AdapterChoice, DeviceBounds } from "../device/open.ts";
 import { adapterChoice } from "../device/protocol.ts";
 import type { RpcClient } from "../port/rpc-client.ts";
@@ -15,6 +16,8 @@ export interface ModelSource {
 export interface CompileParams extends ModelSource {
   /** One size for each free dimension. */
   readonly dimensions: Readonly<Record<string, number>>;
+  /** Left out: one call a run. Otherwise `dimensions` are those of one example. */
+  readonly batch?: BatchOf;
   /** Where the weights go, each in a file named by its digest. */
   readonly outputFolder: string;
   readonly adapter: AdapterChoice;
@@ -40,7 +43,9 @@ export type CompileReply =
       readonly writesBeforeReads: boolean;
       readonly weights: ReadonlyArray<{ readonly digest: string; readonly sizeBytes: number }>;
     }
-  | { readonly type: "fallback"; readonly reason: string };
+  | { readonly type: "fallback"; readonly reason: string }
+  /** Of a batch: an example gives something else there than alone. */
+  | { readonly type: "dependent"; readonly reason: string };
 
 export interface CompileProgress {
   readonly phase: "compile" | "verify";
@@ -57,6 +62,12 @@ export const inspectSchema = v.strictObject(source);
 export const compileSchema = v.strictObject({
   ...source,
   dimensions: v.record(v.string(), v.number()),
+  batch: v.exactOptional(
+    v.strictObject({
+      rows: v.pipe(v.number(), v.safeInteger(), v.minValue(2)),
+      dimension: v.exactOptional(v.string()),
+    }),
+  ),
   outputFolder: v.string(),
   adapter: v.strictObject(adapterChoice),
   most: v.optional(

@@ -99,7 +99,7 @@ async function compile(
   await writeFile(modelPath, bytes);
   const source = { modelPath, files: {}, dimensions: {}, outputFolder: folder };
   const { reply, programJson } = await compiler.compile(source, bytes.byteLength, limitMs, () => {});
-  if (reply.type === "fallback") throw new Error(`${name} was not recorded: ${reply.reason}`);
+  if (reply.type !== "program") throw new Error(`${name} was not recorded: ${reply.reason}`);
   const weights = new Map<string, Uint8Array>();
   for (const { digest } of reply.weights)
     weights.set(digest, new Uint8Array(await readFile(join(folder, digest))));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { engineText, engineWord } from "../../../gateway/cli/describe-version.ts";
+import { batchingText, engineText, engineWord } from "../../../gateway/cli/describe-version.ts";
 import { parseVersion } from "../../../gateway/cli/replies.ts";
 
 const since = "2026-01-02T00:00:00.000Z";
@@ -32,4 +32,16 @@ test("a version is told by its engine, or by what keeps it from being served", (
     expect(engineWord(barred)).toBe("quarantined");
     expect(engineText(barred)).toBe(`in quarantine since ${since}, after 3 lost devices: it hung`);
   }
+});
+
+test("a version says how many rows its runs can have, or why calls run alone", () => {
+  const text = (batching: object) => batchingText(versionWith({ batching }).batching!);
+  expect(text({ type: "untried", maxRows: 16 })).toBe(
+    "up to 16 rows a run, if compiling one shows that rows do not change each other",
+  );
+  expect(text({ type: "proven", maxRows: 16, sizes: [2, 8] })).toBe("up to 16 rows a run; compiled for 2, 8");
+  expect(text({ type: "proven", maxRows: 64 })).toBe("up to 64 rows a run");
+  expect(text({ type: "none", reason: "its input 'sr' has no axes" })).toBe(
+    "none: its input 'sr' has no axes",
+  );
 });

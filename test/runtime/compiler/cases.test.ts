@@ -1,7 +1,8 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DawnletError } from "../../../kernels/errors.ts";
 import { type Program, programFormat, type Step } from "../../../kernels/program/program.ts";
 import type { Tensor, TensorSpec, Tensors } from "../../../kernels/tensor.ts";
+import { eachRow, joinTensors } from "../../../kernels/tensor-rows.ts";
 import type { CpuSession } from "../../../models/ort.ts";
 import { ReferenceCases } from "../../../runtime/compiler/cases.ts";
 import { floats } from "../../e2e/tensors.ts";
@@ -97,4 +98,34 @@ test("further() leaves out what the model refuses and what the Program is never 
   const narrowed = await new ReferenceCases(any, wide, indices).further(programOf(1));
   expect(narrowed.length).toBe(kept.length - 1);
   expect(narrowed.every(({ inputs }) => inputs[0]!.dataType === "int32")).toBe(true);
+});
+
+describe("cases of a batch", () => {
+  const one: readonly TensorSpec[] = [{ name: "x", dataType: "float32", shape: [1, 2] }];
+  const doubling = session(({ x }) => {
+    const [a, b] = new Float32Array(x!.data.slice().buffer);
+    return floats([1, 1], [a! + b!]);
+  });
+
+  test("are examples that the reference has answered one by one", async () => {
+    const cases = await new ReferenceCases(doubling, one, one, 3).ordinary();
+    if (typeof cases === "string") throw new Error(cases);
+    for (const { inputs, expected, isBatch } of cases) {
+      expect(isBatch).toBe(true);
+      expect(inputs[0]!.shape).toEqual([3, 2]);
+      expect(expected.get("y")!.shape).toEqual([3, 1]);
+      const examples = eachRow(inputs[0]!);
+      const answers = await Promise.all(examples.map(async (x) => (await doubling.run({ x })).get("y")!));
+      expect(expected.get("y")).toEqual(joinTensors(answers));
+      expect(new Set(examples.map(({ data }) => `${data}`)).size).toBe(3);
+    }
+  });
+
+  test("are none where an example gives more than a row", async () => {
+    const two = session(() => floats([2], [1, 2]));
+    expect(await new ReferenceCases(two, one, one, 3).ordinary()).toMatch(
+      /of one example output 'y' has shape \[2\]/,
+    );
+    expect(await new ReferenceCases(two, one, one).ordinary()).not.toBeTypeOf("string");
+  });
 });

@@ -169,3 +169,40 @@ describe("a Program of which one replay takes", () => {
     expect((await verifyProgram(constant, program, cases)).disagreement).toMatch(/differs .* at element 0/);
   });
 });
+
+describe("a batch", () => {
+  /** `y` of two rows: a large one and a small one. */
+  const shape = [2, 1];
+  const two: Program = {
+    ...program,
+    inputs: [{ ...program.inputs[0]!, shape }],
+    outputs: [{ ...program.outputs[0]!, shape }],
+    buffers: [
+      { type: "input", sizeBytes: 8 },
+      { type: "output", sizeBytes: 8 },
+    ],
+  };
+  const computing = (compute: (x: number) => number): DeviceApi => ({
+    ...device((x) => x),
+    run: async ({ program: id, inputs }: RunRequest) => {
+      const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0 };
+      if (id.startsWith("poison")) return { outputs: [], timing };
+      const values = [...new Float32Array(bytesOf(inputs[0]).slice().buffer)].map(compute);
+      return { outputs: [floats(shape, values).data], timing };
+    },
+  });
+  const batch = (isBatch: boolean): VerificationCase => ({
+    inputs: [floats(shape, [1000, 0.001])],
+    expected: new Map([["y", floats(shape, [2000, 0.002])]]),
+    isBatch,
+  });
+
+  test("is compared row by row: a large row excuses no small one", async () => {
+    const coarse = computing((x) => (x < 1 ? 2 * x + 0.0005 : 2 * x));
+    const { disagreement } = await verifyProgram(coarse, two, [batch(true)]);
+    expect(disagreement).toMatch(/output 'y' of row 1 differs from what the row gives alone at element 0/);
+    expect((await verifyProgram(coarse, two, [batch(false)])).disagreement).toBeUndefined();
+    const exact = computing((x) => 2 * x);
+    expect((await verifyProgram(exact, two, [batch(true)])).disagreement).toBeUndefined();
+  });
+});
