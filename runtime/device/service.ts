@@ -115,7 +115,12 @@ export class DeviceService implements DeviceApi {
 
   async describe(): Promise<DeviceDescription> {
     const { features, limits } = this.#device;
-    return { adapter: this.#adapter, features: [...features].sort(), limits: plainLimits(limits) };
+    return {
+      adapter: this.#adapter,
+      features: [...features].sort(),
+      limits: plainLimits(limits),
+      timing: (await this.#executor.checkClock()) ? "gpu" : "wall",
+    };
   }
 
   checkShader(code: string): Promise<readonly ShaderError[]> {
@@ -198,6 +203,7 @@ export class DeviceService implements DeviceApi {
       residentPrograms: resident,
       loadingPrograms: resident.filter((id) => this.#loading.has(id) || !this.#programs.get(id)!.isReady),
       lanes: this.#executor.lanes,
+      laneLimits: this.#executor.laneLimits,
       pipelines: pipelines.size,
       hostBytes: this.#host.bytes,
       hostBudgetBytes: this.#host.budgetBytes,

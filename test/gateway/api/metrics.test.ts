@@ -22,6 +22,7 @@ const memory = {
   residentPrograms: ["a"],
   loadingPrograms: [],
   lanes: 1,
+  laneLimits: [],
   hostBytes: 0,
   hostBudgetBytes: 0,
 };

@@ -57,7 +57,7 @@ function device(compute: (x: number, memory: number) => number): FakeDevice {
     readTensor: unused,
     releaseTensors: unused,
     run: async ({ program: id, inputs }: RunRequest) => {
-      const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0 };
+      const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0, gpuMs: 0 };
       if (id.startsWith("poison")) {
         memory = Number(id.split("-")[1]);
         return { outputs: [], timing };
