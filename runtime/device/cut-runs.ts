@@ -12,7 +12,9 @@ import { dueAt, isPressing } from "./run-order.ts";
 import type { Submissions } from "./submissions.ts";
 
 /** For how long a part is to keep the GPU, in milliseconds. */
-export const sliceMs = 10;
+export const defaultSliceMs = 10;
+/** What takes little more than a slice is not cut. */
+const worthCutting = 1.5;
 /** Parts submitted and not done: the GPU does not idle between two of them. */
 const maxPartsAhead = 2;
 /** The same where rounds keep it busy: what comes then waits for one part less. */
@@ -26,6 +28,7 @@ export interface CutRunsOptions {
   readonly device: GPUDevice;
   readonly submissions: Submissions;
   readonly lanes: LanePool;
+  readonly sliceMs: number;
   /** Rounds are on the GPU, or wait for it. */
   readonly hasRounds: () => boolean;
   /** Takes a run that turned out to be short, or that has no room for a lane of its own. */
@@ -59,7 +62,7 @@ export class CutRuns {
 
   /** It is worth cutting: it takes longer than a slice, and can be cut. */
   isLong({ cost }: LoadedProgram): boolean {
-    return cost.isDivisible && (cost.aloneMs ?? 0) > 1.5 * sliceMs;
+    return cost.isDivisible && (cost.aloneMs ?? 0) > worthCutting * this.#options.sliceMs;
   }
 
   add(run: PendingRun): void {
@@ -107,14 +110,7 @@ export class CutRuns {
         continue;
       }
       try {
-        const lane = lanes.take(run.program.slots.slotBytes);
-        try {
-          const parted = new PartedRun({ device, submissions, run, lane });
-          this.#answer(run, this.#begin(parted));
-        } catch (error) {
-          lanes.give(lane);
-          throw error;
-        }
+        this.#answer(run, this.#begin(new PartedRun({ device, submissions, run, lanes })));
         this.#waiting.take();
       } catch {
         // No room beside the others: it waits for one of them. Without others a round makes all the room there is, or fails.
@@ -132,13 +128,10 @@ export class CutRuns {
   }
 
   #answer(run: PendingRun, { parted, answer }: Going): void {
-    const { submissions, lanes } = this.#options;
+    const { submissions } = this.#options;
     answer.promise
       .catch((error: unknown) => run.reject(submissions.lost ?? error))
-      .finally(() => {
-        parted[Symbol.dispose]();
-        lanes.give(parted.lane);
-      });
+      .finally(() => parted[Symbol.dispose]());
   }
 
   #next(): Going | undefined {
@@ -162,7 +155,7 @@ export class CutRuns {
   }
 
   #submit(going: Going): void {
-    const { submissions } = this.#options;
+    const { submissions, sliceMs } = this.#options;
     const { parted, answer } = going;
     const { program } = parted.run;
     const limit = this.isLong(program) ? { sliceMs, costMs: program.cost.steps.ms } : {};

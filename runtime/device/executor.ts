@@ -37,6 +37,8 @@ export interface ExecutorOptions {
   readonly watchdog: Watchdog;
   /** Called when a round was submitted; see `Executor.isWaiting`. */
   readonly onWait: () => void;
+  /** For how long a part of a long run is to keep the GPU, in milliseconds. */
+  readonly sliceMs: number;
 }
 
 export class Executor {
@@ -55,7 +57,7 @@ export class Executor {
   #doneAt = 0;
   #isScheduled = false;
 
-  constructor({ device, ledger, tensors, watchdog, onWait }: ExecutorOptions) {
+  constructor({ device, ledger, tensors, watchdog, onWait, sliceMs }: ExecutorOptions) {
     this.#device = device;
     this.#lanes = new LanePool(ledger);
     this.#tensors = tensors;
@@ -71,11 +73,13 @@ export class Executor {
     this.#submissions = submissions;
     const lanes = this.#lanes;
     const enqueue = (run: PendingRun) => this.#enqueue(run);
-    const isProven = (program: LoadedProgram) => submissions.isProven(program);
-    this.#former = new RoundFormer({ lanes, limits: this.#limits, isProven });
+    this.#former = new RoundFormer({ lanes, limits: this.#limits });
     const hasRounds = () => this.#roundsInFlight + this.#former.size > 0;
-    this.#cutRuns = new CutRuns({ device, submissions, lanes, hasRounds, enqueue });
-    this.#streams = new RunStreams({ device, submissions, lanes, cutRuns: this.#cutRuns, enqueue });
+    this.#cutRuns = new CutRuns({ device, submissions, lanes, sliceMs, hasRounds, enqueue });
+    this.#streams = new RunStreams({
+      ...{ device, submissions, lanes, cutRuns: this.#cutRuns },
+      enqueue: (run) => this.#admit(run),
+    });
     this.#ahead = new EncodeAhead({
       ...{ device, submissions },
       lane: () => lanes.at(0),
@@ -89,19 +93,15 @@ export class Executor {
    * @throws DawnletError INVALID_ARGUMENT (byte counts), NOT_FOUND (tensors), OUT_OF_MEMORY, TIME_LIMIT_EXCEEDED,
    *   DEVICE_LOST.
    */
-  run(
-    program: LoadedProgram,
-    { inputs: given, keep, ...standing }: Omit<RunRequest, "program">,
-  ): Promise<RunResult<RunOutput>> {
+  run(program: LoadedProgram, request: Omit<RunRequest, "program">): Promise<RunResult<RunOutput>> {
     return new Promise((resolve, reject) => {
       if (this.#submissions.lost !== undefined) throw this.#submissions.lost;
-      const inputs = this.#tensors.resolve(given);
+      const inputs = this.#tensors.resolve(request.inputs);
       checkInputs(program, inputs);
-      const tensors = runTensors(this.#tensors, program, inputs, keep);
-      const run = new PendingRun(program, inputs, tensors, standing, resolve, reject);
-      if (!program.isReady) void this.#streams.bringIn(run);
-      else if (this.#cutRuns.isLong(program)) this.#cutRuns.add(run);
-      else this.#enqueue(run);
+      const tensors = runTensors(this.#tensors, program, inputs, request.keep);
+      const run = new PendingRun(program, inputs, tensors, request, resolve, reject);
+      if (program.isReady) this.#admit(run);
+      else void this.#streams.bringIn(run);
     });
   }
 
@@ -168,6 +168,12 @@ export class Executor {
     this.#submissions.readback.clear();
   }
 
+  /** A run whose weights are there. */
+  #admit(run: PendingRun): void {
+    if (this.#cutRuns.isLong(run.program)) this.#cutRuns.add(run);
+    else this.#enqueue(run);
+  }
+
   #enqueue(run: PendingRun): void {
     this.#former.add(run);
     this.#schedule();
@@ -204,7 +210,7 @@ export class Executor {
     const submissions = this.#submissions;
     const device = this.#device;
     const startedAt = performance.now();
-    const isProven = runs.every((run) => submissions.isProven(run.program));
+    const isProven = runs.every((run) => run.program.isProven);
     const span = submissions.accounts.isDue(runs) ? submissions.clock.start() : undefined;
     let staging: CountedBuffer | undefined;
     try {

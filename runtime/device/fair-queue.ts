@@ -20,12 +20,15 @@ export interface Waiting<K> extends Turn {
 const maxUrgentCredit = 1;
 const urgentCreditPerPlace = 0.5;
 
-export class FairQueue<K, T extends Waiting<K>> {
-  /** Keys that have runs waiting, or places to pay for. */
-  readonly #flows = new Map<K, Flow<T>>();
+export class FairQueue<K extends WeakKey, T extends Waiting<K>> {
+  readonly #flows = new WeakMap<K, Flow<T>>();
+  /** Those that have runs waiting. */
+  readonly #active = new Set<Flow<T>>();
   #size = 0;
-  /** Start of the place that was given last. */
+  /** Where the place began that was given last in turn. */
   #virtualTime = 0;
+  /** Up to where the key has paid that has paid most. */
+  #latest = 0;
   #urgentCredit = maxUrgentCredit;
   #choice: Choice<T> | undefined;
 
@@ -39,8 +42,11 @@ export class FairQueue<K, T extends Waiting<K>> {
       flow = new Flow<T>();
       this.#flows.set(item.key, flow);
     }
-    // Who was away has saved nothing up.
-    if (flow.size === 0) flow.paidUntil = Math.max(flow.paidUntil, this.#virtualTime);
+    if (flow.size === 0) {
+      // Who was away has saved nothing up.
+      flow.paidUntil = Math.max(flow.paidUntil, this.#virtualTime);
+      this.#active.add(flow);
+    }
     flow.share = item.share;
     flow.push(item);
     this.#size++;
@@ -57,31 +63,33 @@ export class FairQueue<K, T extends Waiting<K>> {
   take(): void {
     const choice = this.#choice;
     if (choice === undefined) throw new RangeError("Nothing was chosen to be taken");
-    const { flow, isUrgent } = choice;
-    flow.remove(choice.item);
+    const { flow, item, isUrgent } = choice;
+    flow.remove(item);
     if (isUrgent) this.#urgentCredit -= 1;
     else this.#virtualTime = flow.paidUntil;
     this.#urgentCredit = Math.min(maxUrgentCredit, this.#urgentCredit + urgentCreditPerPlace);
     flow.paidUntil += 1 / flow.share;
+    this.#latest = Math.max(this.#latest, flow.paidUntil);
     this.#size--;
     this.#choice = undefined;
-    if (this.#size === 0) this.#reset();
-    else if (flow.size === 0 && this.#flows.size > maxIdleFlows) this.#forgetPaid();
+    if (flow.size === 0) this.#active.delete(flow);
+    if (this.#size === 0) this.#forgive();
   }
 
   /** Removes and returns all, in no order. */
   clear(): T[] {
-    const all = [...this.#flows.values()].flatMap((flow) => flow.all());
+    const all = [...this.#active].flatMap((flow) => flow.clear());
+    this.#active.clear();
     this.#size = 0;
     this.#choice = undefined;
-    this.#reset();
+    this.#forgive();
     return all;
   }
 
   #choose(now: number): Choice<T> | undefined {
     let fair: Choice<T> | undefined;
     let urgent: Choice<T> | undefined;
-    for (const flow of this.#flows.values()) {
+    for (const flow of this.#active) {
       const item = flow.head(now);
       if (item === undefined) continue;
       if (isPressing(item, now) && (urgent === undefined || compareTurns(item, urgent.item, now) < 0))
@@ -93,20 +101,12 @@ export class FairQueue<K, T extends Waiting<K>> {
     return urgent !== undefined && urgent.flow !== fair?.flow && this.#urgentCredit >= 1 ? urgent : fair;
   }
 
-  #reset(): void {
-    this.#flows.clear();
-    this.#virtualTime = 0;
+  /** When nothing waits nobody owes anybody anything. */
+  #forgive(): void {
+    this.#virtualTime = this.#latest;
     this.#urgentCredit = maxUrgentCredit;
   }
-
-  #forgetPaid(): void {
-    for (const [key, flow] of this.#flows)
-      if (flow.size === 0 && flow.paidUntil <= this.#virtualTime) this.#flows.delete(key);
-  }
 }
-
-/** Keys without runs that are remembered before it is looked whether they still have to pay. */
-const maxIdleFlows = 256;
 
 interface Choice<T extends Turn> {
   readonly flow: Flow<T>;
@@ -139,8 +139,8 @@ class Flow<T extends Turn> {
   }
 
   head(now: number): T | undefined {
-    const [hurried] = this.#hurried;
-    const [other] = this.#others;
+    const hurried = this.#hurried[0];
+    const other = this.#others[0];
     if (hurried === undefined || other === undefined) return hurried ?? other;
     return compareTurns(other, hurried, now) < 0 ? other : hurried;
   }
@@ -151,7 +151,7 @@ class Flow<T extends Turn> {
     else this.#hurried.shift();
   }
 
-  all(): T[] {
-    return [...this.#hurried, ...this.#others];
+  clear(): T[] {
+    return [...this.#hurried.splice(0), ...this.#others.splice(0)];
   }
 }

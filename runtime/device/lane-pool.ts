@@ -9,7 +9,8 @@ import type { Ledger } from "./ledger.ts";
 export class LanePool {
   readonly #ledger: Ledger;
   readonly #free: Lane[] = [];
-  #taken = 0;
+  /** And whether all memory was given back since. */
+  readonly #taken = new Map<Lane, { isStale: boolean }>();
   #made = 0;
 
   constructor(ledger: Ledger) {
@@ -18,7 +19,7 @@ export class LanePool {
 
   /** Those that exist. */
   get size(): number {
-    return this.#free.length + this.#taken;
+    return this.#free.length + this.#taken.size;
   }
 
   /** One that a round uses; made where it is missing. */
@@ -38,7 +39,7 @@ export class LanePool {
     const fitting = this.#free.findIndex((lane) => lane.holds(slotBytes));
     const [lane] = this.#free.splice(fitting >= 0 ? fitting : this.#free.length - 1, 1);
     const taken = lane ?? new Lane(this.#made++, this.#ledger);
-    this.#taken++;
+    this.#taken.set(taken, { isStale: false });
     try {
       taken.reserve(slotBytes);
       return taken;
@@ -50,12 +51,19 @@ export class LanePool {
   }
 
   give(lane: Lane): void {
-    this.#taken--;
+    if (this.#taken.get(lane)?.isStale === true) lane.clear();
+    this.#taken.delete(lane);
     this.#free.unshift(lane);
   }
 
-  /** Gives the memory of all lanes back that nobody has taken, but of the first `kept`. */
-  clear(kept = 0): void {
-    for (const lane of this.#free.slice(kept)) lane.clear();
+  /** Gives the memory of all lanes that nobody has taken back, but of the first. */
+  shrink(): void {
+    for (const lane of this.#free.slice(1)) lane.clear();
+  }
+
+  /** Gives the memory of all lanes back; of those that are taken when they are given. */
+  clear(): void {
+    for (const lane of this.#free) lane.clear();
+    for (const taken of this.#taken.values()) taken.isStale = true;
   }
 }

@@ -51,6 +51,8 @@ export class LoadedProgram {
   /** What its runs take, as far as that was seen. */
   readonly cost: ProgramCost;
   timing: LoadTiming = { pipelinesMs: 0, uploadMs: 0, totalMs: 0, uploadedBytes: 0 };
+  /** A run of it has ended without the device finding anything wrong with it. */
+  isProven = false;
   /** A run goes through its steps while the weights come in. */
   isStreaming = false;
   readonly #clears: ClearPlan;

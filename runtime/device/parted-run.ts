@@ -7,6 +7,7 @@ import type { BoundProgram } from "./bound-program.ts";
 import { CommandWriter } from "./command-writer.ts";
 import { type GpuSpan, spanBytes } from "./gpu-clock.ts";
 import type { Lane } from "./lane.ts";
+import type { LanePool } from "./lane-pool.ts";
 import type { CountedBuffer } from "./ledger.ts";
 import type { PendingRun } from "./pending-run.ts";
 import type { RoundTime } from "./round-accounts.ts";
@@ -18,13 +19,14 @@ export interface PartedRunOptions {
   readonly device: GPUDevice;
   readonly submissions: Submissions;
   readonly run: PendingRun;
-  /** Has the slots of its Program. Taken from here until the run is disposed. */
-  readonly lane: Lane;
+  /** Where its lane comes from. */
+  readonly lanes: LanePool;
 }
 
 export class PartedRun {
   readonly run: PendingRun;
-  readonly lane: Lane;
+  readonly #lanes: LanePool;
+  readonly #lane: Lane;
   readonly #device: GPUDevice;
   readonly #submissions: Submissions;
   readonly #isProven: boolean;
@@ -38,24 +40,31 @@ export class PartedRun {
   readonly #parts: Promise<void>[] = [];
   #submittedAt: number | undefined;
   #isAnswered = false;
+  #isReleased = false;
   /** What the parts that are done took. */
   #time: RoundTime = { wallMs: 0, gpuMs: undefined, isTimed: false };
 
   /** @throws DawnletError OUT_OF_MEMORY. */
-  constructor({ device, submissions, run, lane }: PartedRunOptions) {
+  constructor({ device, submissions, run, lanes }: PartedRunOptions) {
     const { program, tensors } = run;
     this.run = run;
-    this.lane = lane;
+    this.#lanes = lanes;
     this.#device = device;
     this.#submissions = submissions;
-    this.#isProven = submissions.isProven(program);
+    this.#isProven = program.isProven;
     this.#outputs = planOutputs([run]);
-    tensors?.reserve();
-    // Whether the last part is timed is not known yet.
-    this.#staging = submissions.readback.take(this.#outputs.totalBytes + spanBytes);
+    this.#lane = lanes.take(program.slots.slotBytes);
+    try {
+      tensors?.reserve();
+      // Whether the last part is timed is not known yet.
+      this.#staging = submissions.readback.take(this.#outputs.totalBytes + spanBytes);
+    } catch (error) {
+      lanes.give(this.#lane);
+      throw error;
+    }
     // From its first part to its last the same bind groups are used: nothing may be moved under them.
     this.#hold = program.holdInPlace();
-    this.#bound = program.bind(lane);
+    this.#bound = program.bind(this.#lane);
     writeInputs(device.queue, this.#bound.inputs, run.inputs);
     this.#steps = new StepStream(this.#bound);
   }
@@ -103,10 +112,17 @@ export class PartedRun {
     return part;
   }
 
-  /** It goes no further. */
+  /** It goes no further; nothing where it has its answer. */
   [Symbol.dispose](): void {
-    this.#hold[Symbol.dispose]();
+    this.#release();
     if (!this.#isAnswered) this.#staging.destroy();
+  }
+
+  #release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#hold[Symbol.dispose]();
+    this.#lanes.give(this.#lane);
   }
 
   #encodeOutputs(encoder: GPUCommandEncoder, span: GpuSpan | undefined): void {
@@ -138,6 +154,7 @@ export class PartedRun {
       // What went before its weights had come is part of their coming.
       submittedAt: Math.max(this.#submittedAt!, run.loadedAt),
       before: () => this.#time,
+      onDone: () => this.#release(),
       limit: this.#limit,
     });
     this.#isAnswered = true;

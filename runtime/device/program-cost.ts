@@ -46,7 +46,7 @@ export class ProgramCost {
 
   /** It was in a round of several. @param roundMs from its beginning to its end. */
   ranWithOthers(roundMs: number): void {
-    this.expectedMs = Math.min(this.expectedMs, roundMs);
+    if (roundMs < this.expectedMs) this.expectedMs = roundMs;
     // Alone it would not have taken longer.
     if (this.soloMs !== undefined && roundMs < this.soloMs) this.soloMs = roundMs;
   }

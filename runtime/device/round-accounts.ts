@@ -50,11 +50,9 @@ export class RoundAccounts {
     else for (const { program } of runs) program.cost.ranWithOthers(wallMs);
     const isMeasured = isTimed || !this.#hasClock();
     const totalMs = gpuMs ?? (isMeasured ? wallMs : this.#estimate(runs, wallMs));
-    const shares = splitMs(
-      totalMs,
-      runs.map(({ program }) => program.cost.aloneMs),
-    );
-    if (isMeasured) for (const [i, { program }] of runs.entries()) program.cost.charged(shares[i]!);
+    const soloMs = runs.map(({ program }) => program.cost.aloneMs);
+    const shares = splitMs(totalMs, soloMs);
+    if (isMeasured) for (let i = 0; i < runs.length; i++) runs[i]!.program.cost.charged(shares[i]!);
     return shares;
   }
 

@@ -12,8 +12,6 @@ import type { PendingRun } from "./pending-run.ts";
 export interface RoundFormerOptions {
   readonly lanes: LanePool;
   readonly limits: LaneLimits;
-  /** It has run without the device finding anything wrong with it. */
-  readonly isProven: (program: LoadedProgram) => boolean;
 }
 
 export interface FormedRound {
@@ -52,7 +50,7 @@ export class RoundFormer {
    * leaves. @returns no runs where there was no memory for the first, which fails then.
    */
   form(): FormedRound {
-    const { limits, isProven } = this.#options;
+    const { limits } = this.#options;
     const now = performance.now();
     const runs: PendingRun[] = [];
     let filled = 0;
@@ -60,7 +58,7 @@ export class RoundFormer {
       const run = this.#waiting.peek(now);
       if (run === undefined) return { runs, isFull: false };
       // A Program's first run goes alone: what the device refuses then is its fault and hurts no other.
-      const isAlone = !isProven(run.program);
+      const isAlone = !run.program.isProven;
       if (runs.length > 0) {
         filled += 1 / limits.lanesFor(run.program.cost.soloMs);
         if (filled > 1 + rounding || runs.length === maxLanes) return { runs, isFull: true };
@@ -90,7 +88,7 @@ export class RoundFormer {
     try {
       this.#reserve(run, 0);
     } catch (error) {
-      this.#options.lanes.clear(1);
+      this.#options.lanes.shrink();
       if (this.#hasRoom(run, 0)) return true;
       this.#waiting.take();
       run.reject(error);

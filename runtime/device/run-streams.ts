@@ -3,10 +3,9 @@
  * reads, so that executing overlaps uploading. What is left of it when they are there, cut-runs.ts takes over. Where no
  * lane is free a run waits for all of its weights.
  */
+import { DawnletError } from "../../kernels/errors.ts";
 import type { CutRuns } from "./cut-runs.ts";
-import type { Lane } from "./lane.ts";
 import type { LanePool } from "./lane-pool.ts";
-import type { LoadedProgram } from "./loaded-program.ts";
 import { PartedRun } from "./parted-run.ts";
 import type { PendingRun } from "./pending-run.ts";
 import type { Submissions } from "./submissions.ts";
@@ -48,8 +47,8 @@ export class RunStreams {
       // Heard below, unless something else fails first.
       whole.catch(() => undefined);
       await program.compile();
-      const lane = program.isReady || program.isStreaming ? undefined : this.#takeLane(program);
-      if (lane === undefined) {
+      using parted = this.#begin(run);
+      if (parted === undefined) {
         await whole;
         run.loadedAt = performance.now();
         if (!run.isSettled) enqueue(run);
@@ -58,11 +57,10 @@ export class RunStreams {
       this.#going++;
       program.isStreaming = true;
       try {
-        await this.#stream(run, lane);
+        await this.#stream(parted);
       } finally {
         program.isStreaming = false;
         this.#going--;
-        this.#options.lanes.give(lane);
       }
     } catch (error) {
       run.reject(submissions.lost ?? error);
@@ -76,20 +74,25 @@ export class RunStreams {
     for (const run of this.#comingIn) run.reject(error);
   }
 
-  #takeLane(program: LoadedProgram): Lane | undefined {
+  /** @returns undefined where it is to wait for its weights. */
+  #begin(run: PendingRun): PartedRun | undefined {
+    const { program } = run;
+    if (program.isReady || program.isStreaming) return undefined;
     if (!program.isResident || this.#going >= maxStreams) return undefined;
+    const { device, submissions, lanes } = this.#options;
     try {
-      return this.#options.lanes.take(program.slots.slotBytes);
-    } catch {
+      return new PartedRun({ device, submissions, run, lanes });
+    } catch (error) {
       // No room for a lane more: it runs in one of the others once its weights are there.
-      return undefined;
+      if (error instanceof DawnletError) return undefined;
+      throw error;
     }
   }
 
-  async #stream(run: PendingRun, lane: Lane): Promise<void> {
+  async #stream(parted: PartedRun): Promise<void> {
+    const { run } = parted;
     const { program } = run;
-    const { device, submissions, cutRuns } = this.#options;
-    using parted = new PartedRun({ device, submissions, run, lane });
+    const { cutRuns } = this.#options;
     for (;;) {
       const part = program.isReady ? undefined : parted.submit({ written: program.written });
       const { needs } = parted;
@@ -97,7 +100,6 @@ export class RunStreams {
         run.loadedAt = performance.now();
         // From here on it can be waited for at rest.
         this.#comingIn.delete(run);
-        // Not disposed before it has its answer.
         await (part === undefined ? cutRuns.finish(parted) : this.#answered(part));
         return;
       }

@@ -6,7 +6,6 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import { GpuClock, type GpuSpan, spanBytes } from "./gpu-clock.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
-import type { LoadedProgram } from "./loaded-program.ts";
 import type { PendingRun } from "./pending-run.ts";
 import { ReadbackPool } from "./readback.ts";
 import { RoundAccounts, type RoundTime } from "./round-accounts.ts";
@@ -52,6 +51,8 @@ export interface SubmittedRound {
   readonly submittedAt: number;
   /** What earlier parts of its only run took. Asked when the last one is done, and `validation` has settled. */
   readonly before?: () => RoundTime;
+  /** Called when the GPU is done with it, before its runs have their answers. */
+  readonly onDone?: () => void;
   /** Left out: that of its runs. */
   readonly limit?: WatchLimit;
 }
@@ -61,8 +62,6 @@ export class Submissions {
   readonly clock: GpuClock;
   readonly accounts: RoundAccounts;
   readonly #options: SubmissionsOptions;
-  /** Programs that ran once without a validation error. */
-  readonly #proven = new WeakSet<LoadedProgram>();
   #inFlight = 0;
   #lost: DawnletError | undefined;
 
@@ -85,11 +84,6 @@ export class Submissions {
   /** From now on whatever fails fails with this. */
   lose(error: DawnletError): void {
     this.#lost = error;
-  }
-
-  /** The Program has run without the device finding anything wrong with it. */
-  isProven(program: LoadedProgram): boolean {
-    return this.#proven.has(program);
   }
 
   /** To be called before something is awaited that was, or will be, submitted; and `end` when it has settled. */
@@ -163,15 +157,30 @@ export class Submissions {
    * @throws DawnletError INVALID_PROGRAM, DEVICE_LOST.
    */
   async finish(round: SubmittedRound): Promise<RoundTime> {
-    const { runs, outputs, staging, span, startedAt, submittedAt, before } = round;
-    const { onAnswered } = this.#options;
-    const { doneAt, wallMs } = await this.#done(round);
+    const { runs, outputs, staging, span, startedAt, submittedAt, before, limit = limitOf(runs) } = round;
+    const { device, watchdog, onAnswered } = this.#options;
+    const mapped =
+      staging === undefined
+        ? device.queue.onSubmittedWorkDone()
+        : staging.gpu.mapAsync(GPUMapMode.READ, 0, stagedBytes(outputs, span));
+    const watched = watchdog.watch(limit, () => failStuck(runs));
+    let wallMs = 0;
+    try {
+      await this.#settled(mapped, round.validation);
+    } catch (error) {
+      span?.end();
+      throw error;
+    } finally {
+      wallMs = watched.end();
+    }
+    const doneAt = performance.now();
+    round.onDone?.();
     // Nothing is staged where all outputs are without elements.
     const bytes = staging?.gpu.getMappedRange(0, stagedBytes(outputs, span)) ?? new ArrayBuffer();
     const own = { wallMs, gpuMs: span?.read(bytes, outputs.totalBytes, wallMs), isTimed: span !== undefined };
     const gpuMs = this.accounts.close(runs, before === undefined ? own : sum(before(), own));
     for (const [i, run] of runs.entries()) {
-      this.#proven.add(run.program);
+      run.program.isProven = true;
       // What it was to leave has gone then.
       if (run.isSettled) continue;
       run.resolve({
@@ -191,25 +200,6 @@ export class Submissions {
     }
     onAnswered(round, doneAt);
     return own;
-  }
-
-  /** @returns when the GPU was done, and for how long the round was the oldest that it had. */
-  async #done(round: SubmittedRound): Promise<{ doneAt: number; wallMs: number }> {
-    const { runs, outputs, staging, span, validation, limit = limitOf(runs) } = round;
-    const { device, watchdog } = this.#options;
-    const mapped =
-      staging === undefined
-        ? device.queue.onSubmittedWorkDone()
-        : staging.gpu.mapAsync(GPUMapMode.READ, 0, stagedBytes(outputs, span));
-    const watched = watchdog.watch(limit, () => failStuck(runs));
-    try {
-      await this.#settled(mapped, validation);
-    } catch (error) {
-      watched.end();
-      span?.end();
-      throw error;
-    }
-    return { wallMs: watched.end(), doneAt: performance.now() };
   }
 
   async #settled(done: Promise<unknown>, validation: Promise<GPUError | null> | undefined): Promise<void> {
