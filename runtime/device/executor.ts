@@ -122,7 +122,7 @@ export class Executor {
 
   /** Whether the device's own clock can be used. To be asked once, before there is work. */
   checkClock(): Promise<boolean> {
-    return this.#submissions.clock.check(this.#submissions.readback);
+    return this.#submissions.clock.check();
   }
 
   get lanes(): number {

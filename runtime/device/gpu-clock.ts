@@ -6,7 +6,6 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import { measuredMs } from "./gpu-time.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
-import type { ReadbackPool } from "./readback.ts";
 
 /** Rounds and parts that can be timed at once; what is submitted beyond them goes untimed. */
 const spans = 8;
@@ -39,12 +38,14 @@ export class GpuClock {
     return this.#hasClock && this.#nonsense < maxNonsense;
   }
 
-  /** Tries it on a pass that does nothing. @returns `isWorking`, which it decides. */
-  async check(readback: ReadbackPool): Promise<boolean> {
+  /** Tries it on a pass that does nothing. Nothing of that stays. @returns `isWorking`, which it decides. */
+  async check(): Promise<boolean> {
     const span = this.start();
     if (span === undefined) return this.isWorking;
-    const staging = readback.take(spanBytes);
+    let staging: CountedBuffer | undefined;
     try {
+      const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+      staging = this.#ledger.createBuffer("staging", { size: spanBytes, usage });
       const encoder = this.#device.createCommandEncoder();
       encoder.beginComputePass(span.nextPass()).end();
       span.copyTo(encoder, staging.gpu, 0);
@@ -53,13 +54,12 @@ export class GpuClock {
       await staging.gpu.mapAsync(GPUMapMode.READ, 0, spanBytes);
       const ms = span.read(staging.gpu.getMappedRange(0, spanBytes), 0, performance.now() - startedAt);
       if (ms === undefined) this.#nonsense = maxNonsense;
-      staging.gpu.unmap();
-      readback.give(staging);
     } catch {
-      // The device is lost: others hear of that.
+      // No memory, or the device is lost: others hear of that.
       span.end();
-      staging.destroy();
     }
+    staging?.destroy();
+    if (this.#free.length === spans) this.clear();
     return this.isWorking;
   }
 

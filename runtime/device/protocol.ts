@@ -32,6 +32,8 @@ export interface OpenParams extends AdapterChoice {
   readonly hostBudgetBytes?: number | undefined;
   /** What `measureUpload` found on this adapter before. */
   readonly upload?: UploadChoice | undefined;
+  /** For how long a part of a long run is to keep the GPU, in milliseconds; see cut-runs.ts. */
+  readonly sliceMs?: number | undefined;
   /** Folder of weights by digest; see `blobPath`. */
   readonly blobFolder: string;
 }
@@ -56,6 +58,7 @@ const openParams = v.strictObject({
       isPinned: v.boolean(),
     }),
   ),
+  sliceMs: v.optional(v.pipe(v.number(), v.minValue(0))),
   blobFolder: v.string(),
 });
 const loadParams = v.strictObject({
