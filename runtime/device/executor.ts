@@ -244,7 +244,7 @@ export class Executor {
     const roundMs = doneAt - Math.max(startedAt, this.#doneAt);
     this.#doneAt = doneAt;
     if (isFull && this.#cutRuns.size + this.#streams.comingIn === 0)
-      this.#limits.observe({ soloMs: runs.map(({ program }) => program.cost.soloMs), roundMs });
+      this.#limits.observe({ soloMs: runs.map(({ program }) => program.cost.warmMs), roundMs });
     const last = runs.at(-1)!;
     // Where outputs stay each run has buffers of its own, which nothing can be encoded ahead for.
     if (last.tensors?.isKeeping || this.#former.size > 0) return;

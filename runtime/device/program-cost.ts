@@ -12,6 +12,7 @@ const clearlyMs = 0.2;
 
 export class ProgramCost {
   readonly #program: Program;
+  #rounds = 0;
   #steps: StepCosts | undefined;
   /** The shortest round that it was in, in milliseconds: what it takes at most when all is well. */
   expectedMs = Number.POSITIVE_INFINITY;
@@ -24,6 +25,11 @@ export class ProgramCost {
 
   constructor(program: Program) {
     this.#program = program;
+  }
+
+  /** `soloMs`, once it is more than the first run, in which drivers compile. */
+  get warmMs(): number | undefined {
+    return this.#rounds > 1 ? this.soloMs : undefined;
   }
 
   /** Milliseconds on the GPU that a run alone takes, by the best clock there is. */
@@ -46,6 +52,7 @@ export class ProgramCost {
 
   /** It was in a round of several. @param roundMs from its beginning to its end. */
   ranWithOthers(roundMs: number): void {
+    this.#rounds++;
     if (roundMs < this.expectedMs) this.expectedMs = roundMs;
     // Alone it would not have taken longer.
     if (this.soloMs !== undefined && roundMs < this.soloMs) this.soloMs = roundMs;
@@ -53,6 +60,7 @@ export class ProgramCost {
 
   /** @param gpuMs undefined where that was not measured. */
   ranAlone(wallMs: number, gpuMs: number | undefined): void {
+    this.#rounds++;
     this.expectedMs = Math.min(this.expectedMs, wallMs);
     this.soloMs = leaning(this.soloMs, wallMs, 0);
     if (gpuMs !== undefined) this.soloGpuMs = leaning(this.soloGpuMs, gpuMs, clearlyMs);

@@ -60,11 +60,11 @@ export class RoundFormer {
       // A Program's first run goes alone: what the device refuses then is its fault and hurts no other.
       const isAlone = !run.program.isProven;
       if (runs.length > 0) {
-        filled += 1 / limits.lanesFor(run.program.cost.soloMs);
+        filled += 1 / limits.lanesFor(run.program.cost.warmMs);
         if (filled > 1 + rounding || runs.length === maxLanes) return { runs, isFull: true };
         if (isAlone || !this.#hasRoom(run, runs.length)) return { runs, isFull: false };
       } else {
-        filled = 1 / limits.lanesFor(run.program.cost.soloMs);
+        filled = 1 / limits.lanesFor(run.program.cost.warmMs);
         if (!this.#makeRoom(run)) return { runs, isFull: false };
       }
       this.#waiting.take();
