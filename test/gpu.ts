@@ -4,7 +4,7 @@
  */
 import { create, globals } from "webgpu";
 import type { Program } from "../kernels/program/program.ts";
-import { DeviceService } from "../runtime/device/service.ts";
+import { DeviceService, type DeviceServiceOptions } from "../runtime/device/service.ts";
 import type { UploadChoice } from "../runtime/device/upload-path.ts";
 import { MemoryWeights } from "../runtime/device/weights.ts";
 
@@ -36,6 +36,7 @@ export async function testService(
   budgetBytes = 2 ** 30,
   hostBudgetBytes = 0,
   upload?: UploadChoice,
+  options: Pick<DeviceServiceOptions, "sliceMs"> = {},
 ): Promise<DeviceService> {
   const adapter = {
     vendor: "",
@@ -53,6 +54,7 @@ export async function testService(
     budgetBytes,
     hostBudgetBytes,
     upload,
+    ...options,
   });
 }
 

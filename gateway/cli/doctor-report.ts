@@ -1,7 +1,7 @@
 /** A diagnosis, and the same in words. */
 import type { Checkup } from "../../runtime/adapter/checkup.ts";
 import type { AdapterSurvey } from "../../runtime/adapter/survey.ts";
-import type { DeviceDescription } from "../../runtime/device/api.ts";
+import type { AdapterDescription } from "../../runtime/device/api.ts";
 import { formatBytes, tableLines } from "../text.ts";
 import type { DataFolderState } from "./data-folder-state.ts";
 
@@ -11,7 +11,7 @@ export interface Diagnosis {
   readonly system: string;
   readonly survey: AdapterSurvey;
   /** Those that `serve --adapter all` would use. */
-  readonly gpus: readonly DeviceDescription[];
+  readonly gpus: readonly AdapterDescription[];
   /** Absent where there is no adapter; a text where the adapter failed under it. */
   readonly checkup?: Checkup | { readonly failure: string };
   readonly data: DataFolderState;
@@ -54,14 +54,14 @@ function indented(lines: readonly string[]): string[] {
   return lines.map((line) => `  ${line}`);
 }
 
-function adapterText({ adapter }: DeviceDescription): string {
+function adapterText({ adapter }: AdapterDescription): string {
   const { device, description, isSoftware, implementation, backend } = adapter;
   const name = [device, description].filter(Boolean).join(", ") || adapter.vendor || "without a name";
   const nothing = backend === "null" ? "; computes nothing" : "";
   return `${name} (${implementation}, ${isSoftware ? "software" : "hardware"}${nothing})`;
 }
 
-function chosenLines(name: string, description: DeviceDescription): string[] {
+function chosenLines(name: string, description: AdapterDescription): string[] {
   const has = new Set(description.features);
   const limits = telling.flatMap((limit) => {
     const value = description.limits[limit];

@@ -14,7 +14,8 @@ export function weakest(descriptions: readonly DeviceDescription[]): DeviceDescr
     const values = others.flatMap((other) => other.limits[name] ?? []);
     limits[name] = smallerIsBetter.test(name) ? Math.max(value, ...values) : Math.min(value, ...values);
   }
-  return { adapter: first.adapter, features, limits };
+  const timing = descriptions.every((one) => one.timing === "gpu") ? "gpu" : "wall";
+  return { adapter: first.adapter, features, limits, timing };
 }
 
 /** Sums, and lists one after another. */

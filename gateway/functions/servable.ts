@@ -100,5 +100,6 @@ export function deviceTimings({ timing, loadMs, waitMs = 0 }: ManagedRun): HopTi
     ["queue", waitMs + timing.queueMs],
     ["encode", timing.encodeMs],
     ["execute", timing.executeMs],
+    ["gpu", timing.gpuMs],
   ];
 }

@@ -1,7 +1,7 @@
 /**
  * What a GPUAdapter says of itself, as plain data.
  */
-import type { DeviceDescription } from "../device/api.ts";
+import type { AdapterDescription } from "../device/api.ts";
 import { plainLimits } from "../device/limits.ts";
 
 /** Names of drivers that compute on the CPU, where an implementation does not say so itself. */
@@ -12,7 +12,7 @@ export function describeAdapter(
   adapter: GPUAdapter,
   implementation: string,
   backend: "null" | "default" = "default",
-): DeviceDescription {
+): AdapterDescription {
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
   return {
     adapter: {

@@ -3,7 +3,7 @@
  * The device process is then started with the environment that is found here.
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import type { DeviceDescription } from "../device/api.ts";
+import type { AdapterDescription } from "../device/api.ts";
 import type { Platform } from "../platform/platform.ts";
 import { type AdapterCandidate, type AdapterHost, adapterCandidates } from "./candidates.ts";
 import { type ProbeOutcome, probeCandidate } from "./probe.ts";
@@ -28,7 +28,7 @@ export interface FoundAdapter {
   readonly environment: Readonly<Record<string, string>>;
   /** For `Platform.openGpu` in that process. */
   readonly gpuOptions: ProbeParams;
-  readonly description: DeviceDescription;
+  readonly description: AdapterDescription;
 }
 
 /**

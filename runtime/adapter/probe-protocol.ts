@@ -1,7 +1,7 @@
 /** What the probing process is asked and what it answers, read from unknown data. */
 import * as v from "valibot";
 import { DawnletError } from "../../kernels/errors.ts";
-import type { DeviceDescription } from "../device/api.ts";
+import type { AdapterDescription } from "../device/api.ts";
 import type { GpuOptions } from "../platform/platform.ts";
 
 /** The part of `GpuOptions` that decides which adapter is opened. */
@@ -35,7 +35,7 @@ export function parseProbeParams(params: unknown): ProbeParams {
 }
 
 /** @returns undefined where the data is no description. */
-export function parseDescription(data: unknown): DeviceDescription | undefined {
+export function parseDescription(data: unknown): AdapterDescription | undefined {
   const parsed = v.safeParse(descriptionSchema, data);
   return parsed.success ? parsed.output : undefined;
 }

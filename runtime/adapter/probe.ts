@@ -1,6 +1,6 @@
 /** Tries a candidate in a process of its own. */
 import { DawnletError } from "../../kernels/errors.ts";
-import type { DeviceDescription } from "../device/api.ts";
+import type { AdapterDescription } from "../device/api.ts";
 import type { Platform } from "../platform/platform.ts";
 import { RpcClient } from "../port/rpc-client.ts";
 import type { AdapterCandidate } from "./candidates.ts";
@@ -9,7 +9,7 @@ import { type ProbeParams, parseDescription } from "./probe-protocol.ts";
 /** A driver that takes longer to compute 256 numbers is of no use. */
 const probeTimeoutMs = 20_000;
 
-export type ProbeOutcome = { readonly description: DeviceDescription } | { readonly failure: string };
+export type ProbeOutcome = { readonly description: AdapterDescription } | { readonly failure: string };
 
 /** @throws DawnletError where the signal aborts. What is wrong with the candidate is an outcome. */
 export async function probeCandidate(

@@ -2,7 +2,7 @@
  * Tries every candidate for an adapter, also those after the first that works: for `dawnlet doctor`.
  * Remembers nothing, so it shows the machine as it is now.
  */
-import type { DeviceDescription } from "../device/api.ts";
+import type { AdapterDescription } from "../device/api.ts";
 import type { Platform } from "../platform/platform.ts";
 import { type AdapterHost, adapterCandidates } from "./candidates.ts";
 import { type FindAdapterOptions, type FoundAdapter, noAdapter, refusal } from "./find-adapter.ts";
@@ -14,7 +14,7 @@ export interface SurveyedCandidate {
   readonly name: string;
   /** Why it will not do; absent where it works. */
   readonly problem?: string;
-  readonly description?: DeviceDescription;
+  readonly description?: AdapterDescription;
 }
 
 export interface AdapterSurvey {

@@ -3,9 +3,10 @@
  * device process, worker or thread. Plain data only; GPU objects stay with their owner.
  */
 import type { Program } from "../../kernels/program/program.ts";
+import type { LaneLimit } from "./lane-limits.ts";
 import type { UploadChoice } from "./upload-path.ts";
 
-export interface DeviceDescription {
+export interface AdapterDescription {
   readonly adapter: {
     readonly vendor: string;
     readonly architecture: string;
@@ -20,6 +21,11 @@ export interface DeviceDescription {
   };
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
+}
+
+export interface DeviceDescription extends AdapterDescription {
+  /** Whose clock says how long work took on the GPU: its own, or the host's, which sees waiting as work. */
+  readonly timing: "gpu" | "wall";
 }
 
 /** Where the time of a load went, in milliseconds. */
@@ -40,6 +46,12 @@ export interface RunTiming {
   readonly encodeMs: number;
   /** From submit to mapped outputs. */
   readonly executeMs: number;
+  /**
+   * Its share of the GPU's time, by the clock that `DeviceDescription.timing` names. The time of a round is split in
+   * proportion to what its runs take alone. Of tiny runs few are timed, and the others charged what their Program took
+   * then: right on average.
+   */
+  readonly gpuMs: number;
 }
 
 /** Bytes, or the id of a tensor that an earlier run has left on the device. */
@@ -55,6 +67,16 @@ export interface RunRequest {
   readonly inputs: readonly RunInput[];
   /** By position in `Program.outputs`: which of them stay on the device. Left out, or too short: none. */
   readonly keep?: readonly boolean[] | undefined;
+  /**
+   * When its answer should be there, in milliseconds from its arrival at the device: of the runs that wait, those due
+   * first go first. Left out: no hurry. It is no limit.
+   */
+  readonly urgencyMs?: number | undefined;
+  /**
+   * Weight of its Program where more runs wait than a round takes, a positive number; left out: 1. Where runs of a Program
+   * differ, the last that came decides.
+   */
+  readonly share?: number | undefined;
 }
 
 /** A run whose outputs all come back. */
@@ -140,6 +162,8 @@ export interface DeviceMemory {
   /** Bytes of weights that are placed; `weightBytes` counts the slabs around them. */
   readonly placedBytes: number;
   readonly lanes: number;
+  /** How many runs a round may have, by what they take alone: found by what pays. */
+  readonly laneLimits: readonly LaneLimit[];
   /** Weights in host memory: bytes that are held and may be. */
   readonly hostBytes: number;
   readonly hostBudgetBytes: number;

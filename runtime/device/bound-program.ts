@@ -1,6 +1,6 @@
 /**
  * A Program bound to a lane: bind groups made, ready to be encoded again and again with as few calls as there are
- * commands. The hot path of every run; it allocates nothing.
+ * commands. It encodes nothing: command-writer.ts does, in the order of step-cursor.ts.
  */
 
 import { type SimpleStep, touches } from "../../kernels/program/analyze.ts";
@@ -12,7 +12,7 @@ export interface BufferRange {
   readonly offset: number;
 }
 
-interface BoundDispatch {
+export interface BoundDispatch {
   readonly type: "dispatch";
   readonly pipeline: GPUComputePipeline;
   readonly groups: readonly GPUBindGroup[];
@@ -20,10 +20,11 @@ interface BoundDispatch {
   readonly y: number;
   readonly z: number;
   readonly needs: number;
+  readonly at: number;
 }
 
 /** Copies and clears, which end the current pass. */
-interface BoundTransfer {
+export interface BoundTransfer {
   readonly type: "copy" | "clear";
   readonly from: GPUBuffer | undefined;
   readonly fromOffset: number;
@@ -32,9 +33,13 @@ interface BoundTransfer {
   readonly sizeBytes: number;
   /** Weights, in the order of first use, that must be there before. */
   readonly needs: number;
+  /** Its place in `flatSteps(program)`; of a clear that is ours, that of the step it comes before. */
+  readonly at: number;
 }
 
-type BoundStep = BoundDispatch | BoundTransfer;
+type StepPlace = Pick<BoundTransfer, "needs" | "at">;
+
+export type BoundStep = BoundDispatch | BoundTransfer;
 
 export interface BoundProgramSource {
   readonly device: GPUDevice;
@@ -52,7 +57,7 @@ export interface BoundProgramSource {
   readonly weightsVersion: number;
 }
 
-interface Block {
+export interface Block {
   /** 1 for plain steps. */
   readonly rounds: number;
   readonly steps: readonly BoundStep[];
@@ -74,10 +79,10 @@ export class BoundProgram {
     this.weightsVersion = source.weightsVersion;
     this.inputs = program.inputs.map((tensor) => rangeOf(tensor.buffer).gpu);
     this.outputs = program.outputs.map((tensor) => rangeOf(tensor.buffer).gpu);
-    const clear = (buffer: BufferIndex, needs: number) =>
-      clearOf(rangeOf(buffer), 0, program.buffers[buffer]!.sizeBytes, needs);
+    const clear = (buffer: BufferIndex, place: StepPlace) =>
+      clearOf(rangeOf(buffer), 0, program.buffers[buffer]!.sizeBytes, place);
     const waiting = new Set(source.clearedLater);
-    this.prologue = source.clearedFirst.map((buffer) => clear(buffer, 0));
+    this.prologue = source.clearedFirst.map((buffer) => clear(buffer, { needs: 0, at: 0 }));
     const groupCache = new Map<string, readonly GPUBindGroup[]>();
     const blocks: Block[] = [];
     // Steps that follow each other form one block, which a run goes through without looking left or right.
@@ -86,163 +91,32 @@ export class BoundProgram {
       if (plain.length > 0) blocks.push({ rounds: 1, steps: plain });
       plain = [];
     };
+    let first = 0;
     for (const [position, step] of program.steps.entries()) {
       const needs = source.needs[position]!;
       const simple = step.type === "repeat" ? step.steps : [step];
       for (const { buffer } of simple.flatMap((s) => touches(program, s))) {
-        if (waiting.delete(buffer)) plain.push(clear(buffer, needs));
+        if (waiting.delete(buffer)) plain.push(clear(buffer, { needs, at: first }));
       }
-      const steps = simple.map((s) => bindStep(source, s, needs, groupCache));
+      const steps = simple.map((s, i) => bindStep(source, s, { needs, at: first + i }, groupCache));
+      first += simple.length;
       if (step.type === "repeat") {
         endPlain();
         blocks.push({ rounds: step.count, steps });
       } else plain.push(...steps);
     }
     // Outputs that no step writes are handed out all the same.
-    for (const buffer of waiting) plain.push(clear(buffer, 0));
+    for (const buffer of waiting) plain.push(clear(buffer, { needs: 0, at: Math.max(0, first - 1) }));
     endPlain();
     this.blocks = blocks;
     this.groupCount = [...groupCache.values()].reduce((sum, groups) => sum + groups.length, 0);
   }
 }
 
-/**
- * Encodes the runs of a round: their clears first, then their steps in lockstep. Dispatches of different runs touch
- * different buffers, so no barrier stands between them and small kernels fill the GPU together.
- */
-export function encodeRound(commands: CommandWriter, programs: readonly BoundProgram[]): void {
-  for (const { prologue } of programs) for (const clear of prologue) commands.transfer(clear);
-  if (programs.length === 1) {
-    encodeAlone(commands, programs[0]!);
-    return;
-  }
-  let cursors = programs.map(({ blocks }) => new Cursor(blocks));
-  while (cursors.length > 0) {
-    const going: Cursor[] = [];
-    for (const cursor of cursors) {
-      const step = cursor.next();
-      if (step === undefined) continue;
-      commands.step(step);
-      going.push(cursor);
-    }
-    cursors = going;
-  }
-}
-
-function encodeAlone(commands: CommandWriter, { blocks }: BoundProgram): void {
-  for (const { rounds, steps } of blocks) {
-    for (let round = 0; round < rounds; round++) {
-      for (const step of steps) commands.step(step);
-    }
-  }
-}
-
-/** One run, encoded in parts while its weights come in. */
-export class StepStream {
-  readonly #bound: BoundProgram;
-  readonly #cursor: Cursor;
-  #next: BoundStep | undefined;
-  #isBegun = false;
-
-  constructor(bound: BoundProgram) {
-    this.#bound = bound;
-    this.#cursor = new Cursor(bound.blocks);
-    this.#next = this.#cursor.next();
-  }
-
-  /** Weights that must be there before it can go on; undefined where all steps were encoded. */
-  get needs(): number | undefined {
-    return this.#next?.needs;
-  }
-
-  /** Encodes the steps whose weights are among the first `written`. @returns how many those were. */
-  encode(commands: CommandWriter, written: number): number {
-    if (!this.#isBegun) for (const clear of this.#bound.prologue) commands.transfer(clear);
-    this.#isBegun = true;
-    let count = 0;
-    for (; this.#next !== undefined && this.#next.needs <= written; count++) {
-      commands.step(this.#next);
-      this.#next = this.#cursor.next();
-    }
-    return count;
-  }
-}
-
-/** A place in a Program's steps. */
-class Cursor {
-  readonly #blocks: readonly Block[];
-  #block = 0;
-  #round = 0;
-  #step = 0;
-
-  constructor(blocks: readonly Block[]) {
-    this.#blocks = blocks;
-  }
-
-  next(): BoundStep | undefined {
-    for (;;) {
-      const block = this.#blocks[this.#block];
-      if (block === undefined) return undefined;
-      if (this.#step < block.steps.length && this.#round < block.rounds) return block.steps[this.#step++];
-      this.#step = 0;
-      if (++this.#round >= block.rounds) {
-        this.#round = 0;
-        this.#block++;
-      }
-    }
-  }
-}
-
-/** Writes steps into a command encoder; opens and closes compute passes as needed, sets only what changed. */
-export class CommandWriter {
-  readonly encoder: GPUCommandEncoder;
-  #pass: GPUComputePassEncoder | undefined;
-  #pipeline: GPUComputePipeline | undefined;
-
-  constructor(encoder: GPUCommandEncoder) {
-    this.encoder = encoder;
-  }
-
-  step(step: BoundStep): void {
-    if (step.type === "dispatch") this.#dispatch(step);
-    else this.transfer(step);
-  }
-
-  #dispatch(step: BoundDispatch): void {
-    let pass = this.#pass;
-    if (pass === undefined) {
-      pass = this.encoder.beginComputePass();
-      this.#pass = pass;
-      this.#pipeline = undefined;
-    }
-    if (this.#pipeline !== step.pipeline) {
-      pass.setPipeline(step.pipeline);
-      this.#pipeline = step.pipeline;
-    }
-    const { groups } = step;
-    for (let i = 0; i < groups.length; i++) pass.setBindGroup(i, groups[i]);
-    // Each argument that is left out is one conversion less.
-    if (step.z !== 1) pass.dispatchWorkgroups(step.x, step.y, step.z);
-    else if (step.y !== 1) pass.dispatchWorkgroups(step.x, step.y);
-    else pass.dispatchWorkgroups(step.x);
-  }
-
-  transfer(step: BoundTransfer): void {
-    this.endPass();
-    if (step.from === undefined) this.encoder.clearBuffer(step.to, step.toOffset, step.sizeBytes);
-    else this.encoder.copyBufferToBuffer(step.from, step.fromOffset, step.to, step.toOffset, step.sizeBytes);
-  }
-
-  endPass(): void {
-    this.#pass?.end();
-    this.#pass = undefined;
-  }
-}
-
 function bindStep(
   { device, layouts, pipelines, rangeOf }: BoundProgramSource,
   step: SimpleStep,
-  needs: number,
+  place: StepPlace,
   groupCache: Map<string, readonly GPUBindGroup[]>,
 ): BoundStep {
   switch (step.type) {
@@ -268,7 +142,7 @@ function bindStep(
         groupCache.set(key, groups);
       }
       const [x, y, z] = step.workgroups;
-      return { type: "dispatch", pipeline: pipelines[step.pipeline]!, groups, x, y, z, needs };
+      return { type: "dispatch", pipeline: pipelines[step.pipeline]!, groups, x, y, z, ...place };
     }
     case "copy": {
       const from = rangeOf(step.from);
@@ -280,15 +154,15 @@ function bindStep(
         to: to.gpu,
         toOffset: to.offset + step.toOffset,
         sizeBytes: step.sizeBytes,
-        needs,
+        ...place,
       };
     }
     case "clear":
-      return clearOf(rangeOf(step.buffer), step.offset, step.sizeBytes, needs);
+      return clearOf(rangeOf(step.buffer), step.offset, step.sizeBytes, place);
   }
 }
 
-function clearOf(range: BufferRange, offset: number, sizeBytes: number, needs: number): BoundTransfer {
+function clearOf(range: BufferRange, offset: number, sizeBytes: number, place: StepPlace): BoundTransfer {
   return {
     type: "clear",
     from: undefined,
@@ -296,6 +170,6 @@ function clearOf(range: BufferRange, offset: number, sizeBytes: number, needs: n
     to: range.gpu,
     toOffset: range.offset + offset,
     sizeBytes,
-    needs,
+    ...place,
   };
 }

@@ -22,6 +22,7 @@ import type { Lane } from "./lane.ts";
 import type { Layouts } from "./layouts.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
 import type { PipelineLease, Pipelines } from "./pipelines.ts";
+import { ProgramCost } from "./program-cost.ts";
 import type { WeightBlob, Weights, WeightsLease } from "./weights.ts";
 
 /** What a load needs of its device. */
@@ -47,9 +48,11 @@ export class LoadedProgram {
   readonly program: Program;
   readonly slots: SlotPlan;
   readonly timeLimitMs: number;
-  /** The shortest round that it was in, in milliseconds: what it takes at most when all is well. */
-  expectedMs = Number.POSITIVE_INFINITY;
+  /** What its runs take, as far as that was seen. */
+  readonly cost: ProgramCost;
   timing: LoadTiming = { pipelinesMs: 0, uploadMs: 0, totalMs: 0, uploadedBytes: 0 };
+  /** A run of it has ended without the device finding anything wrong with it. */
+  isProven = false;
   /** A run goes through its steps while the weights come in. */
   isStreaming = false;
   readonly #clears: ClearPlan;
@@ -71,6 +74,7 @@ export class LoadedProgram {
     checkDevice(context.device, program);
     this.program = program;
     this.slots = planSlots(program);
+    this.cost = new ProgramCost(program);
     this.timeLimitMs = options.timeLimitMs ?? Number.POSITIVE_INFINITY;
     this.#clears = options.writesBeforeReads ? noClears : planClears(program, this.slots);
     this.#context = context;

@@ -12,6 +12,7 @@ async function open({
   budgetBytes,
   hostBudgetBytes,
   upload,
+  sliceMs,
   blobFolder,
   ...choice
 }: OpenParams): Promise<DeviceService> {
@@ -34,6 +35,7 @@ async function open({
     budgetBytes,
     hostBudgetBytes,
     upload,
+    sliceMs,
     onWait,
   });
   const host = service.hostSessions((message) => sessions.send(message));

@@ -1,14 +1,23 @@
 /** A run between its arrival and its answer: holds its Program, and settles once. */
 import type { RunOutput, RunResult } from "./api.ts";
+import type { Waiting } from "./fair-queue.ts";
 import type { TensorInput } from "./kept-tensors.ts";
 import type { LoadedProgram } from "./loaded-program.ts";
 import type { RunTensors } from "./run-tensors.ts";
 
-export class PendingRun {
+/** How a run stands to others; see `RunRequest`. */
+export interface RunStanding {
+  readonly urgencyMs?: number | undefined;
+  readonly share?: number | undefined;
+}
+
+export class PendingRun implements Waiting<LoadedProgram> {
   readonly program: LoadedProgram;
   readonly inputs: readonly TensorInput[];
   /** Undefined where it takes and gives bytes. */
   readonly tensors: RunTensors | undefined;
+  readonly urgencyMs: number | undefined;
+  readonly share: number;
   readonly arrivedAt = performance.now();
   /** When its weights were there. */
   loadedAt = this.arrivedAt;
@@ -20,15 +29,23 @@ export class PendingRun {
     program: LoadedProgram,
     inputs: readonly TensorInput[],
     tensors: RunTensors | undefined,
+    { urgencyMs, share = 1 }: RunStanding,
     resolve: (result: RunResult<RunOutput>) => void,
     reject: (error: unknown) => void,
   ) {
     this.program = program;
     this.inputs = inputs;
     this.tensors = tensors;
+    this.urgencyMs = urgencyMs;
+    this.share = share;
     this.#resolve = resolve;
     this.#reject = reject;
     program.retain();
+  }
+
+  /** Whose places in rounds it takes. */
+  get key(): LoadedProgram {
+    return this.program;
   }
 
   get isSettled(): boolean {

@@ -32,6 +32,8 @@ export interface OpenParams extends AdapterChoice {
   readonly hostBudgetBytes?: number | undefined;
   /** What `measureUpload` found on this adapter before. */
   readonly upload?: UploadChoice | undefined;
+  /** For how long a part of a long run is to keep the GPU, in milliseconds; see cut-runs.ts. */
+  readonly sliceMs?: number | undefined;
   /** Folder of weights by digest; see `blobPath`. */
   readonly blobFolder: string;
 }
@@ -57,6 +59,7 @@ const openParams = v.strictObject({
       isPinned: v.boolean(),
     }),
   ),
+  sliceMs: v.optional(v.pipe(v.number(), v.minValue(0))),
   blobFolder: v.string(),
 });
 const loadParams = v.strictObject({
@@ -66,17 +69,25 @@ const loadParams = v.strictObject({
 });
 const text = v.string();
 const texts = v.array(text);
+const urgencyMs = v.pipe(v.number(), v.minValue(0));
+const share = v.pipe(v.number(), v.finite(), v.gtValue(0));
+/** How a run stands to others, of its schema. */
+export const standing = { urgencyMs: v.optional(urgencyMs), share: v.optional(share) };
+/** Of a run of bytes that does not stand to others as most do; those say no more than the Program. */
+const standingParams = v.strictTuple([text, v.nullable(urgencyMs), v.nullable(share)]);
 /** Of a run with tensors: null stands for the next of the attachments. */
 const runParams = v.strictObject({
   program: text,
   inputs: v.array(v.nullable(text)),
   keep: v.optional(v.array(v.boolean())),
+  ...standing,
 });
 type RunParams = v.InferOutput<typeof runParams>;
 /** What a run's reply says of each output: 0 stands for the next of the attachments. */
 type SentOutput = 0 | readonly [id: string, sizeBytes: number];
 /** RunTiming, and the outputs of a run with tensors. */
-type RunReply = [number, number, number, number, outputs?: readonly SentOutput[]];
+type RunReply = [...TimingTuple, outputs?: readonly SentOutput[]];
+type TimingTuple = [loadMs: number, queueMs: number, encodeMs: number, executeMs: number, gpuMs: number];
 
 /** Weights lie in 256 folders by the first two digits of their digest. */
 export function blobPath(folder: string, digest: string): string {
@@ -122,15 +133,15 @@ export class DeviceClient implements DeviceApi {
 
   run(request: PlainRunRequest): Promise<RunResult>;
   run(request: RunRequest): Promise<RunResult<RunOutput>>;
-  async run({ program, inputs, keep }: RunRequest): Promise<RunResult<RunOutput>> {
-    const bytes = inputs.filter((input) => input instanceof Uint8Array);
-    // Most runs are bytes in and bytes out: they say no more than the Program.
-    const isPlain = keep === undefined && bytes.length === inputs.length;
-    const params = isPlain ? program : paramsOf(program, inputs, keep);
+  async run(request: RunRequest): Promise<RunResult<RunOutput>> {
+    const bytes = request.inputs.filter((input) => input instanceof Uint8Array);
+    // Most runs are bytes in and bytes out.
+    const isPlain = request.keep === undefined && bytes.length === request.inputs.length;
+    const params = isPlain ? plainParams(request) : paramsOf(request);
     const { result, attachments } = await this.#rpc.call("run", params, bytes);
-    const [loadMs, queueMs, encodeMs, executeMs, sent] = result as RunReply;
+    const [loadMs, queueMs, encodeMs, executeMs, gpuMs, sent] = result as RunReply;
     const outputs = sent === undefined ? attachments : receivedOutputs(sent, attachments);
-    return { outputs, timing: { loadMs, queueMs, encodeMs, executeMs } };
+    return { outputs, timing: { loadMs, queueMs, encodeMs, executeMs, gpuMs } };
   }
 
   async readTensor(id: string): Promise<Uint8Array> {
@@ -183,9 +194,9 @@ export function deviceHandlers(open: (params: OpenParams) => Promise<DeviceApi>)
       return {};
     },
     run: (params, attachments) =>
-      typeof params === "string"
+      typeof params === "string" || Array.isArray(params)
         ? opened()
-            .run({ program: params, inputs: attachments })
+            .run(plainRequest(params, attachments))
             .then(({ outputs, timing }) => ({ result: timingTuple(timing), attachments: outputs }))
         : opened()
             .run(requestOf(check(runParams, params), attachments))
@@ -203,11 +214,29 @@ export function deviceHandlers(open: (params: OpenParams) => Promise<DeviceApi>)
   };
 }
 
-function paramsOf(program: string, inputs: readonly RunInput[], keep: RunRequest["keep"]): RunParams {
+function plainParams({
+  program,
+  urgencyMs,
+  share,
+}: RunRequest): string | v.InferOutput<typeof standingParams> {
+  if (urgencyMs === undefined && share === undefined) return program;
+  return [program, urgencyMs ?? null, share ?? null];
+}
+
+/** @throws DawnletError INVALID_ARGUMENT. */
+function plainRequest(params: string | unknown[], inputs: readonly Uint8Array[]): PlainRunRequest {
+  if (typeof params === "string") return { program: params, inputs };
+  const [program, urgencyMs, share] = check(standingParams, params);
+  return { program, inputs, urgencyMs: urgencyMs ?? undefined, share: share ?? undefined };
+}
+
+function paramsOf({ program, inputs, keep, urgencyMs, share }: RunRequest): RunParams {
   return {
     program,
     inputs: inputs.map((input) => (input instanceof Uint8Array ? null : input.tensor)),
     ...(keep && { keep: [...keep] }),
+    ...(urgencyMs !== undefined && { urgencyMs }),
+    ...(share !== undefined && { share }),
   };
 }
 
@@ -231,9 +260,9 @@ function receivedOutputs(sent: readonly SentOutput[], attachments: readonly Uint
 }
 
 /** Numbers instead of named ones: the reply to each run is as short as can be. */
-function timingTuple({ loadMs, queueMs, encodeMs, executeMs }: RunTiming): [number, number, number, number] {
+function timingTuple({ loadMs, queueMs, encodeMs, executeMs, gpuMs }: RunTiming): TimingTuple {
   const round = (ms: number) => Math.round(ms * 1000) / 1000;
-  return [round(loadMs), round(queueMs), round(encodeMs), round(executeMs)];
+  return [round(loadMs), round(queueMs), round(encodeMs), round(executeMs), round(gpuMs)];
 }
 
 /** @throws DawnletError INVALID_ARGUMENT where what came from elsewhere is not what the schema says. */

@@ -1,33 +1,29 @@
 /**
  * Runs whose weights are still coming in: each goes alone, in parts, every step submitted behind the weights that it
- * reads, so that executing overlaps uploading. Where no lane is free for that a run waits for all of its weights, and
- * goes into a round.
+ * reads, so that executing overlaps uploading. What is left of it when they are there, cut-runs.ts takes over. Where no
+ * lane is free a run waits for all of its weights.
  */
-import { CommandWriter, StepStream } from "./bound-program.ts";
-import { Lane } from "./lane.ts";
-import type { Ledger } from "./ledger.ts";
-import type { LoadedProgram } from "./loaded-program.ts";
+import { DawnletError } from "../../kernels/errors.ts";
+import type { CutRuns } from "./cut-runs.ts";
+import type { LanePool } from "./lane-pool.ts";
+import { PartedRun } from "./parted-run.ts";
 import type { PendingRun } from "./pending-run.ts";
 import type { Submissions } from "./submissions.ts";
-import { copyOutputs, planOutputs, writeInputs } from "./tensor-io.ts";
 
 /** Runs that go in parts at a time: each has a lane of its own from its first part to its last. */
 const maxStreams = 2;
 
 export interface RunStreamsOptions {
   readonly device: GPUDevice;
-  readonly ledger: Ledger;
   readonly submissions: Submissions;
-  /** The first number that is free for a lane. */
-  readonly firstLane: number;
+  readonly lanes: LanePool;
+  readonly cutRuns: CutRuns;
   /** Takes a run whose weights are there. */
   readonly enqueue: (run: PendingRun) => void;
 }
 
 export class RunStreams {
   readonly #options: RunStreamsOptions;
-  /** Those that are free. */
-  readonly #lanes: Lane[] = [];
   /** Runs that wait for weights, or go in parts. */
   readonly #comingIn = new Set<PendingRun>();
   #going = 0;
@@ -41,10 +37,6 @@ export class RunStreams {
     return this.#comingIn.size;
   }
 
-  get lanes(): number {
-    return this.#lanes.length + this.#going;
-  }
-
   /** Has the Program's weights brought in; while they come it runs in parts, where a lane is free for that. */
   async bringIn(run: PendingRun): Promise<void> {
     const { program } = run;
@@ -55,8 +47,8 @@ export class RunStreams {
       // Heard below, unless something else fails first.
       whole.catch(() => undefined);
       await program.compile();
-      const lane = program.isReady || program.isStreaming ? undefined : this.#takeLane(program);
-      if (lane === undefined) {
+      using parted = this.#begin(run);
+      if (parted === undefined) {
         await whole;
         run.loadedAt = performance.now();
         if (!run.isSettled) enqueue(run);
@@ -65,11 +57,10 @@ export class RunStreams {
       this.#going++;
       program.isStreaming = true;
       try {
-        await this.#stream(run, lane);
+        await this.#stream(parted);
       } finally {
         program.isStreaming = false;
         this.#going--;
-        this.#lanes.push(lane);
       }
     } catch (error) {
       run.reject(submissions.lost ?? error);
@@ -83,79 +74,48 @@ export class RunStreams {
     for (const run of this.#comingIn) run.reject(error);
   }
 
-  /** Gives activation memory back. Call when nothing runs. */
-  trim(): void {
-    for (const lane of this.#lanes) lane.clear();
-  }
-
-  #takeLane(program: LoadedProgram): Lane | undefined {
-    const { firstLane, ledger } = this.#options;
+  /** @returns undefined where it is to wait for its weights. */
+  #begin(run: PendingRun): PartedRun | undefined {
+    const { program } = run;
+    if (program.isReady || program.isStreaming) return undefined;
     if (!program.isResident || this.#going >= maxStreams) return undefined;
-    const lane = this.#lanes.pop() ?? new Lane(firstLane + this.#going, ledger);
+    const { device, submissions, lanes } = this.#options;
     try {
-      lane.reserve(program.slots.slotBytes);
-      return lane;
-    } catch {
-      // No room for a lane more: it runs in one of the others once its weights are there.
-      lane.clear();
-      this.#lanes.push(lane);
-      return undefined;
-    }
-  }
-
-  async #stream(run: PendingRun, lane: Lane): Promise<void> {
-    const { program, tensors } = run;
-    const { device, submissions } = this.#options;
-    const { queue } = device;
-    const outputs = planOutputs([run]);
-    const isProven = submissions.isProven(program);
-    tensors?.reserve();
-    const staging = submissions.takeStaging(outputs);
-    // From its first part to its last the same bind groups are used: nothing may be moved under them.
-    using _hold = program.holdInPlace();
-    try {
-      const startedAt = performance.now();
-      const bound = program.bind(lane);
-      writeInputs(queue, bound.inputs, run.inputs);
-      const steps = new StepStream(bound);
-      const validations: (Promise<GPUError | null> | undefined)[] = [];
-      for (;;) {
-        validations.push(
-          submissions.validated(isProven, () => {
-            const commands = new CommandWriter(device.createCommandEncoder());
-            if (validations.length === 0) tensors?.copyIn(commands.encoder, bound.inputs);
-            steps.encode(commands, program.written);
-            commands.endPass();
-            if (steps.needs === undefined) {
-              if (staging) copyOutputs(commands.encoder, bound.outputs, outputs.offsets[0]!, staging.gpu);
-              tensors?.copyOut(commands.encoder, bound.outputs);
-            }
-            queue.submit([commands.encoder.finish()]);
-            tensors?.submitted();
-          }),
-        );
-        if (steps.needs === undefined) break;
-        submissions.watchPart(run);
-        await program.whenWritten(steps.needs);
-      }
-      const submittedAt = performance.now();
-      run.loadedAt = submittedAt;
-      const validation = Promise.all(validations).then(firstError);
-      // From here on it is a round like any other, which can be waited for at rest.
-      this.#comingIn.delete(run);
-      submissions.begin();
-      try {
-        await submissions.finish({ runs: [run], outputs, staging, validation, startedAt, submittedAt });
-      } finally {
-        submissions.end();
-      }
+      return new PartedRun({ device, submissions, run, lanes });
     } catch (error) {
-      staging?.destroy();
-      throw submissions.lost ?? error;
+      // No room for a lane more: it runs in one of the others once its weights are there.
+      if (error instanceof DawnletError) return undefined;
+      throw error;
     }
   }
-}
 
-function firstError(errors: readonly (GPUError | null | undefined)[]): GPUError | null {
-  return errors.find((error) => error) ?? null;
+  async #stream(parted: PartedRun): Promise<void> {
+    const { run } = parted;
+    const { program } = run;
+    const { cutRuns } = this.#options;
+    for (;;) {
+      const part = program.isReady ? undefined : parted.submit({ written: program.written });
+      const { needs } = parted;
+      if (part === undefined || needs === undefined) {
+        run.loadedAt = performance.now();
+        // From here on it can be waited for at rest.
+        this.#comingIn.delete(run);
+        await (part === undefined ? cutRuns.finish(parted) : this.#answered(part));
+        return;
+      }
+      // The last part waits for this one and hears of it.
+      part.catch(() => undefined);
+      await program.whenWritten(needs);
+    }
+  }
+
+  async #answered(last: Promise<void>): Promise<void> {
+    const { submissions } = this.#options;
+    submissions.begin();
+    try {
+      await last;
+    } finally {
+      submissions.end();
+    }
+  }
 }

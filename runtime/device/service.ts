@@ -19,6 +19,7 @@ import type {
   WeightSource,
 } from "./api.ts";
 import { BindGroupCache } from "./bind-group-cache.ts";
+import { defaultSliceMs } from "./cut-runs.ts";
 import { Executor } from "./executor.ts";
 import { HostTier } from "./host-tier.ts";
 import { KeptTensors } from "./kept-tensors.ts";
@@ -43,6 +44,8 @@ export interface DeviceServiceOptions {
   readonly upload?: UploadChoice | undefined;
   /** Left out: its own. */
   readonly layouts?: Layouts;
+  /** For how long a part of a long run is to keep the GPU, in milliseconds: what waits behind it waits so much longer. Left out: 10. */
+  readonly sliceMs?: number | undefined;
   /** Called when work was submitted; `isWaiting` then says how long there is nothing else to do. */
   readonly onWait?: () => void;
 }
@@ -75,6 +78,7 @@ export class DeviceService implements DeviceApi {
     upload = assumedChoice(adapter.isSoftware),
     layouts = new Layouts(device),
     onWait = () => {},
+    sliceMs = defaultSliceMs,
   }: DeviceServiceOptions) {
     this.#device = device;
     this.#adapter = adapter;
@@ -91,7 +95,7 @@ export class DeviceService implements DeviceApi {
     this.#tensors = new KeptTensors(device, ledger);
     this.#onWait = onWait;
     this.#executor = new Executor({
-      ...{ device, ledger, onWait },
+      ...{ device, ledger, onWait, sliceMs },
       tensors: this.#tensors,
       watchdog: this.#watchdog,
     });
@@ -115,7 +119,12 @@ export class DeviceService implements DeviceApi {
 
   async describe(): Promise<DeviceDescription> {
     const { features, limits } = this.#device;
-    return { adapter: this.#adapter, features: [...features].sort(), limits: plainLimits(limits) };
+    return {
+      adapter: this.#adapter,
+      features: [...features].sort(),
+      limits: plainLimits(limits),
+      timing: (await this.#executor.checkClock()) ? "gpu" : "wall",
+    };
   }
 
   checkShader(code: string): Promise<readonly ShaderError[]> {
@@ -198,6 +207,7 @@ export class DeviceService implements DeviceApi {
       residentPrograms: resident,
       loadingPrograms: resident.filter((id) => this.#loading.has(id) || !this.#programs.get(id)!.isReady),
       lanes: this.#executor.lanes,
+      laneLimits: this.#executor.laneLimits,
       pipelines: pipelines.size,
       hostBytes: this.#host.bytes,
       hostBudgetBytes: this.#host.budgetBytes,

@@ -11,7 +11,7 @@ export function limitOf(round: readonly PendingRun[]): number {
   let expectedMs = 0;
   for (const { program } of round) {
     limitMs = Math.max(limitMs, program.timeLimitMs);
-    if (round.length > 1) expectedMs += program.expectedMs;
+    if (round.length > 1) expectedMs += program.cost.expectedMs;
   }
   return limitMs + 4 * expectedMs;
 }

@@ -7,8 +7,11 @@ export interface Watched {
   end(): number;
 }
 
+/** Milliseconds. A function where what came before has its part in it: it is asked when the work becomes the oldest. */
+export type WatchLimit = number | (() => number);
+
 interface Entry {
-  readonly limitMs: number;
+  readonly limit: WatchLimit;
   readonly onStuck: () => void;
 }
 
@@ -22,8 +25,8 @@ export class Watchdog {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Work that was just submitted. @param onStuck called once, where it takes longer than the limit. */
-  watch(limitMs: number, onStuck: () => void): Watched {
-    const entry = { limitMs, onStuck };
+  watch(limit: WatchLimit, onStuck: () => void): Watched {
+    const entry = { limit, onStuck };
     this.#entries.push(entry);
     if (this.#entries.length === 1) this.#arm();
     return { end: () => this.#end(entry) };
@@ -43,7 +46,8 @@ export class Watchdog {
     clearTimeout(this.#timer);
     this.#since = performance.now();
     const [oldest] = this.#entries;
-    if (oldest === undefined || oldest.limitMs > maxTimerMs) return;
-    this.#timer = setTimeout(oldest.onStuck, oldest.limitMs);
+    if (oldest === undefined) return;
+    const limitMs = typeof oldest.limit === "number" ? oldest.limit : oldest.limit();
+    if (limitMs <= maxTimerMs) this.#timer = setTimeout(oldest.onStuck, Math.max(0, limitMs));
   }
 }

@@ -21,7 +21,7 @@ import type {
   ShaderError,
 } from "./api.ts";
 import type { AdapterChoice } from "./open.ts";
-import { adapterChoice, check } from "./protocol.ts";
+import { adapterChoice, check, standing } from "./protocol.ts";
 import type { UploadChoice } from "./upload-path.ts";
 import { MemoryWeights } from "./weights.ts";
 
@@ -63,6 +63,7 @@ const runRequest = v.strictObject({
   program: text,
   inputs: v.array(v.union([bytes, v.strictObject({ tensor: text })])),
   keep: v.optional(v.array(v.boolean())),
+  ...standing,
 });
 
 type DeviceFunctions = ReturnType<typeof deviceFunctions>;

@@ -60,6 +60,7 @@ export class FakeDevice implements DeviceLink {
         totalBytes: 0,
       },
       ...{ loadedPrograms: 0, residentPrograms: [], loadingPrograms: [], placedBytes: 0, lanes: 0 },
+      laneLimits: [],
       ...{ hostBytes: 0, hostBudgetBytes: 0, pipelines: 0 },
       ...this.memoryInUse,
     };
@@ -100,7 +101,7 @@ export class FakeDevice implements DeviceLink {
   end(id: string, error?: DawnletError, loadMs = 0): void {
     const index = this.running.findIndex((one) => one.id === id);
     const [{ settle }] = this.running.splice(index, 1) as [Running];
-    const timing = { loadMs, queueMs: 0, encodeMs: 0, executeMs: 1 };
+    const timing = { loadMs, queueMs: 0, encodeMs: 0, executeMs: 1, gpuMs: 1 };
     if (error === undefined) settle.resolve({ outputs: [], timing, loadMs, device: this.id });
     else settle.reject(error);
   }

@@ -13,7 +13,7 @@ const described = (
     ...{ vendor: "v", architecture: "a", device, description: "" },
     ...{ isSoftware: false, implementation: "dawn", backend: "" },
   },
-  ...{ features, limits },
+  ...{ features, limits, timing: "gpu" },
 });
 
 test("what all devices can do is what each of them can", () => {

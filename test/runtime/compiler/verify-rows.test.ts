@@ -58,7 +58,7 @@ function device(compute: (x: readonly number[], i: readonly number[]) => readonl
       const x = [...new Float32Array(bytesOf(inputs[0]).slice().buffer)];
       const i = [...new Int32Array(bytesOf(inputs[1]).slice().buffer)];
       runs.push(x);
-      const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0 };
+      const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0, gpuMs: 0 };
       return { outputs: [floats([rows, 1], [...compute(x, i)]).data], timing };
     },
   };

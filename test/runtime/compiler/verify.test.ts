@@ -57,7 +57,7 @@ function device(compute: (x: number, memory: number) => number): FakeDevice {
     readTensor: unused,
     releaseTensors: unused,
     run: async ({ program: id, inputs }: RunRequest) => {
-      const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0 };
+      const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0, gpuMs: 0 };
       if (id.startsWith("poison")) {
         memory = Number(id.split("-")[1]);
         return { outputs: [], timing };
@@ -185,7 +185,7 @@ describe("a batch", () => {
   const computing = (compute: (x: number) => number): DeviceApi => ({
     ...device((x) => x),
     run: async ({ program: id, inputs }: RunRequest) => {
-      const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0 };
+      const timing = { loadMs: 0, queueMs: 0, encodeMs: 0, executeMs: 0, gpuMs: 0 };
       if (id.startsWith("poison")) return { outputs: [], timing };
       const values = [...new Float32Array(bytesOf(inputs[0]).slice().buffer)].map(compute);
       return { outputs: [floats(shape, values).data], timing };

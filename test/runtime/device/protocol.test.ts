@@ -4,7 +4,7 @@ import type { DeviceApi, RunRequest } from "../../../runtime/device/api.ts";
 import { DeviceClient, deviceHandlers } from "../../../runtime/device/protocol.ts";
 import type { RpcClient } from "../../../runtime/port/rpc-client.ts";
 
-const timing = { loadMs: 0, queueMs: 1, encodeMs: 2, executeMs: 3 };
+const timing = { loadMs: 0, queueMs: 1, encodeMs: 2, executeMs: 3, gpuMs: 2.5 };
 const plain = Uint8Array.of(1, 2);
 const stays = { tensor: "t3", sizeBytes: 9 };
 

@@ -24,7 +24,7 @@ const program: Program = {
   steps: [],
   features: [],
 };
-const timing = { loadMs: 0, queueMs: 1, encodeMs: 2, executeMs: 3 };
+const timing = { loadMs: 0, queueMs: 1, encodeMs: 2, executeMs: 3, gpuMs: 2.5 };
 const uploadChoice: UploadChoice = {
   path: "ring",
   pieceBytes: 4096,
@@ -37,6 +37,7 @@ const memory = {
   ...{ budgetBytes: 9, weightBytes: 0, activationBytes: 0, constantBytes: 0, stagingBytes: 0 },
   ...{ tensorBytes: 0, sessionBytes: 0, totalBytes: 0, loadedPrograms: 0, pipelines: 0, placedBytes: 0 },
   lanes: 1,
+  laneLimits: [],
   ...{ residentPrograms: ["p"], loadingPrograms: [], hostBytes: 0, hostBudgetBytes: 0 },
 };
 const description = {
@@ -46,6 +47,7 @@ const description = {
   },
   features: ["subgroups"],
   limits: { maxBindGroups: 4 },
+  timing: "gpu" as const,
 };
 
 let calls: unknown[];
