@@ -12,8 +12,10 @@ import { CompilerProcess } from "../runtime/supervisor/compiler-process.ts";
 import type { DeviceProcessOptions } from "../runtime/supervisor/device-process-options.ts";
 import { SessionProcesses } from "../runtime/supervisor/session-processes.ts";
 import { type AppOptions, createApp } from "./app.ts";
+import type { DeviceSetListener } from "./devices/device-events.ts";
 import type { DeviceSet } from "./devices/device-set.ts";
 import { hostMemoryBytes } from "./devices/host-memory.ts";
+import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { ownerOf } from "./functions/caller.ts";
 import { Registry } from "./functions/registry.ts";
 import type { SharedBackends } from "./functions/servable.ts";
@@ -24,6 +26,8 @@ import type { Tenant } from "./http/access.ts";
 import { choiceOf, keepAllEstimates, openDevices } from "./open-devices.ts";
 import { type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
 import type { Place } from "./scheduler/placement/place.ts";
+import { deadlineWith } from "./scheduler/policies/deadline/deadline.ts";
+import { type SchedulingPolicyName, schedulingPolicies } from "./scheduler/policies/policies.ts";
 import { scrubRegularly } from "./store/scrub.ts";
 import { openStore } from "./store/store.ts";
 
@@ -51,6 +55,8 @@ export interface GatewayOptions {
   readonly eviction?: EvictionPolicyName;
   /** Which device a run goes to, where there are several. Left out: `leastQueued`. */
   readonly place?: Place;
+  /** Which calls run when, and where. */
+  readonly scheduling?: SchedulingPolicyName;
   /** When a device process that does not answer is given up. */
   readonly silence?: DeviceProcessOptions["silence"];
   readonly limits?: AppOptions["limits"];
@@ -72,6 +78,9 @@ export interface Gateway {
 }
 
 export const defaultEviction: EvictionPolicyName = "cost";
+export const defaultScheduling: SchedulingPolicyName = "deadline";
+/** Calls that may wait for their turn. */
+const queueLimit = 1_024;
 const log = getLogger(["dawnlet", "gateway"]);
 const loopback = new Set(["127.0.0.1", "localhost", "::1"]);
 
@@ -86,8 +95,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await using cleanup = new AsyncDisposableStack();
   const store = cleanup.use(await openStore(options.dataFolder, { pid: platform.pid }));
   const adapters = await adaptersFor(options);
-  const devices = await startDevices(options, store, adapters);
-  const backends = startBackends(options, { store, devices }, adapters);
+  const { devices, dispatcher } = await startDevices(options, store, adapters);
+  const backends = startBackends(options, { store, devices, dispatcher }, adapters);
+  cleanup.defer(() => dispatcher.stop());
   cleanup.defer(() => devices.stop());
   cleanup.defer(() => backends.compiler.stop());
   cleanup.defer(() => backends.sessions.stop());
@@ -150,20 +160,35 @@ function adaptersFor({
 }
 
 async function startDevices(
-  { platform, devices: perAdapter = 1, eviction = defaultEviction, ...options }: GatewayOptions,
+  options: GatewayOptions,
   { folder }: SharedBackends["store"],
   adapters: readonly FoundAdapter[],
-): Promise<DeviceSet> {
-  const { silence, deviceBytes, place } = options;
+): Promise<Pick<SharedBackends, "devices" | "dispatcher">> {
+  const { platform, devices: perAdapter = 1, eviction = defaultEviction } = options;
+  const { silence, deviceBytes, place, scheduling = defaultScheduling } = options;
   const allHostBytes = await hostMemoryBytes();
   const hostBytes = options.hostBytes ?? Math.floor(allHostBytes / 2);
-  return openDevices({
-    ...{ platform, adapters, perAdapter, deviceBytes, hostBytes, allHostBytes },
+  const listener: DeviceSetListener = {
+    resident: (...told) => dispatcher.resident(...told),
+    evicted: (...told) => dispatcher.evicted(...told),
+    up: (...told) => dispatcher.up(...told),
+    down: (...told) => dispatcher.down(...told),
+    budget: (...told) => dispatcher.budget(...told),
+    loadMeasured: (...told) => dispatcher.loadMeasured(...told),
+  };
+  const devices = await openDevices({
+    ...{ platform, adapters, perAdapter, deviceBytes, hostBytes, allHostBytes, listener },
     blobFolder: join(folder, "blobs"),
     policy: evictionPolicies[eviction],
     ...(place && { place }),
     ...(silence && { silence }),
   });
+  // Its own victims unless somebody has chosen otherwise; then it has the devices' order.
+  const ranking = options.eviction && { eviction: evictionPolicies[options.eviction] };
+  const policy =
+    scheduling === "deadline" ? deadlineWith({ ...ranking, queueLimit }) : schedulingPolicies[scheduling];
+  const dispatcher = new Dispatcher({ devices, policy });
+  return { devices, dispatcher };
 }
 
 async function logDevices({ devices }: DeviceSet): Promise<void> {
@@ -181,7 +206,7 @@ async function logDevices({ devices }: DeviceSet): Promise<void> {
 
 function startBackends(
   { platform, handlerLimits, allowPrivateHosts = false }: GatewayOptions,
-  { store, devices }: Pick<SharedBackends, "store" | "devices">,
+  { store, devices, dispatcher }: Pick<SharedBackends, "store" | "devices" | "dispatcher">,
   adapters: readonly FoundAdapter[],
 ): SharedBackends {
   const lineLogger = (category: string) => {

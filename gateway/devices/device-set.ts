@@ -93,6 +93,18 @@ export class DeviceSet {
     return this.#runAmong({ owner, program, inputs, options }, none);
   }
 
+  /** As `run`, on this device, or elsewhere where it cannot run there. @throws DawnletError as `run`. */
+  runOn(
+    device: number,
+    owner: ProgramOwner,
+    program: OwnedProgram,
+    inputs: readonly DeviceValue[],
+    options: DeviceRunOptions = {},
+  ): Promise<ManagedRun> {
+    if (this.#only !== undefined) return this.#only.managed.run(owner, program, inputs, options);
+    return this.#runAmong({ owner, program, inputs, options, device }, none);
+  }
+
   /** Brings a Program onto a device: its home where it is pinned. @throws DawnletError as ManagedDevice.load. */
   async load(owner: ProgramOwner, program: OwnedProgram, signal?: AbortSignal): Promise<void> {
     if (this.#only !== undefined) return this.#only.managed.load(owner, program, signal);
@@ -272,6 +284,8 @@ export class DeviceSet {
     const fitting = this.#misfits.among(request.program.id);
     const devices = failed.size === 0 ? fitting : fitting.filter((device) => !failed.has(device));
     for (const device of devices) if (!device.isUp) device.wake();
+    const wanted = devices.find(({ index }) => index === request.device);
+    if (wanted !== undefined) return wanted;
     const holder = holderOf(request.inputs);
     const holding = holder === undefined ? undefined : devices.find(({ id }) => id === holder);
     if (holding !== undefined) return holding;

@@ -2,6 +2,9 @@
 import type { MemorySettings } from "../../kernels/manifest/memory-settings.ts";
 import type { DeviceDescription, ShaderError } from "../../runtime/device/api.ts";
 import type { DeviceTensor, DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
+import type { CallWishes } from "../dispatch/dispatched-call.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import type { PreparedProgram } from "../functions/prepared-call.ts";
 import type { DeviceSet } from "./device-set.ts";
 import type { ManagedRun } from "./managed-runs.ts";
 import type { Misfit } from "./misfits.ts";
@@ -17,9 +20,21 @@ export class FunctionDevice {
   #misfits: readonly Misfit[] | undefined;
   #misfitsVersion = 0;
 
-  constructor(devices: DeviceSet, owner: ProgramOwner) {
+  readonly #dispatcher: Dispatcher | undefined;
+
+  /** @param dispatcher decides when and where calls run; left out: at once. */
+  constructor(devices: DeviceSet, owner: ProgramOwner, dispatcher?: Dispatcher) {
     this.#devices = devices;
     this.owner = owner;
+    this.#dispatcher = dispatcher;
+  }
+
+  /** Runs a call when its turn has come, maybe together with others. @throws DawnletError as Dispatcher.run. */
+  submit(prepared: PreparedProgram, wishes: CallWishes): Promise<ManagedRun> {
+    const { program, inputs, keep } = prepared;
+    if (this.#dispatcher === undefined) return this.run(program, inputs, wishes.signal, keep);
+    this.#own(program);
+    return this.#dispatcher.run(this.owner, { ...wishes, prepared, own: this.#ownLater });
   }
 
   /** Devices on which some of its Programs do not run; undefined where there are none. The same object until that changes. */
@@ -69,7 +84,9 @@ export class FunctionDevice {
   }
 
   async unload(id: string): Promise<void> {
-    if (this.#owned.delete(id)) await this.#devices.release(this.owner, id);
+    if (!this.#owned.delete(id)) return;
+    this.#dispatcher?.forget(this.owner, id);
+    await this.#devices.release(this.owner, id);
   }
 
   /** Takes effect on what is on the device already. */
@@ -84,6 +101,8 @@ export class FunctionDevice {
     const all = [...found, ...this.#checked.filter(({ device }) => !known.has(device))];
     this.#misfits = all.length > 0 ? all : undefined;
   }
+
+  readonly #ownLater = (program: OwnedProgram) => this.#own(program);
 
   #own(program: OwnedProgram): void {
     if (this.#owned.has(program.id)) return;

@@ -176,8 +176,8 @@ export class ManagedRuns {
       uploadMs: waitedMs,
       uploadedBytes: this.#residency.get(id)!.sizeBytes,
     };
-    this.#listener!.resident(id);
     if (ms > 0 && bytes > 0) this.#listener!.loadMeasured(id, bytes, ms);
+    this.#listener!.resident(id);
   }
 
   #failed(id: string): void {

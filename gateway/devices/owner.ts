@@ -1,5 +1,6 @@
 /** Who runs what on a device: a version of a function, and a Program with what its weights take. */
 import type { MemorySettings } from "../../kernels/manifest/memory-settings.ts";
+import type { ScheduleSettings } from "../../kernels/manifest/schedule-settings.ts";
 import type { Program } from "../../kernels/program/program.ts";
 import type { StoredProgram } from "../../runtime/supervisor/device-process.ts";
 import type { Weight } from "./held-weights.ts";
@@ -20,4 +21,8 @@ export interface ProgramOwner {
   readonly name: string;
   readonly version: number;
   settings: MemorySettings;
+  /** Whose it is; left out: the operator's. */
+  readonly tenant?: string | undefined;
+  /** What its manifest says of when it is to run. */
+  schedule?: ScheduleSettings | undefined;
 }

@@ -89,6 +89,7 @@ async function deployWgsl(
     signature: mutable(bundle.signature),
     source: { ...source, weights },
     memory: bundle.memory,
+    ...(bundle.schedule && { schedule: bundle.schedule }),
     ...(bundle.timeLimitMs !== undefined && { timeLimitMs: bundle.timeLimitMs }),
     ...(bundle.batch && { batch: { dimension: bundle.batch.dimension, max: bundle.batch.maxRows } }),
   };
@@ -142,6 +143,7 @@ async function deployOnnx(
     signature,
     source: onnx,
     memory: manifest.memory,
+    ...(manifest.schedule && { schedule: manifest.schedule }),
     ...(timeLimitMs !== undefined && { timeLimitMs }),
     ...(batch !== undefined && { batch }),
   };

@@ -119,6 +119,10 @@ export interface Invocation {
   /** Names of the outputs that are wanted, in order. Left out: all. */
   readonly outputs?: readonly string[];
   readonly signal: AbortSignal;
+  /** From now to its answer; left out: as its manifest says. */
+  readonly deadlineMs?: number;
+  /** Where it would be late, DEADLINE_EXCEEDED at once. */
+  readonly refuseLate?: boolean;
 }
 
 /** A request for a handler. */

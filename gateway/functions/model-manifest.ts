@@ -7,6 +7,11 @@ import {
   type StatedMemorySettings,
   statedMemorySettings,
 } from "../../kernels/manifest/memory-settings.ts";
+import {
+  type ScheduleSettings,
+  scheduleSettingsEntries,
+  statedScheduleSettings,
+} from "../../kernels/manifest/schedule-settings.ts";
 import { timeLimitSchema } from "../../kernels/manifest/time-limit.ts";
 
 const schema = v.strictObject({
@@ -17,6 +22,7 @@ const schema = v.strictObject({
   timeLimitMs: v.exactOptional(timeLimitSchema),
   batch: v.exactOptional(modelBatchSchema),
   ...memorySettingsEntries,
+  ...scheduleSettingsEntries,
   /** Sizes of the free dimensions, one object a variant. Others are compiled when a call first needs them. */
   variants: v.exactOptional(
     v.array(v.record(v.string(), v.pipe(v.number(), v.safeInteger(), v.minValue(1)))),
@@ -28,6 +34,7 @@ export interface ModelManifest {
   readonly timeLimitMs?: number;
   readonly batch?: ModelBatchSettings;
   readonly memory: StatedMemorySettings;
+  readonly schedule?: ScheduleSettings;
 }
 
 /** @throws DawnletError INVALID_BUNDLE naming the path. */
@@ -37,9 +44,11 @@ export function readModelManifest(json: unknown): ModelManifest {
   if (result.success) {
     const { variants = [], timeLimitMs, batch } = result.output;
     const memory = statedMemorySettings(result.output);
+    const schedule = statedScheduleSettings(result.output);
     return {
       variants,
       memory,
+      ...(schedule && { schedule }),
       ...(timeLimitMs !== undefined && { timeLimitMs }),
       ...(batch !== undefined && { batch }),
     };

@@ -15,7 +15,7 @@ import type { Batching, DeployProgress, Engine, FunctionSignature } from "./func
 import { keyOf, ModelBatches } from "./model-batches.ts";
 import { needsBytes, programInputs, readOthers } from "./model-inputs.ts";
 import { type ModelProgram, openModelProgram, readProgram } from "./model-program.ts";
-import { type BatchShare, type PreparedCall, runAlone } from "./prepared-call.ts";
+import { type BatchShare, type PreparedCall, runPrepared } from "./prepared-call.ts";
 import type { CompiledVariant, ModelVariant, OnnxSource, VersionRecord } from "./record.ts";
 import { type Backends, keptOutputs, type Servable, type ServableCall, type ServedCall } from "./servable.ts";
 
@@ -80,7 +80,7 @@ export class OnnxFunction implements Servable {
   }
 
   run(call: ServableCall): Promise<ServedCall> {
-    return runAlone(this, this.#backends.device, call);
+    return runPrepared(this, this.#backends.device, call);
   }
 
   prepare(call: ServableCall): PreparedCall | Promise<PreparedCall> {

@@ -80,8 +80,8 @@ export function servedBy({ outputs, wanted }: PreparedProgram, run: ManagedRun):
   };
 }
 
-/** Prepares a call and runs it by itself. @throws DawnletError */
-export async function runAlone(
+/** Prepares a call and has it run, by itself or with others. @throws DawnletError */
+export async function runPrepared(
   servable: Pick<Required<Servable>, "prepare">,
   device: FunctionDevice,
   call: ServableCall,
@@ -90,7 +90,7 @@ export async function runAlone(
   // What is there already costs no turn.
   const ready = prepared instanceof Promise ? await prepared : prepared;
   if (ready.type === "session") return ready.run();
-  return servedBy(ready, await device.run(ready.program, ready.inputs, call.signal, ready.keep));
+  return servedBy(ready, await device.submit(ready, call));
 }
 
 let scopes = 0;

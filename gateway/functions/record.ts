@@ -1,6 +1,7 @@
 /** What the store keeps of a deployed version: enough to serve it again after a restart without ONNX Runtime. */
 import * as v from "valibot";
 import { memorySettingsSchema } from "../../kernels/manifest/memory-settings.ts";
+import { scheduleSettingsSchema } from "../../kernels/manifest/schedule-settings.ts";
 import { quarantineSchema } from "./quarantine.ts";
 import { signatureSchema } from "./signature-schema.ts";
 
@@ -90,6 +91,8 @@ const versionRecord = v.object({
   source,
   /** What the manifest states of how it is kept in device memory. */
   memory: v.exactOptional(memorySettingsSchema),
+  /** What the manifest states of when it is to run. */
+  schedule: v.exactOptional(scheduleSettingsSchema),
   /** What the manifest states of how long a run may take. */
   timeLimitMs: v.exactOptional(v.number()),
   /** What the manifest states of how calls are joined. */

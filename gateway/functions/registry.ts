@@ -225,7 +225,7 @@ export class Registry implements Functions {
     upload: StoredBlob,
     progress: (progress: DeployProgress) => void,
   ): Promise<Deployed & Pick<Version, "device">> {
-    const device = this.#deviceFor(name, number);
+    const device = this.#deviceFor(name, number, tenant);
     const context = {
       ...{ name, number },
       backends: { ...this.#backends, device },
@@ -236,7 +236,9 @@ export class Registry implements Functions {
       save: (record: VersionRecord) => this.#save(name, number, record),
     };
     try {
-      return { ...(await deployUpload(upload, context)), device };
+      const deployed = await deployUpload(upload, context);
+      device.owner.schedule = deployed.record.schedule;
+      return { ...deployed, device };
     } catch (error) {
       log.warn("deploy of {name} failed: {reason}", {
         name,
@@ -430,12 +432,10 @@ export class Registry implements Functions {
     await servable.warm().catch((error: unknown) => warnOfPinned(device.owner, error));
   }
 
-  #deviceFor(name: string, number: number): FunctionDevice {
-    return new FunctionDevice(this.#backends.devices, {
-      name,
-      version: number,
-      settings: defaultMemorySettings,
-    });
+  #deviceFor(name: string, version: number, tenant: string | undefined): FunctionDevice {
+    const { devices, dispatcher } = this.#backends;
+    const owner = { name, version, settings: defaultMemorySettings, tenant };
+    return new FunctionDevice(devices, owner, dispatcher);
   }
 
   /** Calls may have shown how exact a model is, whether they can run together, or a device that cannot run it. */
@@ -449,7 +449,8 @@ export class Registry implements Functions {
   }
 
   #restore(name: string, number: number, record: VersionRecord): Version {
-    const device = this.#deviceFor(name, number);
+    const device = this.#deviceFor(name, number, record.tenant);
+    device.owner.schedule = record.schedule;
     const servable = openServable({
       backends: { ...this.#backends, device },
       ...{ name, number, record },

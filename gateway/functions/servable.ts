@@ -9,6 +9,7 @@ import { type CallTensor, callTensor, largeOutputs } from "../devices/call-tenso
 import type { DeviceSet } from "../devices/device-set.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
 import type { ManagedRun } from "../devices/managed-runs.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { HandlerHost } from "../handlers/handler-host.ts";
 import type { Store } from "../store/store.ts";
 import type {
@@ -33,9 +34,13 @@ export interface Backends {
 /** The same for all functions. */
 export interface SharedBackends extends Omit<Backends, "device"> {
   readonly devices: DeviceSet;
+  readonly dispatcher: Dispatcher;
 }
 
-export type ServableCall = Pick<HeldInvocation, "inputs" | "parameters" | "outputs" | "signal" | "keep">;
+export type ServableCall = Pick<
+  HeldInvocation,
+  "inputs" | "parameters" | "outputs" | "signal" | "keep" | "deadlineMs" | "refuseLate"
+>;
 
 export type ServableFetch = Pick<FetchInvocation, "request" | "arriving" | "signal">;
 

@@ -18,7 +18,7 @@ import { type OwnedProgram, weightsOf } from "../devices/owner.ts";
 import { bindInputs } from "./bind-inputs.ts";
 import { trialCall } from "./check-shaders.ts";
 import type { Batching, FunctionSignature } from "./functions.ts";
-import { type BatchShare, newBatchScope, type PreparedCall, runAlone } from "./prepared-call.ts";
+import { type BatchShare, newBatchScope, type PreparedCall, runPrepared } from "./prepared-call.ts";
 import type { VersionRecord, WgslSource } from "./record.ts";
 import { type Backends, keptOutputs, type Servable, type ServableCall, type ServedCall } from "./servable.ts";
 import { WgslBatchGroup, type WgslBatchSource } from "./wgsl-batch-group.ts";
@@ -59,7 +59,7 @@ export class WgslFunction implements Servable {
   }
 
   run(call: ServableCall): Promise<ServedCall> {
-    return runAlone(this, this.#backends.device, call);
+    return runPrepared(this, this.#backends.device, call);
   }
 
   prepare(call: ServableCall): PreparedCall | Promise<PreparedCall> {

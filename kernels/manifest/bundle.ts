@@ -21,6 +21,7 @@ import {
 import { type StatedMemorySettings, statedMemorySettings } from "./memory-settings.ts";
 import { type Plan, planManifest } from "./plan.ts";
 import { reflectShader, type ShaderModule } from "./reflect.ts";
+import { type ScheduleSettings, statedScheduleSettings } from "./schedule-settings.ts";
 import { bindScope } from "./scope.ts";
 import type { WgslSignature } from "./signature.ts";
 
@@ -44,6 +45,7 @@ export interface Specialised {
 
 export interface WgslBundle {
   readonly memory: StatedMemorySettings;
+  readonly schedule: ScheduleSettings | undefined;
   readonly description: string | undefined;
   readonly timeLimitMs: number | undefined;
   /** Undefined where calls of it run each alone. */
@@ -114,9 +116,11 @@ async function makeBundle(
   };
   const { description, timeLimitMs } = manifest;
   const memory = statedMemorySettings(manifest);
+  const schedule = statedScheduleSettings(manifest);
   return {
     description,
     memory,
+    schedule,
     timeLimitMs,
     batch,
     signature: signatureOf(manifest),

@@ -9,6 +9,7 @@ import { type BundleBatchSettings, bundleBatchSchema } from "./batch-settings.ts
 import { constantExpression, type Expression, parseExpression } from "./expression.ts";
 import { describeIssue, mapOf, object } from "./manifest-schema.ts";
 import { memorySettingsEntries, type StatedMemorySettings } from "./memory-settings.ts";
+import { type ScheduleSettings, scheduleSettingsEntries } from "./schedule-settings.ts";
 import type { ParameterSignature } from "./signature.ts";
 import { timeLimitSchema } from "./time-limit.ts";
 
@@ -63,7 +64,7 @@ export type ManifestStep =
   | { readonly type: "clear"; readonly buffer: string }
   | { readonly type: "repeat"; readonly count: Expression; readonly steps: readonly ManifestStep[] };
 
-export interface Manifest extends StatedMemorySettings {
+export interface Manifest extends StatedMemorySettings, ScheduleSettings {
   readonly description?: string;
   /** How long one run may take on the device. */
   readonly timeLimitMs?: number;
@@ -222,6 +223,7 @@ const manifestSchema = v.pipe(
     timeLimitMs: v.exactOptional(timeLimitSchema),
     batch: v.exactOptional(bundleBatchSchema),
     ...memorySettingsEntries,
+    ...scheduleSettingsEntries,
     inputs: v.optional(mapOf(tensor), {}),
     outputs: mapOf(tensor),
     parameters: v.optional(mapOf(parameter), {}),

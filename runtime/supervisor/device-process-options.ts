@@ -29,6 +29,9 @@ export interface DeviceRunOptions {
   readonly signal?: AbortSignal | undefined;
   /** By position in `Program.outputs`: which of them stay on the device. Left out: none. */
   readonly keep?: readonly boolean[] | undefined;
+  /** As RunRequest has them. */
+  readonly urgencyMs?: number | undefined;
+  readonly share?: number | undefined;
 }
 
 /** A run whose outputs all come back. */

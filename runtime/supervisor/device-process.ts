@@ -160,12 +160,12 @@ export class DeviceProcess {
   run(
     program: StoredProgram,
     inputs: readonly DeviceValue[],
-    { signal, keep }: DeviceRunOptions = {},
+    { signal, keep, urgencyMs, share }: DeviceRunOptions = {},
   ): Promise<DeviceRun<DeviceValue>> {
     const { id: subject, timeLimitMs } = program;
     const tensors = inputs.filter(isDeviceTensor);
     if (!tensors.every((tensor) => this.#isThere(tensor))) return Promise.reject(tensorGone());
-    const request = { inputs: inputs.map(runInput), ...(keep && { keep }) };
+    const request = { inputs: inputs.map(runInput), keep, urgencyMs, share };
     const send = async (device: OpenedDevice) => {
       const holder = { device: this.id, generation: this.generation };
       const { outputs, timing, loadMs } = await device.run(program, request);

@@ -20,7 +20,6 @@ export class Residence implements Resident {
   /** Of its load. */
   readonly #startedAt: number;
   readonly #busOwnMs: number;
-  readonly keepUntilMs = undefined;
 
   constructor(
     fn: FunctionState,
@@ -53,6 +52,11 @@ export class Residence implements Resident {
 
   get isPinned(): boolean {
     return this.function.spec.isPinned === true;
+  }
+
+  get keepUntilMs(): number | undefined {
+    const { keepAliveMs } = this.function.spec;
+    return keepAliveMs === undefined ? undefined : Math.max(this.loadedAtMs, this.lastUsedMs) + keepAliveMs;
   }
 
   get priority(): number {

@@ -24,6 +24,8 @@ export interface FunctionSpec {
   readonly coldStartMs?: number;
   /** Never evicted. */
   readonly isPinned?: boolean;
+  /** So long after its last use it is evicted only where nothing else makes room. */
+  readonly keepAliveMs?: number;
   /** Functions of lower priority are evicted first. */
   readonly priority?: number;
   /** Devices on which it cannot run, by class. */

@@ -17,6 +17,8 @@ export interface PlaceRequest {
   /** Bytes: a run that reads tensors of a device goes there, and is not asked about. */
   readonly inputs: readonly DeviceValue[];
   readonly options: DeviceRunOptions;
+  /** Where the scheduler wants it, by `index`. It is asked about where it cannot run there. */
+  readonly device?: number;
 }
 
 /** A GPU, or a CPU that stands in for one. */

@@ -9,6 +9,8 @@ import type { Cluster } from "../../core/cluster.ts";
 import type { DeviceState } from "../../core/device-state.ts";
 import type { PolicyAtWork, PolicyTraits, SchedulingPolicy } from "../../core/policy.ts";
 import type { Request, Run } from "../../core/request.ts";
+import type { Residence } from "../../core/residence.ts";
+import type { EvictionPolicy } from "../../eviction/policy.ts";
 import { takeBatch } from "./batch-size.ts";
 import { DeviceQueue, type Flow } from "./device-queue.ts";
 import { byExpectedLoad, displacementFor } from "./displacement.ts";
@@ -22,17 +24,17 @@ export interface DeadlineOptions {
   readonly traits?: PolicyTraits;
   /** Requests that may wait. */
   readonly queueLimit?: number;
+  /** Who leaves a device first. Left out: whose going costs least. */
+  readonly eviction?: EvictionPolicy;
 }
 
 const bestTraits: PolicyTraits = { overlapsLoads: true, sharesSpace: true };
 
 export const deadline = deadlineWith({});
 
-export function deadlineWith({
-  traits = bestTraits,
-  queueLimit = 100_000,
-}: DeadlineOptions): SchedulingPolicy {
-  return { name: "deadline", traits, start: (cluster) => new DeadlinePolicy(cluster, queueLimit) };
+export function deadlineWith(options: DeadlineOptions): SchedulingPolicy {
+  const { traits = bestTraits } = options;
+  return { name: "deadline", traits, start: (cluster) => new DeadlinePolicy(cluster, options) };
 }
 
 /** Loads at a time on a device: more share its bandwidth, and all are later. */
@@ -59,11 +61,12 @@ class DeadlinePolicy implements PolicyAtWork {
   readonly #context: PlacementContext & { stayMs: number };
   #turn = 0;
 
-  constructor(cluster: Cluster, queueLimit: number) {
+  constructor(cluster: Cluster, { queueLimit = 100_000, eviction = byExpectedLoad }: DeadlineOptions) {
     this.#cluster = cluster;
     this.#queueLimit = queueLimit;
     this.#replication = new Replication(cluster);
-    this.#context = { cluster, queueOf: (device) => this.#queueOf(device), stayMs: firstStayMs };
+    const queueOf = (device: DeviceState) => this.#queueOf(device);
+    this.#context = { cluster, queueOf, eviction, stayMs: firstStayMs };
   }
 
   arrived(request: Request): void {
@@ -159,7 +162,7 @@ class DeadlinePolicy implements PolicyAtWork {
   /** The flow that is due first of those that the device has a place for. @param stuck those without room. */
   #next(queue: DeviceQueue, stuck: ReadonlySet<Flow>, now: number): Flow | undefined {
     const { device } = queue;
-    const canLoad = device.loads < maxLoads;
+    const canLoad = loadsUnderWay(device, now) < maxLoads;
     const hasPlace = this.#hasPlace(device, now);
     let next: Flow | undefined;
     let nextDue = Number.POSITIVE_INFINITY;
@@ -190,7 +193,7 @@ class DeadlinePolicy implements PolicyAtWork {
     if (device.backlogMs(now) < (device.spec.aheadMs ?? 0)) return true;
     let filled = 0;
     for (const run of device.runs) {
-      if (device.residences.get(run.function)!.state === "loading") continue;
+      if (isComingIn(device.residences.get(run.function)!, now)) continue;
       filled += run.function.occupancy;
     }
     return filled === 0 || (this.#cluster.traits.sharesSpace && filled < fullFrom);
@@ -210,14 +213,14 @@ class DeadlinePolicy implements PolicyAtWork {
 
   #makeRoom(device: DeviceState, { function: fn, queue }: Flow, now: number): boolean {
     if (device.holds(fn)) return true;
-    const found = displacementFor(device, fn, this.#context.stayMs, (one) => queue.flows.has(one.function));
+    const found = displacementFor(device, fn, this.#context, (one) => queue.flows.has(one.function));
     if (found === undefined) return false;
     for (const victim of found.victims) {
       this.#context.stayMs += stayShare * (now - victim.loadedAtMs - this.#context.stayMs);
       this.#cluster.evict(
         device,
         victim.function,
-        `${byExpectedLoad.explain(victim, now)}; '${fn.id}' comes in`,
+        `${this.#context.eviction.explain(victim, now)}; '${fn.id}' comes in`,
       );
     }
     return true;
@@ -267,6 +270,18 @@ class DeadlinePolicy implements PolicyAtWork {
 
 /** A device is full where its runs fill this part of it: more would slow each other down and gain nothing. */
 const fullFrom = 0.95;
+
+/** Devices may tell that weights are there only when the run has ended that they came for. */
+function isComingIn({ state, loadEndsAt }: Residence, now: number): boolean {
+  return state === "loading" && now < loadEndsAt;
+}
+
+function loadsUnderWay(device: DeviceState, now: number): number {
+  if (device.loads === 0) return 0;
+  let loads = 0;
+  for (const residence of device.residences.values()) if (isComingIn(residence, now)) loads++;
+  return loads;
+}
 
 function lateReason({ deadline, arrivedAt }: Request, answerMs: number): string {
   const ms = (value: number) => `${Math.max(0, value).toFixed(0)} ms`;

@@ -36,21 +36,21 @@ export interface Displacement {
 
 /**
  * Who would go for a function, and what that costs.
- * @param stayMs how long weights stay as a rule: who is not called within that would have gone anyway.
+ * @param eviction who goes first. @param stayMs how long weights stay as a rule: who is not called within that would have gone anyway.
  * @param isWanted those go only where nobody else can.
  * @returns undefined where there is no room to be made now.
  */
 export function displacementFor(
   device: DeviceState,
   fn: FunctionState,
-  stayMs: number,
+  { eviction, stayMs }: { readonly eviction: EvictionPolicy; readonly stayMs: number },
   isWanted: (residence: Residence) => boolean,
 ): Displacement | undefined {
   const { now } = device.cluster;
   const bytes = fn.weightBytes;
   const victims =
-    victimsFor(device, bytes, byExpectedLoad, now, (one) => !isWanted(one)) ??
-    victimsFor(device, bytes, byExpectedLoad, now);
+    victimsFor(device, bytes, eviction, now, (one) => !isWanted(one)) ??
+    victimsFor(device, bytes, eviction, now);
   if (victims === undefined) return undefined;
   let lossMs = 0;
   for (const victim of victims) {

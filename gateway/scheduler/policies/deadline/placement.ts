@@ -6,6 +6,7 @@ import type { Cluster } from "../../core/cluster.ts";
 import type { DeviceState } from "../../core/device-state.ts";
 import type { FunctionState } from "../../core/function-state.ts";
 import type { Request } from "../../core/request.ts";
+import type { EvictionPolicy } from "../../eviction/policy.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import { displacementFor } from "./displacement.ts";
 import { dueAt } from "./due.ts";
@@ -23,6 +24,8 @@ export interface PlacementContext {
   readonly queueOf: (device: DeviceState) => DeviceQueue;
   /** How long weights stay on a device as a rule. */
   readonly stayMs: number;
+  /** Who leaves first. */
+  readonly eviction: EvictionPolicy;
 }
 
 /** A millisecond late costs as much as so many of waiting. */
@@ -64,11 +67,12 @@ export function bestPlace(context: PlacementContext, request: Request, turn: num
 
 /** @returns undefined where it costs as much as `below` or more, or there can be no room. */
 export function placeOn(
-  { cluster, queueOf, stayMs }: PlacementContext,
+  context: PlacementContext,
   request: Request,
   device: DeviceState,
   below: number,
 ): Place | undefined {
+  const { cluster, queueOf } = context;
   const { now, traits } = cluster;
   const { function: fn, deadline, rows } = request;
   const queue = queueOf(device);
@@ -84,7 +88,7 @@ export function placeOn(
   const ownCost = answeredAt + lateWeight * lateMs;
   if (ownCost >= below) return undefined;
   if (residence !== undefined || queue.flows.has(fn)) return { device, answeredAt, cost: ownCost };
-  const displacement = displacementFor(device, fn, stayMs, (one) => queue.flows.has(one.function));
+  const displacement = displacementFor(device, fn, context, (one) => queue.flows.has(one.function));
   // All is in use now; that passes, and others may have room.
   const lossMs = displacement?.lossMs ?? waitMs + runMs;
   const cost = ownCost + lossMs + neighboursLossMs(device, fn);

@@ -1,0 +1,281 @@
+/**
+ * The scheduler at work: calls become its events, its actions runs, loads and evictions on the devices. It decides
+ * nothing by itself. What devices tell (weights that came and went, budgets, losses) the scheduler hears as well.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
+import type { DeviceSetListener } from "../devices/device-events.ts";
+import type { DeviceSet } from "../devices/device-set.ts";
+import { later } from "../devices/later.ts";
+import type { ManagedRun } from "../devices/managed-runs.ts";
+import type { ProgramOwner } from "../devices/owner.ts";
+import type { SchedulerAction } from "../scheduler/core/actions.ts";
+import type { SchedulerEvent } from "../scheduler/core/events.ts";
+import type { SchedulingPolicy } from "../scheduler/core/policy.ts";
+import { createScheduler, type Scheduler } from "../scheduler/core/scheduler.ts";
+import { runBatch } from "./batch-run.ts";
+import { deviceSpec } from "./device-specs.ts";
+import type { DispatchedCall } from "./dispatched-call.ts";
+import { rejection } from "./rejection.ts";
+import { ScheduledUnits, type Unit } from "./scheduled-units.ts";
+
+export interface DispatcherOptions {
+  readonly devices: DeviceSet;
+  readonly policy: SchedulingPolicy;
+  /** Milliseconds, for tests. */
+  readonly now?: () => number;
+}
+
+interface Waiting {
+  readonly call: DispatchedCall;
+  readonly unit: Unit;
+  readonly arrivedAt: number;
+  readonly resolve: (run: ManagedRun) => void;
+  readonly reject: (error: unknown) => void;
+  isSettled: boolean;
+}
+
+type RunAction = Extract<SchedulerAction, { readonly type: "run" }>;
+
+const log = getLogger(["dawnlet", "scheduler"]);
+
+export class Dispatcher implements DeviceSetListener {
+  readonly #devices: DeviceSet;
+  readonly #scheduler: Scheduler;
+  readonly #units: ScheduledUnits;
+  readonly #now: () => number;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastRequest = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #wakeAt = Number.POSITIVE_INFINITY;
+  #isStopped = false;
+  readonly #events: SchedulerEvent[] = [];
+  #isStepping = false;
+
+  constructor({ devices, policy, now = () => performance.now() }: DispatcherOptions) {
+    this.#devices = devices;
+    this.#now = now;
+    this.#scheduler = createScheduler(policy);
+    this.#units = new ScheduledUnits(devices);
+    for (const device of devices.devices) if (device.isUp) this.up(device.index);
+  }
+
+  /** Calls that wait for their turn. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** @throws DawnletError as DeviceSet.run; DEADLINE_EXCEEDED where it would be late; QUEUE_FULL; what the signal says. */
+  run(owner: ProgramOwner, call: DispatchedCall): Promise<ManagedRun> {
+    if (call.signal?.aborted) return Promise.reject(call.signal.reason);
+    const unit = this.#units.of(owner, call, (event) => this.#step(event));
+    this.#wantBatch(unit, call);
+    const { promise, resolve, reject } = Promise.withResolvers<ManagedRun>();
+    const id = ++this.#lastRequest;
+    const now = this.#now();
+    this.#waiting.set(id, { call, unit, arrivedAt: now, resolve, reject, isSettled: false });
+    this.#step({ type: "arrival", request: this.#units.request(id, unit, call, now) });
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined || call.signal === undefined) return promise;
+    const { signal } = call;
+    const onAbort = () => this.#cancel(id, signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    return promise.finally(() => signal.removeEventListener("abort", onAbort));
+  }
+
+  /** A function does without a Program. */
+  forget(owner: ProgramOwner, program: string): void {
+    const unit = this.#units.remove(owner, program);
+    if (unit !== undefined) this.#step({ type: "function-removed", function: unit.id });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  // --- What devices tell
+
+  up(index: number): void {
+    const { devices } = this.#devices;
+    const device = deviceSpec(devices[index]!, devices);
+    this.#step({ type: "device-up", device });
+  }
+
+  down(index: number): void {
+    this.#step({ type: "device-down", device: this.#idOf(index) });
+  }
+
+  budget(index: number, bytes: number): void {
+    this.#step({ type: "budget", device: this.#idOf(index), bytes });
+  }
+
+  resident(index: number, program: string): void {
+    for (const unit of this.#units.withProgram(program))
+      this.#step({ type: "loaded", device: this.#idOf(index), function: unit.id });
+  }
+
+  loadMeasured(index: number, program: string, _bytes: number, loadMs: number): void {
+    for (const unit of this.#units.withProgram(program))
+      this.#step({ type: "loaded", device: this.#idOf(index), function: unit.id, loadMs });
+  }
+
+  evicted(index: number, program: string): void {
+    for (const unit of this.#units.withProgram(program))
+      if (!this.#units.isOn(unit, index))
+        this.#step({ type: "evicted", device: this.#idOf(index), function: unit.id });
+  }
+
+  // --- Private
+
+  /** Where calls wait for each other, a run that takes several is worth its compilation. */
+  #wantBatch({ id }: Unit, { prepared: { batch } }: DispatchedCall): void {
+    if (batch === undefined || batch.group.maxRows < 2 || batch.group.readySizes() === "any") return;
+    const waiting = this.#scheduler.cluster.functions.get(id)?.waiting ?? 0;
+    const rows = Math.min(batch.group.maxRows, waiting + batch.rows);
+    if (rows > 1 && batch.group.sizeFor(rows) === undefined) void batch.group.want(rows);
+  }
+
+  #idOf(index: number): string {
+    return this.#devices.devices[index]!.id;
+  }
+
+  /** What is told while actions are carried out comes after them. */
+  #step(event: SchedulerEvent): void {
+    if (this.#isStopped) return;
+    this.#events.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift())
+        for (const action of this.#scheduler.step(next, this.#now())) this.#do(action);
+    } finally {
+      this.#isStepping = false;
+    }
+  }
+
+  #do(action: SchedulerAction): void {
+    switch (action.type) {
+      case "run":
+        this.#run(action);
+        break;
+      case "load":
+        this.#load(action.device, action.function);
+        break;
+      case "evict":
+        this.#evict(action.device, action.function);
+        break;
+      case "reject":
+        this.#reject(action);
+        break;
+      case "wake":
+        this.#wake(action.at);
+        break;
+      default:
+        action satisfies never;
+    }
+  }
+
+  #run(action: RunAction): void {
+    const members = action.requests.map((id) => this.#waiting.get(id)!);
+    for (const id of action.requests) this.#waiting.delete(id);
+    const index = this.#devices.devices.findIndex(({ id }) => id === action.device);
+    const startedAt = this.#now();
+    const urgencyMs = action.due === undefined ? undefined : Math.max(0, action.due - startedAt);
+    const standing = { urgencyMs, share: action.share };
+    const { unit } = members[0]!;
+    const calls = members.map(({ call }) => call);
+    const runs =
+      calls.length === 1
+        ? [this.#runAlone(index, unit, calls[0]!, standing)]
+        : runBatch(this.#devices, index, unit, calls, standing);
+    let gpuMs = 0;
+    const settled = runs.map((run, i) =>
+      run.then(
+        (done) => {
+          gpuMs += done.timing.gpuMs;
+          const member = members[i]!;
+          const waitMs = (done.waitMs ?? 0) + startedAt - member.arrivedAt;
+          settle(member, () => member.resolve({ ...done, waitMs }));
+          return true;
+        },
+        (error: unknown) => {
+          const member = members[i]!;
+          settle(member, () => member.reject(error));
+          return false;
+        },
+      ),
+    );
+    void Promise.all(settled).then((ended) => {
+      if (ended.every(Boolean)) this.#step({ type: "ended", run: action.run, runMs: gpuMs });
+      else this.#step({ type: "failed", run: action.run, isRetried: false });
+    });
+  }
+
+  #runAlone(
+    index: number,
+    { owner }: Unit,
+    { prepared, signal }: DispatchedCall,
+    standing: DeviceRunOptions,
+  ): Promise<ManagedRun> {
+    const { program, inputs, keep } = prepared;
+    return this.#devices.runOn(index, owner, program, inputs, { ...standing, keep, signal });
+  }
+
+  #load(device: string, id: string): void {
+    const unit = this.#units.get(id);
+    const index = this.#devices.devices.findIndex((one) => one.id === device);
+    const [program] = unit.programs;
+    this.#devices.loadOn(index, program!).then(
+      () => this.#step({ type: "loaded", device, function: id }),
+      (error: unknown) => {
+        log.debug("{function} was not loaded on {device}: {error}", { function: unit.name, device, error });
+        this.#step({ type: "load-failed", device, function: id });
+      },
+    );
+  }
+
+  #evict(device: string, id: string): void {
+    const index = this.#devices.devices.findIndex((one) => one.id === device);
+    for (const program of this.#units.get(id).programs) this.#devices.evictFrom(index, program);
+  }
+
+  #reject({ request, cause, reason }: Extract<SchedulerAction, { readonly type: "reject" }>): void {
+    const waiting = this.#waiting.get(request);
+    if (waiting === undefined) return;
+    this.#waiting.delete(request);
+    const { unit, call, resolve, reject } = waiting;
+    // What a device says of what it cannot hold is more exact, and it may know better.
+    if (cause === "too-large") {
+      const { program, inputs, keep } = call.prepared;
+      this.#devices.run(unit.owner, program, inputs, { keep, signal: call.signal }).then(resolve, reject);
+      return;
+    }
+    reject(rejection(unit.name, cause, reason));
+  }
+
+  #cancel(id: number, reason: unknown): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    settle(waiting, () => waiting.reject(reason));
+    this.#step({ type: "cancelled", request: id });
+  }
+
+  #wake(at: number): void {
+    if (at >= this.#wakeAt) return;
+    this.#wakeAt = at;
+    clearTimeout(this.#timer);
+    this.#timer = later(Math.max(0, at - this.#now()), () => {
+      this.#wakeAt = Number.POSITIVE_INFINITY;
+      this.#step({ type: "tick" });
+    });
+  }
+}
+
+/** A call that was given up has its answer already. */
+function settle(waiting: Waiting, answer: () => void): void {
+  if (waiting.isSettled) return;
+  waiting.isSettled = true;
+  answer();
+}

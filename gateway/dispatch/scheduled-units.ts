@@ -1,0 +1,177 @@
+/**
+ * What the scheduler takes for functions: a Program of a version, with those that run several of its calls as one. Sizes
+ * of inputs that differ are different Programs, which take different times. Weights that Programs share count with the
+ * first of them that is known: the devices count exactly, and tell what they had to do.
+ */
+import type { DeviceSet } from "../devices/device-set.ts";
+import type { OwnedProgram, ProgramOwner } from "../devices/owner.ts";
+import { holderOf } from "../devices/tensor-moves.ts";
+import type { BatchGroup } from "../functions/prepared-call.ts";
+import type { SchedulerEvent } from "../scheduler/core/events.ts";
+import type { FunctionSpec, KnownTime, RequestSpec } from "../scheduler/core/specs.ts";
+import { deviceClass } from "./device-specs.ts";
+import type { DispatchedCall } from "./dispatched-call.ts";
+
+export interface Unit {
+  /** Of the scheduler's function. */
+  readonly id: string;
+  /** For people. */
+  readonly name: string;
+  readonly owner: ProgramOwner;
+  /** Ids; that of single runs first. */
+  readonly programs: ReadonlySet<string>;
+  /** A Program that runs several of its calls. */
+  adds(program: OwnedProgram): void;
+}
+
+interface KnownUnit extends Unit {
+  readonly programs: Set<string>;
+  readonly weightBytes: number;
+  /** As the scheduler was told last. */
+  settings: ProgramOwner["settings"];
+  batchLimit: number;
+}
+
+export class ScheduledUnits {
+  readonly #devices: DeviceSet;
+  readonly #byId = new Map<string, KnownUnit>();
+  readonly #byOwner = new Map<ProgramOwner, Map<string, KnownUnit>>();
+  readonly #byProgram = new Map<string, Set<KnownUnit>>();
+  #count = 0;
+
+  constructor(devices: DeviceSet) {
+    this.#devices = devices;
+  }
+
+  get(id: string): Unit {
+    const unit = this.#byId.get(id);
+    if (unit === undefined) throw new RangeError(`There is no scheduled unit '${id}'`);
+    return unit;
+  }
+
+  withProgram(program: string): Iterable<Unit> {
+    return this.#byProgram.get(program) ?? [];
+  }
+
+  /** The unit of a call. @param tell hears of one that is new or has changed, before this returns. */
+  of(owner: ProgramOwner, { prepared }: DispatchedCall, tell: (event: SchedulerEvent) => void): Unit {
+    const { program, batch } = prepared;
+    let units = this.#byOwner.get(owner);
+    if (units === undefined) {
+      units = new Map();
+      this.#byOwner.set(owner, units);
+    }
+    const known = units.get(program.id);
+    const unit = known ?? this.#add(owner, program);
+    units.set(program.id, unit);
+    const batchLimit = batch === undefined ? unit.batchLimit : readyRows(batch.group);
+    if (known !== undefined && unit.settings === owner.settings && unit.batchLimit === batchLimit)
+      return unit;
+    unit.settings = owner.settings;
+    unit.batchLimit = batchLimit;
+    tell({ type: "function", function: this.#spec(unit, program.id) });
+    return unit;
+  }
+
+  request(id: number, unit: Unit, call: DispatchedCall, now: number): RequestSpec {
+    const { prepared, deadlineMs, refuseLate } = call;
+    const { inputs, batch } = prepared;
+    const device = holderOf(inputs);
+    const isBatched = batch !== undefined && (unit as KnownUnit).batchLimit > 1;
+    return {
+      ...{ id, function: unit.id },
+      ...(deadlineMs !== undefined && { deadline: now + deadlineMs }),
+      ...(refuseLate && { refuseLate }),
+      ...(isBatched && { rows: batch.rows, batchKey: batch.group.key }),
+      ...(device !== undefined && { device }),
+    };
+  }
+
+  isOn({ programs }: Unit, device: number): boolean {
+    const { managed } = this.#devices.devices[device]!;
+    return [...programs].some((program) => managed.residency.get(program)?.isOn === true);
+  }
+
+  /** A function does without a Program. @returns the unit, where that was the Program of its single runs. */
+  remove(owner: ProgramOwner, program: string): Unit | undefined {
+    const units = this.#byOwner.get(owner);
+    const unit = units?.get(program);
+    if (units === undefined || unit === undefined) {
+      for (const one of this.#byProgram.get(program) ?? [])
+        if (one.owner === owner) this.#unlink(one, program);
+      return undefined;
+    }
+    units.delete(program);
+    if (units.size === 0) this.#byOwner.delete(owner);
+    this.#byId.delete(unit.id);
+    for (const id of [...unit.programs]) this.#unlink(unit, id);
+    return unit;
+  }
+
+  #add(owner: ProgramOwner, program: OwnedProgram): KnownUnit {
+    const unit: KnownUnit = {
+      id: `${owner.name}@${owner.version}/${++this.#count}`,
+      name: owner.name,
+      owner,
+      programs: new Set(),
+      weightBytes: this.#newBytes(owner, program),
+      settings: owner.settings,
+      batchLimit: 1,
+      adds: ({ id }) => this.#link(unit, id),
+    };
+    this.#link(unit, program.id);
+    this.#byId.set(unit.id, unit);
+    return unit;
+  }
+
+  /** What no other unit of the same version reads. */
+  #newBytes(owner: ProgramOwner, program: OwnedProgram): number {
+    const known = new Set<string>();
+    const { managed } = this.#devices.devices[0]!;
+    for (const id of this.#byOwner.get(owner)?.keys() ?? [])
+      for (const { digest } of managed.owned(id)?.program.weights ?? []) known.add(digest);
+    let bytes = 0;
+    for (const { digest, sizeBytes } of program.weights) if (!known.has(digest)) bytes += sizeBytes;
+    return bytes;
+  }
+
+  #spec({ id, owner, weightBytes, batchLimit }: KnownUnit, program: string): FunctionSpec {
+    const { settings, schedule, tenant } = owner;
+    return {
+      ...{ id, tenant: tenant ?? "", weightBytes, batchLimit },
+      ...(schedule?.deadlineMs !== undefined && { deadlineMs: schedule.deadlineMs }),
+      ...(schedule?.quota !== undefined && { quota: schedule.quota }),
+      ...{ isPinned: settings.pin, priority: settings.priority },
+      ...(settings.keepAliveMs !== null && { keepAliveMs: settings.keepAliveMs }),
+      known: this.#knownTimes(program),
+    };
+  }
+
+  #knownTimes(program: string): readonly KnownTime[] {
+    const { devices } = this.#devices;
+    return devices.flatMap(({ managed }) => {
+      const { executeMs } = managed.estimates.of(program);
+      if (executeMs === undefined) return [];
+      return [{ class: deviceClass(managed, devices), batch: 1, runMs: executeMs }];
+    });
+  }
+
+  #link(unit: KnownUnit, program: string): void {
+    unit.programs.add(program);
+    const units = this.#byProgram.get(program) ?? new Set();
+    this.#byProgram.set(program, units.add(unit));
+  }
+
+  #unlink(unit: KnownUnit, program: string): void {
+    const units = this.#byProgram.get(program);
+    unit.programs.delete(program);
+    units?.delete(unit);
+    if (units?.size === 0) this.#byProgram.delete(program);
+  }
+}
+
+/** Most rows that a run can have now. */
+function readyRows(group: BatchGroup): number {
+  const sizes = group.readySizes();
+  return sizes === "any" ? Math.max(1, group.maxRows) : (sizes.at(-1) ?? 1);
+}
