@@ -7,6 +7,8 @@ import { StepCosts } from "./step-costs.ts";
 
 /** Weight of a new measurement. */
 const newShare = 1 / 8;
+/** The same of one by the host's clock that took longer: most of those are other work of the machine. */
+const slowShare = 1 / 32;
 /** By how much a shorter time, in milliseconds, must be shorter to replace the mean: more than timestamps are rounded by. */
 const clearlyMs = 0.2;
 
@@ -62,20 +64,20 @@ export class ProgramCost {
   ranAlone(wallMs: number, gpuMs: number | undefined): void {
     this.#rounds++;
     this.expectedMs = Math.min(this.expectedMs, wallMs);
-    this.soloMs = leaning(this.soloMs, wallMs, 0);
-    if (gpuMs !== undefined) this.soloGpuMs = leaning(this.soloGpuMs, gpuMs, clearlyMs);
+    this.soloMs = leaning(this.soloMs, wallMs, 0, slowShare);
+    if (gpuMs !== undefined) this.soloGpuMs = leaning(this.soloGpuMs, gpuMs, clearlyMs, newShare);
   }
 
   /** Its share of a round that was measured. */
   charged(ms: number): void {
-    this.chargedMs = this.chargedMs === undefined ? ms : mixed(this.chargedMs, ms);
+    this.chargedMs = this.chargedMs === undefined ? ms : mixed(this.chargedMs, ms, newShare);
   }
 }
 
-function leaning(before: number | undefined, now: number, clearly: number): number {
-  return before === undefined || now < before - clearly ? now : mixed(before, now);
+function leaning(before: number | undefined, now: number, clearly: number, share: number): number {
+  return before === undefined || now < before - clearly ? now : mixed(before, now, share);
 }
 
-function mixed(before: number, now: number): number {
-  return before + (now - before) * newShare;
+function mixed(before: number, now: number, share: number): number {
+  return before + (now - before) * share;
 }
