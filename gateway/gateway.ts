@@ -170,7 +170,7 @@ async function startDevices(
   const hostBytes = options.hostBytes ?? Math.floor(allHostBytes / 2);
   const listener: DeviceSetListener = {
     resident: (...told) => dispatcher.resident(...told),
-    evicted: (...told) => dispatcher.evicted(...told),
+    evicted: (device, program) => dispatcher.evicted(device, program),
     up: (...told) => dispatcher.up(...told),
     down: (...told) => dispatcher.down(...told),
     budget: (...told) => dispatcher.budget(...told),
@@ -229,5 +229,5 @@ function startBackends(
     onLine: lineLogger("compiler"),
   });
   const sessions = new SessionProcesses({ platform, onLine: lineLogger("session") });
-  return { store, devices, handlers, compiler, sessions };
+  return { store, devices, dispatcher, handlers, compiler, sessions };
 }

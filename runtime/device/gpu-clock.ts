@@ -136,7 +136,7 @@ export class GpuSpan {
 
   /**
    * Reads what has come, and ends the span.
-   * @param wallMs how long the GPU was seen to be at it.
+   * @param wallMs how long the GPU can have been at it: since encoding began, as `submit` may not return before it works.
    * @returns milliseconds; undefined where the timestamps cannot be right.
    */
   read(staged: ArrayBuffer, offset: number, wallMs: number): number | undefined {

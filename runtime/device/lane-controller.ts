@@ -15,9 +15,9 @@ export interface LaneSample {
 export const maxLanes = 64;
 const maxLevel = Math.log2(maxLanes);
 /** Rounds of a trial. */
-const trialRounds = 5;
+const trialRounds = 9;
 /** Rounds between trials: after one that changed nothing twice as many as before. */
-const patience = { least: 8, most: 1024 };
+const patience = { least: 16, most: 1024 };
 /** Twice the lanes, with their memory and their delay, must do so much more work. */
 const worthMore = 1.08;
 /** Half the lanes may do so much less than the best that was seen. */

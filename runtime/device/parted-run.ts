@@ -12,7 +12,7 @@ import type { CountedBuffer } from "./ledger.ts";
 import type { PendingRun } from "./pending-run.ts";
 import type { RoundTime } from "./round-accounts.ts";
 import { type PartLimit, StepStream } from "./step-stream.ts";
-import { type Submissions, sum } from "./submissions.ts";
+import { type Submissions, type SubmittedPart, sum } from "./submissions.ts";
 import { copyOutputs, type OutputPlan, planOutputs, writeInputs } from "./tensor-io.ts";
 
 export interface PartedRunOptions {
@@ -81,6 +81,7 @@ export class PartedRun {
    */
   submit(limit: PartLimit): Promise<void> {
     const submissions = this.#submissions;
+    const startedAt = performance.now();
     const span = submissions.clock.start();
     let times: CountedBuffer | undefined;
     let steps: readonly number[] = [];
@@ -107,7 +108,8 @@ export class PartedRun {
     }
     this.#submittedAt ??= performance.now();
     if (this.needs === undefined) return this.#answer(span, steps);
-    const part = this.#part(span && times && { times: span, staging: times }, steps);
+    const timed = span && times && { times: span, staging: times };
+    const part = this.#part({ limit: this.#limit, span: timed, startedAt }, steps);
     this.#parts.push(part);
     return part;
   }
@@ -132,11 +134,8 @@ export class PartedRun {
     this.run.tensors?.copyOut(encoder, this.#bound.outputs);
   }
 
-  async #part(
-    span: { readonly times: GpuSpan; readonly staging: CountedBuffer } | undefined,
-    steps: readonly number[],
-  ): Promise<void> {
-    const time = await this.#submissions.finishPart(this.run, { limit: this.#limit, span });
+  async #part(part: SubmittedPart, steps: readonly number[]): Promise<void> {
+    const time = await this.#submissions.finishPart(this.run, part);
     this.#time = sum(this.#time, time);
     this.#learn(steps, time);
   }

@@ -7,12 +7,17 @@ import { StepCosts } from "./step-costs.ts";
 
 /** Weight of a new measurement. */
 const newShare = 1 / 8;
+/** Measured rounds before some go unmeasured. */
+const knownCharges = 3;
+/** The same of one by the host's clock that took longer: most of those are other work of the machine. */
+const slowShare = 1 / 32;
 /** By how much a shorter time, in milliseconds, must be shorter to replace the mean: more than timestamps are rounded by. */
 const clearlyMs = 0.2;
 
 export class ProgramCost {
   readonly #program: Program;
   #rounds = 0;
+  #charges = 0;
   #steps: StepCosts | undefined;
   /** The shortest round that it was in, in milliseconds: what it takes at most when all is well. */
   expectedMs = Number.POSITIVE_INFINITY;
@@ -60,22 +65,31 @@ export class ProgramCost {
 
   /** @param gpuMs undefined where that was not measured. */
   ranAlone(wallMs: number, gpuMs: number | undefined): void {
-    this.#rounds++;
     this.expectedMs = Math.min(this.expectedMs, wallMs);
-    this.soloMs = leaning(this.soloMs, wallMs, 0);
-    if (gpuMs !== undefined) this.soloGpuMs = leaning(this.soloGpuMs, gpuMs, clearlyMs);
+    // Of a first run, which compiles, neither clock says what others take: the second one counts instead.
+    const isSecond = this.#rounds++ === 1;
+    this.soloMs = isSecond ? wallMs : leaning(this.soloMs, wallMs, 0, slowShare);
+    if (gpuMs === undefined) return;
+    this.soloGpuMs = isSecond ? gpuMs : leaning(this.soloGpuMs, gpuMs, clearlyMs, newShare);
   }
 
   /** Its share of a round that was measured. */
   charged(ms: number): void {
-    this.chargedMs = this.chargedMs === undefined ? ms : mixed(this.chargedMs, ms);
+    this.#charges++;
+    const before = this.#charges > 2 ? this.chargedMs : undefined;
+    this.chargedMs = before === undefined ? ms : mixed(before, ms, newShare);
+  }
+
+  /** Rounds were measured in which it was warm. */
+  get isKnown(): boolean {
+    return this.#charges > knownCharges;
   }
 }
 
-function leaning(before: number | undefined, now: number, clearly: number): number {
-  return before === undefined || now < before - clearly ? now : mixed(before, now);
+function leaning(before: number | undefined, now: number, clearly: number, share: number): number {
+  return before === undefined || now < before - clearly ? now : mixed(before, now, share);
 }
 
-function mixed(before: number, now: number): number {
-  return before + (now - before) * newShare;
+function mixed(before: number, now: number, share: number): number {
+  return before + (now - before) * share;
 }

@@ -33,9 +33,9 @@ export class RoundAccounts {
   isDue(runs: readonly PendingRun[]): boolean {
     if (!this.#hasClock()) return false;
     for (const { program } of runs) {
-      const { aloneMs, chargedMs } = program.cost;
-      if (chargedMs === undefined) return true;
-      this.#untimedMs += aloneMs ?? chargedMs;
+      const { aloneMs, isKnown } = program.cost;
+      if (!isKnown) return true;
+      this.#untimedMs += aloneMs ?? 0;
     }
     this.#untimedMs += timedEveryMs / timedEveryRounds;
     if (this.#untimedMs < timedEveryMs) return false;

@@ -32,6 +32,8 @@ export interface SubmittedPart {
   readonly limit: WatchLimit;
   /** What times it, and where the times go. */
   readonly span: { readonly times: GpuSpan; readonly staging: CountedBuffer } | undefined;
+  /** When encoding began. */
+  readonly startedAt: number;
 }
 
 /** Runs that were submitted together. */
@@ -125,7 +127,7 @@ export class Submissions {
    * Waits for a part of a run that has outputs to come only from a later one. Ends the span.
    * @throws DawnletError DEVICE_LOST.
    */
-  async finishPart(run: PendingRun, { limit, span }: SubmittedPart): Promise<RoundTime> {
+  async finishPart(run: PendingRun, { limit, span, startedAt }: SubmittedPart): Promise<RoundTime> {
     const { device, watchdog } = this.#options;
     const staging = span?.staging;
     const done =
@@ -144,7 +146,8 @@ export class Submissions {
       wallMs = watched.end();
     }
     if (span === undefined || staging === undefined) return { wallMs, gpuMs: undefined, isTimed: false };
-    const gpuMs = span.times.read(staging.gpu.getMappedRange(0, spanBytes), 0, wallMs);
+    const seenMs = performance.now() - startedAt;
+    const gpuMs = span.times.read(staging.gpu.getMappedRange(0, spanBytes), 0, seenMs);
     staging.gpu.unmap();
     this.readback.give(staging);
     return { wallMs, gpuMs, isTimed: true };
@@ -177,7 +180,11 @@ export class Submissions {
     round.onDone?.();
     // Nothing is staged where all outputs are without elements.
     const bytes = staging?.gpu.getMappedRange(0, stagedBytes(outputs, span)) ?? new ArrayBuffer();
-    const own = { wallMs, gpuMs: span?.read(bytes, outputs.totalBytes, wallMs), isTimed: span !== undefined };
+    const own = {
+      wallMs,
+      gpuMs: span?.read(bytes, outputs.totalBytes, doneAt - startedAt),
+      isTimed: span !== undefined,
+    };
     const gpuMs = this.accounts.close(runs, before === undefined ? own : sum(before(), own));
     for (const [i, run] of runs.entries()) {
       run.program.isProven = true;

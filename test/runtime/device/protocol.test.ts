@@ -69,3 +69,26 @@ test("a run whose inputs and attachments disagree is refused", async () => {
   expect(requests).toEqual([]);
   expect(await run({ program: "p", inputs: [null, "t1"] }, [plain])).toMatchObject({ attachments: [plain] });
 });
+
+test.each([
+  ["a run of bytes", { program: "p", inputs: [plain], urgencyMs: 20 }],
+  ["a run of bytes with a share", { program: "p", inputs: [plain], share: 2.5 }],
+  ["a run with tensors", { program: "p", inputs: [{ tensor: "t1" }], keep: [true], urgencyMs: 0, share: 3 }],
+])("%s says how it stands to others", async (_, request: RunRequest) => {
+  await client.run(request);
+  const { urgencyMs, share } = requests[0]!;
+  expect({ urgencyMs, share }).toEqual({ urgencyMs: request.urgencyMs, share: request.share });
+});
+
+test.each([
+  ["no share", ["p", null, 0]],
+  ["a negative urgency", ["p", -1, null]],
+  ["something more", ["p", null, null, 1]],
+  ["a share that is no number", { program: "p", inputs: [], share: "all" }],
+])("a run with %s is refused", async (_, params) => {
+  const run = async (given: unknown) => handlers.run!(given, [], undefined as never);
+  await expect(run(params)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  expect(requests).toEqual([]);
+  await run(["p", 1, 2]);
+  expect(requests).toMatchObject([{ program: "p", urgencyMs: 1, share: 2 }]);
+});
