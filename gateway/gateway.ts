@@ -24,9 +24,9 @@ import { HandlerHost } from "./handlers/handler-host.ts";
 import { type HandlerLimits, maxHandlerLimits } from "./handlers/limits.ts";
 import type { Tenant } from "./http/access.ts";
 import { choiceOf, keepAllEstimates, openDevices } from "./open-devices.ts";
+import type { SchedulingPolicy } from "./scheduler/core/policy.ts";
 import { type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
-import type { Place } from "./scheduler/placement/place.ts";
-import { deadlineWith } from "./scheduler/policies/deadline/deadline.ts";
+import { type DeadlineOptions, deadlineWith } from "./scheduler/policies/deadline/deadline.ts";
 import { type SchedulingPolicyName, schedulingPolicies } from "./scheduler/policies/policies.ts";
 import { scrubRegularly } from "./store/scrub.ts";
 import { openStore } from "./store/store.ts";
@@ -53,10 +53,8 @@ export interface GatewayOptions {
   readonly hostBytes?: number;
   /** Who leaves the device when room is needed. */
   readonly eviction?: EvictionPolicyName;
-  /** Which device a run goes to, where there are several. Left out: `leastQueued`. */
-  readonly place?: Place;
   /** Which calls run when, and where. */
-  readonly scheduling?: SchedulingPolicyName;
+  readonly scheduling?: SchedulingPolicyName | SchedulingPolicy;
   /** When a device process that does not answer is given up. */
   readonly silence?: DeviceProcessOptions["silence"];
   readonly limits?: AppOptions["limits"];
@@ -165,7 +163,7 @@ async function startDevices(
   adapters: readonly FoundAdapter[],
 ): Promise<Pick<SharedBackends, "devices" | "dispatcher">> {
   const { platform, devices: perAdapter = 1, eviction = defaultEviction } = options;
-  const { silence, deviceBytes, place, scheduling = defaultScheduling } = options;
+  const { silence, deviceBytes, scheduling = defaultScheduling } = options;
   const allHostBytes = await hostMemoryBytes();
   const hostBytes = options.hostBytes ?? Math.floor(allHostBytes / 2);
   const listener: DeviceSetListener = {
@@ -180,15 +178,23 @@ async function startDevices(
     ...{ platform, adapters, perAdapter, deviceBytes, hostBytes, allHostBytes, listener },
     blobFolder: join(folder, "blobs"),
     policy: evictionPolicies[eviction],
-    ...(place && { place }),
     ...(silence && { silence }),
   });
   // Its own victims unless somebody has chosen otherwise; then it has the devices' order.
   const ranking = options.eviction && { eviction: evictionPolicies[options.eviction] };
-  const policy =
-    scheduling === "deadline" ? deadlineWith({ ...ranking, queueLimit }) : schedulingPolicies[scheduling];
+  const policy = policyOf(scheduling, ranking);
   const dispatcher = new Dispatcher({ devices, policy });
   return { devices, dispatcher };
+}
+
+function policyOf(
+  scheduling: NonNullable<GatewayOptions["scheduling"]>,
+  ranking: DeadlineOptions | undefined,
+): SchedulingPolicy {
+  if (typeof scheduling !== "string") return scheduling;
+  return scheduling === "deadline"
+    ? deadlineWith({ ...ranking, queueLimit })
+    : schedulingPolicies[scheduling];
 }
 
 async function logDevices({ devices }: DeviceSet): Promise<void> {

@@ -57,7 +57,11 @@ export class Dispatcher implements DeviceSetListener {
     this.#now = now;
     this.#scheduler = createScheduler(policy);
     this.#units = new ScheduledUnits(devices);
-    for (const device of devices.devices) if (device.isUp) this.up(device.index);
+    // Calls may come before the devices are up, and wait for them.
+    for (const { index, isUp } of devices.devices) {
+      this.up(index);
+      if (!isUp) this.down(index);
+    }
   }
 
   /** Calls that wait for their turn. */

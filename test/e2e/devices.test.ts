@@ -3,28 +3,27 @@ import process from "node:process";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { asBytes, type CallTensor, isHeld } from "../../gateway/devices/call-tensor.ts";
 import type { DeviceReport } from "../../gateway/devices/report.ts";
-import { leastQueued } from "../../gateway/scheduler/placement/least-queued.ts";
-import type { Place } from "../../gateway/scheduler/placement/place.ts";
 import type { Tensors } from "../../kernels/tensor.ts";
 import { CallLoad } from "./call-load.ts";
 import { matrixBundle, matrixInputs, outputsDigest } from "./function-crowd.ts";
+import { placedBy } from "./placed-policy.ts";
 import { gatewayFor } from "./running-gateway.ts";
 import { modelRows, shaderBundle, timesModel, timesShader, trapShader } from "./small-functions.ts";
 import { floats, floatsIn } from "./tensors.ts";
 import { zipped } from "./zipped.ts";
 
 const mebibyte = 2 ** 20;
-let place: Place;
+/** Of the next calls, by the name of the function. */
+let place: (fn: string) => number;
 const server = gatewayFor("all tests", {
   // Whatever works, twice: models are compiled for what both have.
   adapter: ["", ""],
   deviceBytes: 48 * mebibyte,
-  place: (request, devices) => place(request, devices),
+  scheduling: placedBy((id) => place(id.split("@")[0]!)),
 });
-const to =
-  (device: number): Place =>
-  () =>
-    device;
+const to = (device: number) => () => device;
+let turn = 0;
+const inTurn = () => turn++ % 2;
 const devices = () => server.gateway.backends.devices;
 const managed = (device: number) => devices().devices[device]!.managed;
 const generations = () => [0, 1].map((device) => managed(device).health.generation);
@@ -59,11 +58,11 @@ export default { async fetch() {
 } };`;
 
 beforeEach(() => {
-  place = leastQueued;
+  place = inTurn;
 });
 
 beforeAll(async () => {
-  place = leastQueued;
+  place = inTurn;
   await server.client.mustDeploy("double", shaderBundle(timesShader(2)));
   await server.client.mustDeploy("add", shaderBundle(addShader, addManifest));
   await server.client.mustDeploy("matrix", matrixBundle(1, 1024));
@@ -190,7 +189,7 @@ describe("a device that is lost", () => {
     await server.client.mustDeploy("trap", shaderBundle(trapShader, { timeLimitMs: 1500 }));
     const before = generations();
     const { rerun } = managed(1).health;
-    place = ({ owner }) => (owner.name === "trap" ? 0 : 1);
+    place = (fn) => (fn === "trap" ? 0 : 1);
     const inputs = matrixInputs(5);
     const expected = outputsDigest(await server.client.infer("matrix", inputs));
     const trapped = server.client.tryInfer("trap", { x: floats([2], [1, -1]) });

@@ -27,7 +27,7 @@ export interface RunningGatewayOptions
       | "limits"
       | "adapter"
       | "devices"
-      | "place"
+      | "scheduling"
       | "deviceBytes"
       | "silence"
       | "token"

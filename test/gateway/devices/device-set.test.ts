@@ -334,12 +334,12 @@ describe("commands of a scheduler", () => {
     };
     const ran = (id: string, loadMs = 0) => [
       ...["ran", target, id],
-      { loadMs, queueMs: 0, encodeMs: 0, executeMs: 1 },
+      { loadMs, queueMs: 0, encodeMs: 0, executeMs: 1, gpuMs: 1 },
     ];
     target = 1;
     expect(await call("a", 4, 5)).toEqual([
-      ["resident", 1, "a"],
       ["loadMeasured", 1, "a", 4 * kib, 5],
+      ["resident", 1, "a"],
       ran("a", 5),
     ]);
     expect(await call("a", 4)).toEqual([ran("a")]);

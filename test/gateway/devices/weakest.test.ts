@@ -27,6 +27,7 @@ test("what all devices can do is what each of them can", () => {
     adapter: a.adapter,
     features: ["shader-f16"],
     limits: { maxBufferSize: 100, maxBindGroups: 2, minStorageBufferOffsetAlignment: 256 },
+    timing: "gpu",
   });
   expect(weakest([a])).toEqual(a);
 });
