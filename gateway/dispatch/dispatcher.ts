@@ -10,6 +10,7 @@ import { later } from "../devices/later.ts";
 import type { ManagedRun } from "../devices/managed-runs.ts";
 import type { ProgramOwner } from "../devices/owner.ts";
 import type { SchedulerAction } from "../scheduler/core/actions.ts";
+import type { Cluster } from "../scheduler/core/cluster.ts";
 import type { SchedulerEvent } from "../scheduler/core/events.ts";
 import type { SchedulingPolicy } from "../scheduler/core/policy.ts";
 import { createScheduler, type Scheduler } from "../scheduler/core/scheduler.ts";
@@ -62,6 +63,11 @@ export class Dispatcher implements DeviceSetListener {
       this.up(index);
       if (!isUp) this.down(index);
     }
+  }
+
+  /** What the scheduler knows. To be read only. */
+  get cluster(): Cluster {
+    return this.#scheduler.cluster;
   }
 
   /** Calls that wait for their turn. */
