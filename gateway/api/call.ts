@@ -6,6 +6,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import type { Tensors } from "../../kernels/tensor.ts";
 import type { Functions, FunctionVersion, Invocation, InvocationResult } from "../functions/functions.ts";
 import type { Exchange } from "../http/exchange.ts";
+import { readCallDeadline } from "./call-deadline.ts";
 import { checkRequired, listNames } from "./parameters.ts";
 
 /** A call as a protocol understood it. */
@@ -42,9 +43,11 @@ export async function callFunction(
   exchange: Exchange,
   target: CallTarget,
   call: Call,
-  client: AbortSignal,
+  request: Request,
 ): Promise<InvocationResult> {
   const { version, versionName } = target;
+  const { signal: client, headers } = request;
+  const { deadlineMs = call.timeoutMs, refuseLate } = readCallDeadline(headers);
   checkComplete(version, call);
   using deadline = call.timeoutMs === undefined ? undefined : new Deadline(client, call.timeoutMs);
   const signal = deadline?.signal ?? client;
@@ -53,7 +56,9 @@ export async function callFunction(
     inputs: call.inputs,
     parameters: call.parameters,
     signal,
+    refuseLate,
   };
+  if (deadlineMs !== undefined) invocation.deadlineMs = deadlineMs;
   if (versionName !== undefined) invocation.version = versionName;
   if (call.outputs !== undefined) invocation.outputs = call.outputs;
   try {

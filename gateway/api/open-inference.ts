@@ -116,7 +116,7 @@ function infer({ functionsOf, callBytes }: OpenInferenceOptions): Handler {
     const request = c.req.raw;
     const target = findTarget(functions, exchange, nameOf(c), c.req.param("version"));
     const call = await readInferRequest(request, callBytes, target.version);
-    const result = await callFunction(functions, exchange, target, call, request.signal);
+    const result = await callFunction(functions, exchange, target, call, request);
     return inferReply(call, result);
   };
 }

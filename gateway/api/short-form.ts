@@ -67,7 +67,7 @@ async function answer(
   checkForm(form, version, query.outputs);
   const body = await readShortForm(request, callBytes);
   const parsed = await parseShortForm(body, query, version, callBytes);
-  const result = await callFunction(functionsOf(exchange), exchange, found, parsed, request.signal);
+  const result = await callFunction(functionsOf(exchange), exchange, found, parsed, request);
   return shortFormReply(form, result);
 }
 

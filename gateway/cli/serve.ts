@@ -2,9 +2,10 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { DawnletError } from "../../kernels/errors.ts";
-import { defaultEviction, type Gateway, openGateway } from "../gateway.ts";
+import { defaultEviction, defaultScheduling, type Gateway, openGateway } from "../gateway.ts";
 import type { HandlerLimits } from "../handlers/limits.ts";
 import { type EvictionPolicyName, evictionPolicyNames } from "../scheduler/eviction/policies.ts";
+import { type SchedulingPolicyName, schedulingPolicyNames } from "../scheduler/policies/policies.ts";
 import { readTenants } from "../tenants-file.ts";
 import { defaultDataFolder } from "./data-folder.ts";
 import { exampleCall, exampleFunctions } from "./example-functions.ts";
@@ -32,6 +33,7 @@ interface ServeOptions extends LogOptions {
   readonly deviceMemory?: number;
   readonly hostMemory?: number;
   readonly eviction: EvictionPolicyName;
+  readonly scheduling: SchedulingPolicyName;
   readonly examples: boolean;
   readonly bodyLimit?: number;
   readonly allowPrivateHosts?: boolean;
@@ -94,6 +96,11 @@ export function addServe(program: Command, context: CliContext): void {
         .choices(evictionPolicyNames)
         .default(defaultEviction),
     )
+    .addOption(
+      new Option("--scheduling <policy>", "which calls run when, and where")
+        .choices(schedulingPolicyNames)
+        .default(defaultScheduling),
+    )
     .option("--body-limit <size>", "largest body of a call (default: 64MiB)", parseSize)
     .addOption(
       new Option(
@@ -155,11 +162,14 @@ function gatewayOptions(options: ServeOptions) {
     hostMemory,
     bodyLimit,
     eviction,
+    scheduling,
     allowPrivateHosts,
     handlerLimits,
   } = options;
   return {
-    ...{ port, hostname, eviction },
+    ...{ port, hostname, scheduling },
+    // Unless somebody has asked for another order, the scheduler has its own.
+    ...(eviction !== defaultEviction && { eviction }),
     ...(token && { token }),
     ...(adapter && { adapter }),
     ...(devices && { devices }),
