@@ -85,8 +85,10 @@ export class FunctionDevice {
 
   async unload(id: string): Promise<void> {
     if (!this.#owned.delete(id)) return;
+    // The scheduler hears first that the weights have left.
+    const released = this.#devices.release(this.owner, id);
     this.#dispatcher?.forget(this.owner, id);
-    await this.#devices.release(this.owner, id);
+    await released;
   }
 
   /** Takes effect on what is on the device already. */

@@ -97,11 +97,11 @@ export class FakeDevice implements DeviceLink {
 
   async stop(): Promise<void> {}
 
-  /** Ends the oldest run of a Program. @param loadMs that it says the weights took to come in. */
-  end(id: string, error?: DawnletError, loadMs = 0): void {
+  /** Ends the oldest run of a Program. @param loadMs that it says the weights took to come in. @param gpuMs it took. */
+  end(id: string, error?: DawnletError, loadMs = 0, gpuMs = 1): void {
     const index = this.running.findIndex((one) => one.id === id);
     const [{ settle }] = this.running.splice(index, 1) as [Running];
-    const timing = { loadMs, queueMs: 0, encodeMs: 0, executeMs: 1, gpuMs: 1 };
+    const timing = { loadMs, queueMs: 0, encodeMs: 0, executeMs: 1, gpuMs };
     if (error === undefined) settle.resolve({ outputs: [], timing, loadMs, device: this.id });
     else settle.reject(error);
   }

@@ -1,0 +1,281 @@
+/** The scheduler at work on devices in memory: what it is told, what it has them do, what callers get. */
+import { beforeEach, describe, expect, test } from "vitest";
+import type { DeviceSetListener } from "../../../gateway/devices/device-events.ts";
+import type { DeviceSet } from "../../../gateway/devices/device-set.ts";
+import { FunctionDevice } from "../../../gateway/devices/function-device.ts";
+import type { OwnedProgram } from "../../../gateway/devices/owner.ts";
+import type { CallWishes } from "../../../gateway/dispatch/dispatched-call.ts";
+import { Dispatcher } from "../../../gateway/dispatch/dispatcher.ts";
+import type { BatchGroup, MergedCall, PreparedProgram } from "../../../gateway/functions/prepared-call.ts";
+import { schedulingPolicies } from "../../../gateway/scheduler/policies/policies.ts";
+import { DawnletError } from "../../../kernels/errors.ts";
+import { defaultMemorySettings } from "../../../kernels/manifest/memory-settings.ts";
+import type { ScheduleSettings } from "../../../kernels/manifest/schedule-settings.ts";
+import type { FakeDevice } from "../devices/fake-device.ts";
+import { fakeDevices, program, settled } from "../devices/fake-devices.ts";
+
+let links: readonly FakeDevice[];
+let set: DeviceSet;
+let dispatcher: Dispatcher;
+let now: number;
+
+function open(devices: number, policy = schedulingPolicies.deadline): void {
+  now = 0;
+  const listener: DeviceSetListener = {
+    resident: (...told) => dispatcher.resident(...told),
+    evicted: (device, id) => dispatcher.evicted(device, id),
+    loadMeasured: (...told) => dispatcher.loadMeasured(...told),
+    budget: (...told) => dispatcher.budget(...told),
+    up: (device) => dispatcher.up(device),
+    down: (device) => dispatcher.down(device),
+  };
+  ({ links, set } = fakeDevices(devices, { listener, now: () => now }));
+  dispatcher = new Dispatcher({ devices: set, policy, now: () => now });
+}
+
+const functionNamed = (name: string, schedule?: ScheduleSettings) =>
+  new FunctionDevice(set, { name, version: 1, settings: defaultMemorySettings, schedule }, dispatcher);
+
+const prepared = (of: OwnedProgram, batch?: PreparedProgram["batch"]): PreparedProgram => ({
+  ...{ type: "program", program: of, inputs: [], keep: undefined, outputs: [], wanted: undefined, batch },
+});
+
+/** Calls, and what has become of each: `ok`, or the code of its error. */
+function caller() {
+  const outcomes: string[] = [];
+  const call = (fn: FunctionDevice, of: PreparedProgram, wishes: CallWishes = {}) => {
+    const at = outcomes.push("waits") - 1;
+    fn.submit(of, wishes).then(
+      ({ device }) => {
+        outcomes[at] = `ok ${device}`;
+      },
+      (error: unknown) => {
+        outcomes[at] = error instanceof DawnletError ? error.code : String(error);
+      },
+    );
+  };
+  return { call, outcomes };
+}
+
+const told = () => links.map((link) => link.told.splice(0));
+
+describe("with one device", () => {
+  beforeEach(() => open(1));
+
+  test("a call runs at once, and its caller gets what the device answers", async () => {
+    const { call, outcomes } = caller();
+    call(functionNamed("f"), prepared(program("a", 1)));
+    expect(told()).toEqual([["run a"]]);
+    expect(outcomes).toEqual(["waits"]);
+    links[0]!.end("a");
+    await settled();
+    expect(outcomes).toEqual(["ok gpu0"]);
+    expect(dispatcher.cluster.requests.size).toBe(0);
+    expect(dispatcher.waiting).toBe(0);
+  });
+
+  test("an error of the device is the caller's, and the next call runs", async () => {
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    call(f, prepared(program("a", 1)));
+    links[0]!.end("a", new DawnletError("INVALID_SHADER", "no"));
+    await settled();
+    call(f, prepared(program("a", 1)));
+    links[0]!.end("a");
+    await settled();
+    expect(outcomes).toEqual(["INVALID_SHADER", "ok gpu0"]);
+  });
+
+  test("long runs go one at a time, the one that is due first before those that came earlier", async () => {
+    const { call } = caller();
+    const f = functionNamed("f");
+    const slow = (id: string) => prepared(program(id, 0));
+    // So that the scheduler knows how long they take.
+    for (const id of ["a", "b", "c"]) {
+      call(f, slow(id));
+      links[0]!.end(id, undefined, 0, 100);
+      await settled();
+    }
+    told();
+    call(f, slow("a"));
+    call(f, slow("b"), { deadlineMs: 10_000 });
+    call(f, slow("c"), { deadlineMs: 300 });
+    expect(told()).toEqual([["run a"]]);
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    expect(told()).toEqual([["run c"]]);
+  });
+
+  test("who would be late and wants to be told is told at once; who does not is answered late", async () => {
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    call(f, prepared(program("a", 0)));
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    call(f, prepared(program("a", 0)), { deadlineMs: 50, refuseLate: true });
+    call(f, prepared(program("a", 0)), { deadlineMs: 500, refuseLate: true });
+    await settled();
+    expect(outcomes).toEqual(["ok gpu0", "DEADLINE_EXCEEDED", "waits"]);
+    call(f, prepared(program("a", 0)), { deadlineMs: 50 });
+    for (let i = 0; i < 2; i++) {
+      links[0]!.end("a", undefined, 0, 100);
+      await settled();
+    }
+    expect(outcomes.slice(2)).toEqual(["ok gpu0", "ok gpu0"]);
+  });
+
+  test("the deadline of its manifest holds for calls that state none", async () => {
+    const { call, outcomes } = caller();
+    const f = functionNamed("f", { deadlineMs: 50 });
+    call(f, prepared(program("a", 0)));
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    call(f, prepared(program("a", 0)), { refuseLate: true });
+    await settled();
+    expect(outcomes).toEqual(["ok gpu0", "DEADLINE_EXCEEDED"]);
+  });
+
+  test("a call that is given up while it waits never runs", async () => {
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    call(f, prepared(program("a", 0)));
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    told();
+    const giveUp = new AbortController();
+    call(f, prepared(program("a", 0)));
+    call(f, prepared(program("a", 0)), { signal: giveUp.signal });
+    giveUp.abort(new DawnletError("CANCELLED", "enough"));
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    expect(outcomes.slice(1)).toEqual(["ok gpu0", "CANCELLED"]);
+    expect(told()).toEqual([["run a"]]);
+    expect(dispatcher.cluster.requests.size).toBe(0);
+  });
+
+  test("weights that do not fit beside others make them leave, and what can never fit is refused by the device", async () => {
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    for (const id of ["a", "b"]) {
+      call(f, prepared(program(id, 4)));
+      links[0]!.end(id);
+      await settled();
+    }
+    expect(told()).toEqual([["run a", "evict a", "run b"]]);
+    call(f, prepared(program("huge", 100)));
+    await settled();
+    expect(outcomes).toEqual(["ok gpu0", "ok gpu0", "OUT_OF_MEMORY"]);
+  });
+
+  test("a function that is removed leaves nothing behind", async () => {
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    call(f, prepared(program("a", 1)));
+    links[0]!.end("a");
+    await settled();
+    expect(dispatcher.cluster.functions.size).toBe(1);
+    await f.unload("a");
+    expect(dispatcher.cluster.functions.size).toBe(0);
+    expect(dispatcher.cluster.devices[0]!.usedBytes).toBe(0);
+    expect(outcomes).toEqual(["ok gpu0"]);
+  });
+
+  test("calls of one function that wait together run as one, and each gets its own part", async () => {
+    const rows = (count: number): PreparedProgram["batch"] => ({ group: groupOf(8), rows: count });
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    call(f, prepared(program("a", 0)));
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    told();
+    for (let i = 0; i < 4; i++) call(f, prepared(program("a", 0), rows(1)));
+    expect(told()).toEqual([["run a"]]);
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    expect(told()).toEqual([["run a*3"]]);
+    links[0]!.end("a*3", undefined, 0, 110);
+    await settled();
+    expect(outcomes.slice(1)).toEqual(["ok gpu0", "ok part0", "ok part1", "ok part2"]);
+  });
+
+  test("where a run of several fails, each call runs alone and gets its own error", async () => {
+    const rows: PreparedProgram["batch"] = { group: groupOf(8), rows: 1 };
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    call(f, prepared(program("a", 0)));
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    for (let i = 0; i < 3; i++) call(f, prepared(program("a", 0), rows));
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    links[0]!.end("a*2", new DawnletError("DEVICE_LOST", "gone"));
+    await settled();
+    links[0]!.end("a", new DawnletError("TIME_LIMIT_EXCEEDED", "mine"));
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    expect(outcomes.slice(1)).toEqual(["ok gpu0", "TIME_LIMIT_EXCEEDED", "ok gpu0"]);
+  });
+});
+
+describe("with two devices", () => {
+  beforeEach(() => open(2));
+
+  test("calls go where their weights are, and elsewhere where that is answered sooner", async () => {
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    const g = functionNamed("g");
+    call(f, prepared(program("a", 1)));
+    call(g, prepared(program("b", 1)));
+    expect(told().map((one) => one.length)).toEqual([1, 1]);
+    for (const link of links) link.end(link.running[0]!.id);
+    await settled();
+    const [first, second] = outcomes;
+    call(f, prepared(program("a", 1)));
+    call(g, prepared(program("b", 1)));
+    for (const link of links) for (const { id } of [...link.running]) link.end(id);
+    await settled();
+    expect(outcomes.slice(2)).toEqual([first, second]);
+  });
+
+  test("a device that is down gets nothing, and what waits for all of them runs when one is back", async () => {
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    const isUp = (device: number, up: boolean) => {
+      // Another process is on its way, and does not come.
+      Object.assign(links[device]!, { isUp: up, describe: () => new Promise(() => {}) });
+      set.upChanged(device, up);
+    };
+    isUp(0, false);
+    call(f, prepared(program("a", 1)));
+    expect(told()).toEqual([[], ["run a"]]);
+    links[1]!.end("a");
+    await settled();
+    isUp(1, false);
+    call(f, prepared(program("a", 1)));
+    expect(told()).toEqual([[], []]);
+    isUp(0, true);
+    await settled();
+    links[0]!.end("a");
+    await settled();
+    expect(outcomes).toEqual(["ok gpu1", "ok gpu0"]);
+  });
+});
+
+/** Calls of "a", merged as "a*<rows>", at most so many; what is split says which part it is. */
+function groupOf(maxRows: number): BatchGroup {
+  return {
+    key: "a",
+    maxRows,
+    readySizes: () => "any",
+    sizeFor: (rows) => (rows <= maxRows ? rows : undefined),
+    want: async () => {},
+    merge(calls): MergedCall {
+      return {
+        program: program(`a*${calls.length}`, 0),
+        inputs: [],
+        rows: calls.length,
+        split: (run) => calls.map((_, i) => ({ ...run, device: `part${i}` })),
+      };
+    },
+  };
+}
