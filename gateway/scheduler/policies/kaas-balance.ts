@@ -3,10 +3,10 @@
  * free, wherever weights are. One run at a time, which begins when its weights are there.
  */
 import type { Cluster } from "../core/cluster.ts";
-import type { PolicyAtWork, SchedulingPolicy } from "../core/policy.ts";
-import type { Request } from "../core/request.ts";
+import type { SchedulingPolicy } from "../core/policy.ts";
 import { ArrivalQueue } from "./arrival-queue.ts";
 import { inTurn } from "./in-turn.ts";
+import { Queueing } from "./queueing.ts";
 import { TwoListEviction } from "./two-list-eviction.ts";
 
 export const kaasBalance: SchedulingPolicy = {
@@ -15,36 +15,22 @@ export const kaasBalance: SchedulingPolicy = {
   start: (cluster) => new KaasBalance(cluster),
 };
 
-class KaasBalance implements PolicyAtWork {
-  readonly #cluster: Cluster;
-  readonly #queue = new ArrivalQueue();
+class KaasBalance extends Queueing<ArrivalQueue> {
   readonly #eviction = new TwoListEviction();
   #lastUsed = -1;
 
   constructor(cluster: Cluster) {
-    this.#cluster = cluster;
-  }
-
-  arrived(request: Request): void {
-    this.#queue.push(request);
-  }
-
-  returned(request: Request): void {
-    this.#queue.putBack(request);
-  }
-
-  withdrawn(request: Request): void {
-    this.#queue.remove(request);
+    super(cluster, new ArrivalQueue());
   }
 
   /** One that can run on busy devices only lets others pass. */
   advance(): void {
-    for (const request of this.#queue) {
-      const idle = inTurn(this.#cluster.devices, this.#lastUsed).filter((device) => device.isIdle);
+    for (const request of this.queue) {
+      const idle = inTurn(this.cluster.devices, this.#lastUsed).filter((device) => device.isIdle);
       if (idle.length === 0) return;
       for (const device of idle) {
         if (!request.mayRunOn(device) || this.#eviction.runAlone(device, request) === undefined) continue;
-        this.#queue.remove(request);
+        this.queue.remove(request);
         this.#lastUsed = device.index;
         break;
       }

@@ -7,9 +7,10 @@
 import type { Cluster } from "../core/cluster.ts";
 import type { DeviceState } from "../core/device-state.ts";
 import type { FunctionState } from "../core/function-state.ts";
-import type { PolicyAtWork, SchedulingPolicy } from "../core/policy.ts";
+import type { SchedulingPolicy } from "../core/policy.ts";
 import type { Request } from "../core/request.ts";
 import { ArrivalQueue } from "./arrival-queue.ts";
+import { Queueing } from "./queueing.ts";
 
 export const kaasExclusive: SchedulingPolicy = {
   name: "kaas-exclusive",
@@ -17,37 +18,23 @@ export const kaasExclusive: SchedulingPolicy = {
   start: (cluster) => new KaasExclusive(cluster),
 };
 
-class KaasExclusive implements PolicyAtWork {
-  readonly #cluster: Cluster;
-  readonly #queue = new ArrivalQueue();
+class KaasExclusive extends Queueing<ArrivalQueue> {
   /** Whose worker was killed when: a count of kills. */
   readonly #killedAt = new WeakMap<FunctionState, number>();
   #kills = 0;
 
   constructor(cluster: Cluster) {
-    this.#cluster = cluster;
-  }
-
-  arrived(request: Request): void {
-    this.#queue.push(request);
-  }
-
-  returned(request: Request): void {
-    this.#queue.putBack(request);
-  }
-
-  withdrawn(request: Request): void {
-    this.#queue.remove(request);
+    super(cluster, new ArrivalQueue());
   }
 
   advance(): void {
     const refused = new Set<FunctionState>();
-    for (const request of this.#queue) {
-      const idle = this.#cluster.devices.filter((device) => device.isIdle);
+    for (const request of this.queue) {
+      const idle = this.cluster.devices.filter((device) => device.isIdle);
       if (idle.length === 0) return;
       // Of one function only those that are bound to a device differ in what they may have.
       if (request.boundTo === undefined && refused.has(request.function)) continue;
-      if (this.#start(request, idle)) this.#queue.remove(request);
+      if (this.#start(request, idle)) this.queue.remove(request);
       else refused.add(request.function);
     }
   }
@@ -61,7 +48,7 @@ class KaasExclusive implements PolicyAtWork {
       this.#victim(request, usable);
     if (device === undefined) return false;
     if (!device.holds(fn)) this.#kill(device, fn);
-    this.#cluster.run(device, [request]);
+    this.cluster.run(device, [request]);
     return true;
   }
 
@@ -87,7 +74,7 @@ class KaasExclusive implements PolicyAtWork {
   #kill(device: DeviceState, fn: FunctionState): void {
     for (const { function: victim } of [...device.residences.values()]) {
       this.#killedAt.set(victim, ++this.#kills);
-      this.#cluster.evict(device, victim, `its worker makes place for one of '${fn.id}'`);
+      this.cluster.evict(device, victim, `its worker makes place for one of '${fn.id}'`);
     }
   }
 }

@@ -7,10 +7,10 @@
 import type { Cluster } from "../core/cluster.ts";
 import type { DeviceState } from "../core/device-state.ts";
 import type { FunctionState } from "../core/function-state.ts";
-import type { PolicyAtWork, SchedulingPolicy } from "../core/policy.ts";
-import type { Request } from "../core/request.ts";
+import type { SchedulingPolicy } from "../core/policy.ts";
 import { rejectElsewhere } from "./bound-functions.ts";
 import { FunctionQueues } from "./function-queues.ts";
+import { Queueing } from "./queueing.ts";
 import { runAlone } from "./run-alone.ts";
 
 export const kaasStatic: SchedulingPolicy = {
@@ -19,9 +19,7 @@ export const kaasStatic: SchedulingPolicy = {
   start: (cluster) => new KaasStatic(cluster),
 };
 
-class KaasStatic implements PolicyAtWork {
-  readonly #cluster: Cluster;
-  readonly #queues = new FunctionQueues();
+class KaasStatic extends Queueing<FunctionQueues> {
   /** Functions are dealt out in the order in which they were deployed. */
   #deviceOf = new Map<FunctionState, DeviceState>();
   /** That own a part of each device, at most. */
@@ -29,41 +27,29 @@ class KaasStatic implements PolicyAtWork {
   #devices = 0;
 
   constructor(cluster: Cluster) {
-    this.#cluster = cluster;
-  }
-
-  arrived(request: Request): void {
-    this.#queues.push(request);
-  }
-
-  returned(request: Request): void {
-    this.#queues.putBack(request);
-  }
-
-  withdrawn(request: Request): void {
-    this.#queues.remove(request);
+    super(cluster, new FunctionQueues());
   }
 
   advance(): void {
     this.#deal();
-    for (const fn of [...this.#queues.functions]) {
+    for (const fn of [...this.queue.functions]) {
       const device = this.#fitting(fn);
       const reason = `'${fn.id}' does not fit a part of 1/${this.#perDevice} of its device`;
-      rejectElsewhere(this.#cluster, this.#queues, fn, device, reason);
-      const request = this.#queues.first(fn);
+      rejectElsewhere(this.cluster, this.queue, fn, device, reason);
+      const request = this.queue.first(fn);
       if (device === undefined || request === undefined || fn.running > 0 || !device.isUp) continue;
       const share = 1 / this.#perDevice;
-      if (runAlone(device, request, undefined, share) !== undefined) this.#queues.remove(request);
+      if (runAlone(device, request, undefined, share) !== undefined) this.queue.remove(request);
     }
   }
 
   /** Where functions or devices came or went, parts are dealt out anew. */
   #deal(): void {
-    const { functions, devices } = this.#cluster;
+    const { functions, devices } = this.cluster;
     const isSame =
       devices.length === this.#devices &&
       functions.size === this.#deviceOf.size &&
-      [...this.#queues.functions].every((fn) => this.#deviceOf.has(fn));
+      [...this.queue.functions].every((fn) => this.#deviceOf.has(fn));
     if (isSame || devices.length === 0) return;
     this.#devices = devices.length;
     this.#perDevice = Math.max(1, Math.ceil(functions.size / devices.length));

@@ -3,9 +3,10 @@
  * Zhao, Jha and Hong (arXiv 2303.05601): one request at a time on a device, least recently used weights leave.
  */
 import type { Cluster } from "../core/cluster.ts";
-import type { PolicyAtWork, SchedulingPolicy } from "../core/policy.ts";
+import type { SchedulingPolicy } from "../core/policy.ts";
 import type { Request } from "../core/request.ts";
 import { ArrivalQueue } from "./arrival-queue.ts";
+import { Queueing } from "./queueing.ts";
 import { runAlone } from "./run-alone.ts";
 
 export const lb: SchedulingPolicy = {
@@ -14,43 +15,29 @@ export const lb: SchedulingPolicy = {
   start: (cluster) => new LoadBalancing(cluster),
 };
 
-class LoadBalancing implements PolicyAtWork {
-  readonly #cluster: Cluster;
-  readonly #queue = new ArrivalQueue();
+class LoadBalancing extends Queueing<ArrivalQueue> {
   /** Devices take turns. */
   #lastUsed = -1;
 
   constructor(cluster: Cluster) {
-    this.#cluster = cluster;
-  }
-
-  arrived(request: Request): void {
-    this.#queue.push(request);
-  }
-
-  returned(request: Request): void {
-    this.#queue.putBack(request);
-  }
-
-  withdrawn(request: Request): void {
-    this.#queue.remove(request);
+    super(cluster, new ArrivalQueue());
   }
 
   /** In order; what no idle device can take (it is bound to another, say) lets others by, which it would not hold up. */
   advance(): void {
     let idle = 0;
-    for (const device of this.#cluster.devices) if (device.isIdle) idle++;
-    for (const request of this.#queue) {
+    for (const device of this.cluster.devices) if (device.isIdle) idle++;
+    for (const request of this.queue) {
       if (idle === 0) return;
       if (!this.#start(request)) continue;
-      this.#queue.remove(request);
+      this.queue.remove(request);
       idle--;
     }
   }
 
   /** @returns false where no idle device can take it. */
   #start(request: Request): boolean {
-    const { devices } = this.#cluster;
+    const { devices } = this.cluster;
     for (let i = 1; i <= devices.length; i++) {
       const device = devices[(this.#lastUsed + i) % devices.length]!;
       if (!device.isIdle || !request.mayRunOn(device) || runAlone(device, request) === undefined) continue;

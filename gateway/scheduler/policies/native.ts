@@ -4,11 +4,11 @@
  * a process that starts holds up nobody.
  */
 import type { Cluster } from "../core/cluster.ts";
-import type { PolicyAtWork, SchedulingPolicy } from "../core/policy.ts";
-import type { Request } from "../core/request.ts";
+import type { SchedulingPolicy } from "../core/policy.ts";
 import { BoundFunctions, fitsMemory, rejectElsewhere } from "./bound-functions.ts";
 import { bringIn } from "./bring-in.ts";
 import { FunctionQueues } from "./function-queues.ts";
+import { Queueing } from "./queueing.ts";
 import { runEarliest } from "./run-earliest.ts";
 
 export const native: SchedulingPolicy = {
@@ -17,38 +17,24 @@ export const native: SchedulingPolicy = {
   start: (cluster) => new Native(cluster),
 };
 
-class Native implements PolicyAtWork {
-  readonly #cluster: Cluster;
-  readonly #queues = new FunctionQueues();
+class Native extends Queueing<FunctionQueues> {
   readonly #bound: BoundFunctions;
 
   constructor(cluster: Cluster) {
-    this.#cluster = cluster;
+    super(cluster, new FunctionQueues());
     this.#bound = new BoundFunctions(cluster, fitsMemory, "in turn");
   }
 
-  arrived(request: Request): void {
-    this.#queues.push(request);
-  }
-
-  returned(request: Request): void {
-    this.#queues.putBack(request);
-  }
-
-  withdrawn(request: Request): void {
-    this.#queues.remove(request);
-  }
-
   advance(): void {
-    for (const fn of [...this.#queues.functions])
+    for (const fn of [...this.queue.functions])
       rejectElsewhere(
-        this.#cluster,
-        this.#queues,
+        this.cluster,
+        this.queue,
         fn,
         this.#bound.deviceOf(fn),
         `every device's memory belongs to other functions than '${fn.id}'`,
       );
-    runEarliest(this.#queues, (fn, device) => this.#bound.deviceOf(fn) === device);
-    for (const fn of this.#queues.functions) bringIn(this.#bound.deviceOf(fn)!, fn);
+    runEarliest(this.queue, (fn, device) => this.#bound.deviceOf(fn) === device);
+    for (const fn of this.queue.functions) bringIn(this.#bound.deviceOf(fn)!, fn);
   }
 }

@@ -7,11 +7,11 @@
 import type { Cluster } from "../core/cluster.ts";
 import type { DeviceState } from "../core/device-state.ts";
 import type { FunctionState } from "../core/function-state.ts";
-import type { PolicyAtWork } from "../core/policy.ts";
-import type { Request, Run } from "../core/request.ts";
+import type { Run } from "../core/request.ts";
 import { type BoundFunctions, rejectElsewhere } from "./bound-functions.ts";
 import { bringIn, isThere } from "./bring-in.ts";
 import { FunctionQueues } from "./function-queues.ts";
+import { Queueing } from "./queueing.ts";
 import { QuotaTimes } from "./quota-times.ts";
 
 /** Of quotas. No source gives FaST-GShare's; KubeShare's own is 10 s, of tokens that can be taken back. */
@@ -28,44 +28,30 @@ interface Candidate {
   readonly usedMs: number;
 }
 
-export class TokenSharing implements PolicyAtWork {
-  readonly #cluster: Cluster;
+export class TokenSharing extends Queueing<FunctionQueues> {
   readonly #bound: BoundFunctions;
   /** Part of a device that a token of the function stands for, 0 to 1. */
   readonly #partOf: (fn: FunctionState) => number;
-  readonly #queues = new FunctionQueues();
   readonly #times = new QuotaTimes(windowMs);
   #wakeAt = Number.NEGATIVE_INFINITY;
 
   constructor(cluster: Cluster, bound: BoundFunctions, partOf: (fn: FunctionState) => number) {
-    this.#cluster = cluster;
+    super(cluster, new FunctionQueues());
     this.#bound = bound;
     this.#partOf = partOf;
   }
 
-  arrived(request: Request): void {
-    this.#queues.push(request);
-  }
-
-  returned(request: Request): void {
-    this.#queues.putBack(request);
-  }
-
-  withdrawn(request: Request): void {
-    this.#queues.remove(request);
-  }
-
   /** What was expected was counted when it began. */
   ended(run: Run, runMs: number): void {
-    this.#times.use(run.function, runMs - run.runMs, this.#cluster.now);
+    this.#times.use(run.function, runMs - run.runMs, this.cluster.now);
   }
 
   advance(now: number): void {
     const candidates = new Map<DeviceState, Candidate[]>();
-    for (const device of this.#cluster.devices)
+    for (const device of this.cluster.devices)
       if (device.isUp && this.#freePart(device) > 0) candidates.set(device, []);
     let nextAt = Number.POSITIVE_INFINITY;
-    for (const fn of [...this.#queues.functions]) {
+    for (const fn of [...this.queue.functions]) {
       const device = this.#deviceOf(fn);
       if (device === undefined || fn.running > 0 || !isThere(device, fn)) continue;
       const at = this.#times.mayRunAt(fn, now);
@@ -74,12 +60,12 @@ export class TokenSharing implements PolicyAtWork {
     }
     for (const [device, those] of candidates) this.#giveTokens(device, those, now);
     // Only now: what comes in may take the place of what has no token.
-    for (const fn of this.#queues.functions) bringIn(this.#bound.deviceOf(fn)!, fn);
+    for (const fn of this.queue.functions) bringIn(this.#bound.deviceOf(fn)!, fn);
     this.#wake(nextAt, now);
   }
 
   #candidate(fn: FunctionState, now: number): Candidate {
-    const { id } = this.#queues.first(fn)!;
+    const { id } = this.queue.first(fn)!;
     return { fn, id, missingMs: this.#times.missingMs(fn, now), usedMs: this.#times.usedMs(fn, now) };
   }
 
@@ -93,8 +79,8 @@ export class TokenSharing implements PolicyAtWork {
   #deviceOf(fn: FunctionState): DeviceState | undefined {
     const device = this.#bound.deviceOf(fn);
     const reason = `no device has so much time and memory left as '${fn.id}' is to have`;
-    rejectElsewhere(this.#cluster, this.#queues, fn, device, reason);
-    return this.#queues.first(fn) && device;
+    rejectElsewhere(this.cluster, this.queue, fn, device, reason);
+    return this.queue.first(fn) && device;
   }
 
   /** In their order, as long as there is enough of the device: nobody is passed over for being large. */
@@ -103,9 +89,9 @@ export class TokenSharing implements PolicyAtWork {
     for (const { fn } of candidates.sort(compare)) {
       free -= this.#partOf(fn);
       if (free < 0) return;
-      const request = this.#queues.first(fn)!;
-      this.#queues.remove(request);
-      const { runMs } = this.#cluster.run(device, [request]);
+      const request = this.queue.first(fn)!;
+      this.queue.remove(request);
+      const { runMs } = this.cluster.run(device, [request]);
       this.#times.use(fn, runMs, now);
     }
   }
@@ -113,7 +99,7 @@ export class TokenSharing implements PolicyAtWork {
   #wake(at: number, now: number): void {
     if (at === Number.POSITIVE_INFINITY || (this.#wakeAt > now && this.#wakeAt <= at)) return;
     this.#wakeAt = at;
-    this.#cluster.wake(at);
+    this.cluster.wake(at);
   }
 }
 

@@ -8,12 +8,13 @@
 import type { Cluster } from "../core/cluster.ts";
 import type { DeviceState } from "../core/device-state.ts";
 import type { FunctionState } from "../core/function-state.ts";
-import type { PolicyAtWork, SchedulingPolicy } from "../core/policy.ts";
-import type { Request, Run } from "../core/request.ts";
+import type { SchedulingPolicy } from "../core/policy.ts";
+import type { Run } from "../core/request.ts";
 import { lru } from "../eviction/lru.ts";
 import type { EvictionPolicy } from "../eviction/policy.ts";
 import { torpor as heavySoleLast } from "../eviction/torpor.ts";
 import { FunctionQueues } from "./function-queues.ts";
+import { Queueing } from "./queueing.ts";
 import { RrcOrder } from "./rrc-order.ts";
 import { runAlone } from "./run-alone.ts";
 
@@ -37,9 +38,7 @@ export const torpor = torporWith("torpor");
 
 export const simpleSwap = torporWith("simple-swap", { queue: "fifo", placement: "random", eviction: lru });
 
-class Torpor implements PolicyAtWork {
-  readonly #cluster: Cluster;
-  readonly #queues = new FunctionQueues();
+class Torpor extends Queueing<FunctionQueues> {
   readonly #eviction: EvictionPolicy;
   readonly #order: RrcOrder | undefined;
   readonly #isRandom: boolean;
@@ -50,34 +49,22 @@ class Torpor implements PolicyAtWork {
     cluster: Cluster,
     { queue = "rrc", placement = "contention", eviction = heavySoleLast }: TorporOptions,
   ) {
-    this.#cluster = cluster;
+    super(cluster, new FunctionQueues());
     this.#eviction = eviction;
     this.#order = queue === "rrc" ? new RrcOrder() : undefined;
     this.#isRandom = placement === "random";
   }
 
-  arrived(request: Request): void {
-    this.#queues.push(request);
-  }
-
-  returned(request: Request): void {
-    this.#queues.putBack(request);
-  }
-
-  withdrawn(request: Request): void {
-    this.#queues.remove(request);
-  }
-
   ended({ requests }: Run): void {
     for (const request of requests)
-      if (request.state === "ended") this.#order?.ended(request, this.#cluster.now);
+      if (request.state === "ended") this.#order?.ended(request, this.cluster.now);
   }
 
   advance(now: number): void {
-    this.#order?.advance(this.#cluster.functions.values(), now);
+    this.#order?.advance(this.cluster.functions.values(), now);
     const tried = new Set<FunctionState>();
-    while (!this.#queues.isEmpty) {
-      const idle = this.#cluster.devices.filter((device) => device.isIdle);
+    while (!this.queue.isEmpty) {
+      const idle = this.cluster.devices.filter((device) => device.isIdle);
       if (idle.length === 0) return;
       const fn = this.#next(tried);
       if (fn === undefined) return;
@@ -89,21 +76,21 @@ class Torpor implements PolicyAtWork {
   /** The first of those that wait, have nothing in flight and were not tried. */
   #next(tried: ReadonlySet<FunctionState>): FunctionState | undefined {
     let first: FunctionState | undefined;
-    for (const fn of this.#queues.functions)
+    for (const fn of this.queue.functions)
       if (fn.running === 0 && !tried.has(fn) && (first === undefined || this.#isBefore(fn, first)))
         first = fn;
     return first;
   }
 
   #isBefore(a: FunctionState, b: FunctionState): boolean {
-    return (this.#order?.compare(a, b) || this.#queues.first(a)!.id - this.#queues.first(b)!.id) < 0;
+    return (this.#order?.compare(a, b) || this.queue.first(a)!.id - this.queue.first(b)!.id) < 0;
   }
 
   #start(fn: FunctionState, idle: readonly DeviceState[]): void {
     for (const device of this.#isRandom ? this.#shuffled(idle) : this.#ranked(idle, fn)) {
-      const request = this.#queues.firstFor(fn, device);
+      const request = this.queue.firstFor(fn, device);
       if (request === undefined || runAlone(device, request, this.#eviction) === undefined) continue;
-      this.#queues.remove(request);
+      this.queue.remove(request);
       this.#lastUsed = device.index;
       return;
     }
@@ -113,7 +100,7 @@ class Torpor implements PolicyAtWork {
   #ranked(idle: readonly DeviceState[], fn: FunctionState): readonly DeviceState[] {
     const holder = idle.find((device) => device.holds(fn));
     if (holder !== undefined) return [holder, ...idle.filter((device) => device !== holder)];
-    const count = this.#cluster.devices.length;
+    const count = this.cluster.devices.length;
     const turn = ({ index }: DeviceState) => (index - this.#lastUsed - 1 + count) % count;
     return idle
       .map((device) => ({ device, contention: this.#contention(device) }))
@@ -129,7 +116,7 @@ class Torpor implements PolicyAtWork {
   /** 0 where no neighbour on its bus loads, 1 where only light functions come in there, else 2. */
   #contention({ bus, loads }: DeviceState): number {
     if (bus.loads === loads) return 0;
-    for (const neighbour of this.#cluster.devices) {
+    for (const neighbour of this.cluster.devices) {
       if (neighbour.bus !== bus) continue;
       for (const run of neighbour.runs) {
         const residence = neighbour.residences.get(run.function);
