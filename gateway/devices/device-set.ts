@@ -93,6 +93,20 @@ export class DeviceSet {
     return this.#runAmong({ owner, program, inputs, options }, none);
   }
 
+  /**
+   * Runs a Program on this device, by its `index`, whatever the others have and do.
+   * @throws DawnletError as ManagedDevice.run; RangeError where there is no such device.
+   */
+  async runOn(
+    device: number,
+    owner: ProgramOwner,
+    program: OwnedProgram,
+    inputs: readonly DeviceValue[],
+    options: DeviceRunOptions = {},
+  ): Promise<ManagedRun> {
+    return this.#device(device).run(owner, program, inputs, options);
+  }
+
   /** Brings a Program onto a device: its home where it is pinned. @throws DawnletError as ManagedDevice.load. */
   async load(owner: ProgramOwner, program: OwnedProgram, signal?: AbortSignal): Promise<void> {
     if (this.#only !== undefined) return this.#only.managed.load(owner, program, signal);

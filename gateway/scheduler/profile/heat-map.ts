@@ -10,7 +10,8 @@ import { percent, shortNumber } from "./profile-text.ts";
 import { element, type Markup, text } from "./svg.ts";
 
 /** What the cells show. `efficiency` is FaST-GShare's RPR: throughput / (quota × share). */
-export type HeatMapQuantity = "throughput" | "p50Ms" | "p98Ms" | "efficiency";
+export const heatMapQuantities = ["throughput", "p50Ms", "p98Ms", "efficiency"] as const;
+export type HeatMapQuantity = (typeof heatMapQuantities)[number];
 
 const quantities: Readonly<Record<HeatMapQuantity, { readonly title: string; readonly unit: string }>> = {
   throughput: { title: "Throughput", unit: "calls a second" },
