@@ -91,7 +91,7 @@ export async function readyBatches(
     if (size === 1 || ready()) batches.push(size);
     else missing.push(size);
   }
-  const notes = missing.length > 0 ? [`there are no runs of ${missing.join(", ")} calls`] : [];
+  const notes = missing.length > 0 ? [`no run takes ${missing.join(", ")} calls`] : [];
   return { batches, notes };
 }
 

@@ -99,14 +99,14 @@ function figuresOf(answers: readonly Answer[], startMs: number, lanes: number): 
   };
 }
 
-const mostParts = 5;
+const usualParts = 5;
 
 /**
- * Ends a millisecond: the median of up to five parts with equally many ends, so that a pause of the machine in one of
+ * Ends a millisecond: the median of about five parts with equally many ends, so that a pause of the machine in one of
  * them changes nothing. Lanes end together: parts are made of whole rounds.
  */
 function medianRate(ends: readonly number[], startMs: number, lanes: number): number {
-  const size = Math.max(1, Math.floor(ends.length / mostParts / lanes)) * lanes;
+  const size = Math.max(1, Math.floor(ends.length / usualParts / lanes)) * lanes;
   const rates: number[] = [];
   let beginMs = startMs;
   for (let last = size - 1; last < ends.length; last += size) {

@@ -5,33 +5,36 @@
 export class QuotaBucket {
   readonly #quota: number;
   readonly #mostMs: number;
+  /** At the last charge. */
   #tokensMs = 0;
-  #filledAt: number;
+  #chargedAt: number;
 
   /**
    * @param quota share of the device's time, in (0, 1]; with 1 nothing ever waits.
-   * @param windowMs time whose tokens it holds: what was not used longer ago is lost.
+   * @param windowMs time whose tokens it holds after a run: what was not used longer ago is lost.
    */
   constructor(quota: number, windowMs: number, now: number) {
     this.#quota = quota;
     this.#mostMs = quota * windowMs;
-    this.#filledAt = now;
+    this.#chargedAt = now;
   }
 
   /** Milliseconds until a run may start; 0: at once. */
   waitMs(now: number): number {
     if (this.#quota >= 1) return 0;
-    this.#fill(now);
-    return this.#tokensMs >= 0 ? 0 : -this.#tokensMs / this.#quota;
+    return Math.max(0, -this.#filledMs(now) / this.#quota);
   }
 
+  /**
+   * @param ms that runs had of the device until now, and that was not charged before. It is taken off before the bucket
+   * overflows: tokens that came in during a run longer than the window are its own.
+   */
   charge(ms: number, now: number): void {
-    this.#fill(now);
-    this.#tokensMs -= ms;
+    this.#tokensMs = Math.min(this.#mostMs, this.#filledMs(now) - ms);
+    this.#chargedAt = now;
   }
 
-  #fill(now: number): void {
-    this.#tokensMs = Math.min(this.#mostMs, this.#tokensMs + (now - this.#filledAt) * this.#quota);
-    this.#filledAt = now;
+  #filledMs(now: number): number {
+    return this.#tokensMs + (now - this.#chargedAt) * this.#quota;
   }
 }

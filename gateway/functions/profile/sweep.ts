@@ -171,10 +171,12 @@ class Sweeper {
     const measured = this.#figures.get(keyOf(cell));
     const whole = this.#figures.get(keyOf({ ...cell, quota: 1 }))!;
     const { runs, runsPerSecond, p50Ms, p98Ms, othersBusy } = measured ?? inferred(whole, quota);
-    const throughput = runsPerSecond * batch;
     return {
-      ...{ quota, share: lanes / mostLanes, batch, throughput, p50Ms, p98Ms },
-      ...{ lanes, runs, othersBusy },
+      ...{ quota, share: lanes / mostLanes, batch, lanes, runs },
+      throughput: rounded(runsPerSecond * batch),
+      p50Ms: rounded(p50Ms),
+      p98Ms: rounded(p98Ms),
+      othersBusy: rounded(othersBusy),
     };
   }
 
@@ -193,6 +195,11 @@ function inferred(whole: Figures, quota: number): Figures {
     p50Ms: p50Ms / quota,
     p98Ms: p98Ms / quota,
   };
+}
+
+/** More digits than these are noise. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(5));
 }
 
 function keyOf({ quota, lanes, batch }: Cell): string {

@@ -20,7 +20,7 @@ function basisLines({ points, notes, windowMs }: MeasuredProfile): readonly stri
     `time: kept by pauses between runs, over ${windowMs} ms`,
     `measured: ${measured.length} figures of ${fewest} runs or more`,
     ...(inferred > 0
-      ? [`inferred: ${inferred} figures, from those with all of the time in proportion, as time was up`]
+      ? [`inferred (~): ${inferred} figures, from those with all of the time in proportion, as time was up`]
       : []),
     ...(busy >= quietBusy
       ? [`others had the device for up to ${percent(busy)} of the time: alone it may be faster than shown`]
