@@ -2,7 +2,6 @@
  * Runs of one call, or of several as one, on one device: what a profile measures. Sizes of batches are made ready first,
  * which for models means that they are compiled.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { DeviceMember } from "../../devices/device-member.ts";
 import type { FunctionDevice } from "../../devices/function-device.ts";
 import type { OwnedProgram } from "../../devices/owner.ts";
@@ -24,7 +23,7 @@ export interface DeviceBenchOptions {
 
 export class DeviceBench implements Bench {
   readonly batches: readonly number[];
-  readonly clock = { now: () => performance.now(), sleep: (ms: number) => sleep(ms) };
+  readonly clock = { now: () => performance.now(), sleep };
   readonly #options: DeviceBenchOptions;
   readonly #runs = new Map<string, number>();
 
@@ -119,4 +118,8 @@ async function makeReady(
   } finally {
     signal.removeEventListener("abort", abort);
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
