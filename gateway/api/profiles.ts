@@ -16,7 +16,7 @@ import { toMeasuredRecord } from "../scheduler/profile/measured-profile.ts";
 import type { FunctionsOf } from "./functions-of.ts";
 import { functionNameOf } from "./names.ts";
 import { parseProfileRequest } from "./profile-request.ts";
-import { progressReply, wantsProgress } from "./progress-reply.ts";
+import { type Progress, progressReply, wantsProgress } from "./progress-reply.ts";
 
 export interface ProfilesApiOptions {
   readonly functionsOf: FunctionsOf;
@@ -62,13 +62,14 @@ function measure({ functionsOf, profiles, callBytes }: ProfilesApiOptions): Hand
     const version = ownVersion(functionsOf, c, exchange);
     const asked = parseProfileRequest(text, version);
     const request = { ...asked, name: version.name, version: String(version.version) };
+    const work = async (signal: AbortSignal, onProgress: (progress: Progress) => void) =>
+      toMeasuredRecord(await profiles.measure(request, signal, onProgress));
+    if (!wantsProgress(c.req.raw)) return jsonReply(await work(c.req.raw.signal, () => {}));
+    // The device is not to be kept busy for a client that went away.
     const gone = new AbortController();
-    const signal = AbortSignal.any([c.req.raw.signal, gone.signal]);
-    if (!wantsProgress(c.req.raw))
-      return jsonReply(toMeasuredRecord(await profiles.measure(request, signal, () => {})));
     return progressReply(
       exchange,
-      async (onProgress) => toMeasuredRecord(await profiles.measure(request, signal, onProgress)),
+      (onProgress) => work(gone.signal, onProgress),
       () => gone.abort(),
     );
   };

@@ -132,6 +132,19 @@ describe("a profile", () => {
     expect(await readdir(join(server.folder, "profiles"))).not.toContain("short");
   });
 
+  test("is of one version, and goes with it when newer ones take its place", async () => {
+    const ask = async (version?: number) =>
+      (await server.client.send(pathOf("versions") + (version ? `?version=${version}` : ""))).status;
+    await server.client.mustDeploy("versions", timesShader(1));
+    await profiled("versions", { ...brief, seconds: 0.5 });
+    await server.client.mustDeploy("versions", timesShader(2));
+    expect([await ask(1), await ask()]).toEqual([200, 404]);
+    await profiled("versions", { ...brief, seconds: 0.5 });
+    for (const factor of [3, 4]) await server.client.mustDeploy("versions", timesShader(factor));
+    expect([await ask(2), await ask()]).toEqual([200, 404]);
+    expect(await readdir(join(server.folder, "profiles", "versions"))).toHaveLength(1);
+  });
+
   test("is not made of what runs on no device", async () => {
     const handler = "export default { fetch: () => new Response('hello') };";
     await server.client.mustDeploy("hello", handler);

@@ -82,7 +82,7 @@ class Sweeper {
     );
     for (const [i, cell] of cells.entries()) {
       const left = cells.length - i;
-      if (this.#hasTimeFor(cell, left)) await this.#measure(cell, left);
+      if (this.#hasTimeFor(cell)) await this.#measure(cell, left);
     }
     const whole = quotas.flatMap((quota) =>
       lanes.flatMap((count) => batches.map((batch) => ({ quota, lanes: count, batch }))),
@@ -159,11 +159,10 @@ class Sweeper {
   }
 
   /** By what it took with all of the time: warming up, and the least number of runs. */
-  #hasTimeFor({ quota, lanes, batch }: Cell, left: number): boolean {
-    const leftMs = this.#deadline - this.#bench.clock.now();
+  #hasTimeFor({ quota, lanes, batch }: Cell): boolean {
     const { runsPerSecond } = this.#figures.get(keyOf({ quota: 1, lanes, batch }))!;
-    const runsMs = (1000 * (lanes + Math.max(leastRuns, lanes))) / (runsPerSecond * quota);
-    return Math.max(runsMs, Math.min(cellMs, leftMs / left, leastCellMs)) <= leftMs;
+    const runs = lanes + Math.max(leastRuns, lanes);
+    return (1000 * runs) / (runsPerSecond * quota) <= this.#deadline - this.#bench.clock.now();
   }
 
   #pointOf(cell: Cell, mostLanes: number): MeasuredPoint {
