@@ -14,6 +14,7 @@ import { addLogs } from "./api/logs.ts";
 import { addMemoryMetrics } from "./api/memory-metrics.ts";
 import { addMetrics, Metrics } from "./api/metrics.ts";
 import { addOpenInference } from "./api/open-inference.ts";
+import { addProfiles } from "./api/profiles.ts";
 import { addRepository } from "./api/repository.ts";
 import { addSecrets } from "./api/secrets.ts";
 import { addShortForm } from "./api/short-form.ts";
@@ -21,6 +22,7 @@ import { Statistics } from "./api/statistics.ts";
 import type { DeviceMember } from "./devices/device-member.ts";
 import { reportDevice } from "./devices/report.ts";
 import type { Functions } from "./functions/functions.ts";
+import type { Profiles } from "./functions/profile/profiles.ts";
 import type { Secrets } from "./functions/secrets.ts";
 import type { FunctionLogs } from "./handlers/function-logs.ts";
 import type { InstanceStarts } from "./handlers/instance-starts.ts";
@@ -39,6 +41,8 @@ export interface AppOptions extends AccessOptions {
   /** Left out: functions have none. */
   readonly secrets?: Secrets;
   /** Left out: functions have none. */
+  readonly profiles?: Pick<Profiles, "measure" | "stored">;
+  /** Left out: functions have none. */
   readonly logs?: FunctionLogs;
   /** For metrics of handlers. */
   readonly starts?: InstanceStarts;
@@ -47,7 +51,7 @@ export interface AppOptions extends AccessOptions {
 }
 
 export function createApp(options: AppOptions): Hono {
-  const { functions, devices, secrets, logs, showsStacks = false } = options;
+  const { functions, devices, secrets, profiles, logs, showsStacks = false } = options;
   const { callBytes, deployBytes } = { ...defaultBodyLimits, ...options.limits };
   const statistics = new Statistics();
   const metrics = new Metrics({ functions, statistics });
@@ -68,6 +72,7 @@ export function createApp(options: AppOptions): Hono {
   addHandlers(app, endpoint, { functionsOf, takesTokens, showsStacks });
   addFunctionsApi(app, endpoint, { functionsOf, deployBytes });
   if (secrets !== undefined) addSecrets(app, endpoint, { functionsOf, secrets });
+  if (profiles !== undefined) addProfiles(app, endpoint, { functionsOf, profiles, callBytes });
   if (logs !== undefined) addLogs(app, endpoint, { functionsOf, logs });
   if (devices !== undefined) {
     addDevices(app, endpoint, () => Promise.all(devices.map(reportDevice)));

@@ -121,6 +121,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const app = createApp({
     functions,
     secrets: functions.secrets,
+    profiles: functions.profiles,
     devices: devices.devices,
     logs: backends.handlers.logs,
     starts: backends.handlers.starts,

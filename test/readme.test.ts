@@ -92,9 +92,9 @@ it("lists the commands that there are", async () => {
 });
 
 it("names options, variables, scripts and files that exist", async () => {
-  const help = (await Promise.all(["serve", "invoke", "logs"].map((name) => runCli([name, "--help"])))).map(
-    ({ stdout }) => stdout,
-  );
+  const help = (
+    await Promise.all(["serve", "invoke", "profile", "logs"].map((name) => runCli([name, "--help"])))
+  ).map(({ stdout }) => stdout);
   for (const [, option] of readme.matchAll(/^\| .*?`(?:serve )?(--[a-z-]+)`/gm))
     expect(help.join()).toContain(option);
   for (const [, variable] of readme.matchAll(/`(DAWNLET_[A-Z]+)`/g)) expect(help.join()).toContain(variable);

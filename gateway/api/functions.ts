@@ -10,9 +10,9 @@ import type { DeployResult, Functions, Upload } from "../functions/functions.ts"
 import { readText, streamBody } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { emptyReply, jsonReply } from "../http/reply.ts";
-import { progressReply } from "./deploy-progress.ts";
 import type { FunctionsOf } from "./functions-of.ts";
 import { functionNameOf as nameOf } from "./names.ts";
+import { progressReply, wantsProgress } from "./progress-reply.ts";
 
 export interface FunctionsApiOptions {
   readonly functionsOf: FunctionsOf;
@@ -51,7 +51,7 @@ function deploy({ functionsOf, deployBytes }: FunctionsApiOptions): Handler {
     exchange.closesOnError = true;
     const upload = uploadOf(c, name, deployBytes);
     const isNew = !functions.list().some((status) => status.name === name);
-    if (c.req.header("accept")?.includes("application/x-ndjson")) {
+    if (wantsProgress(c.req.raw)) {
       return progressReply(exchange, (onProgress) => deployFrom(functions, name, upload, onProgress));
     }
     return jsonReply(await deployFrom(functions, name, upload), isNew ? 201 : 200);

@@ -32,6 +32,22 @@ export async function parseCallArguments(
   words: readonly string[],
   shapes: readonly string[] = [],
 ): Promise<CallArguments> {
+  const given = await parseSomeArguments(name, signature, words, shapes);
+  const missing = signature.inputs.find((input) => !Object.hasOwn(given.inputs, input.name));
+  if (missing === undefined) return given;
+  throw new DawnletError(
+    "INVALID_ARGUMENT",
+    `Cannot call function '${name}' as input '${missing.name}' is missing: give ${missing.name}=… or ${missing.name}=@file`,
+  );
+}
+
+/** As `parseCallArguments`, where inputs may be left out. */
+export async function parseSomeArguments(
+  name: string,
+  signature: FunctionSignature,
+  words: readonly string[],
+  shapes: readonly string[] = [],
+): Promise<CallArguments> {
   const fail = (what: string): never => {
     throw new DawnletError("INVALID_ARGUMENT", `Cannot call function '${name}' as ${what}`);
   };
@@ -52,9 +68,6 @@ export async function parseCallArguments(
       fail(`there is no input or parameter '${key}': it takes ${known}`);
     }
   }
-  const missing = signature.inputs.find((input) => !Object.hasOwn(inputs, input.name));
-  if (missing !== undefined)
-    fail(`input '${missing.name}' is missing: give ${missing.name}=… or ${missing.name}=@file`);
   for (const unused of stated.keys()) fail(`--shape names '${unused}', which is no input that is given`);
   return { inputs, parameters };
 }

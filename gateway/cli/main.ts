@@ -12,6 +12,7 @@ import { addInspect } from "./inspect.ts";
 import { addInvoke } from "./invoke.ts";
 import { addList } from "./list.ts";
 import { addLogs } from "./logs.ts";
+import { addProfile } from "./profile.ts";
 import { addRemove } from "./remove.ts";
 import { addSecret } from "./secret.ts";
 import { addServe } from "./serve.ts";
@@ -35,7 +36,7 @@ const program = new Command("dawnlet")
   .showHelpAfterError("(add --help for what there is)");
 for (const add of [
   ...[addServe, addDev, addDeploy, addInvoke, addList, addInspect],
-  ...[addLogs, addRemove, addSecret, addDoctor],
+  ...[addLogs, addProfile, addRemove, addSecret, addDoctor],
 ])
   add(program, context);
 

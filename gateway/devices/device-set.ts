@@ -93,8 +93,8 @@ export class DeviceSet {
     return this.#runAmong({ owner, program, inputs, options }, none);
   }
 
-  /** As `run`, on this device, or elsewhere where it cannot run there. @throws DawnletError as `run`. */
-  runOn(
+  /** As `run`, on the device that a scheduler has chosen, or elsewhere where it cannot run there. @throws DawnletError as `run`. */
+  runPlaced(
     device: number,
     owner: ProgramOwner,
     program: OwnedProgram,
@@ -103,6 +103,20 @@ export class DeviceSet {
   ): Promise<ManagedRun> {
     if (this.#only !== undefined) return this.#only.managed.run(owner, program, inputs, options);
     return this.#runAmong({ owner, program, inputs, options, device }, none);
+  }
+
+  /**
+   * Runs a Program on this device, by its `index`, whatever the others have and do.
+   * @throws DawnletError as ManagedDevice.run; RangeError where there is no such device.
+   */
+  async runOn(
+    device: number,
+    owner: ProgramOwner,
+    program: OwnedProgram,
+    inputs: readonly DeviceValue[],
+    options: DeviceRunOptions = {},
+  ): Promise<ManagedRun> {
+    return this.#device(device).run(owner, program, inputs, options);
   }
 
   /** Brings a Program onto a device: its home where it is pinned. @throws DawnletError as ManagedDevice.load. */

@@ -3,11 +3,11 @@
  * an adapter, as another GPU, driver or implementation of WebGPU has another speed. Nothing depends on it: a record
  * that cannot be read is ignored and written anew, one that cannot be written costs a line in the log.
  */
-import { createHash } from "node:crypto";
 import { getLogger } from "@logtape/logtape";
 import * as v from "valibot";
 import type { DeviceDescription } from "../../runtime/device/api.ts";
 import type { RecordPath, Records } from "../store/records.ts";
+import { deviceClassOf } from "./device-class.ts";
 import { type Estimates, type Figures, haveNews } from "./estimates.ts";
 
 export interface EstimateRecordsOptions {
@@ -81,9 +81,7 @@ export async function keepEstimates(options: EstimateRecordsOptions): Promise<As
 
 /** The record of an adapter. Its name tells people nothing: the adapter stands in it. */
 export function estimatesPath(adapter: DeviceDescription["adapter"]): RecordPath {
-  const { vendor, architecture, device, description, implementation, backend } = adapter;
-  const words = JSON.stringify([vendor, architecture, device, description, implementation, backend]);
-  return ["estimates", createHash("sha256").update(words).digest("hex").slice(0, 16)];
+  return ["estimates", deviceClassOf(adapter)];
 }
 
 async function readFigures(records: Records, path: RecordPath): Promise<Figures | undefined> {

@@ -72,6 +72,17 @@ export class FunctionDevice {
     return this.#devices.run(this.owner, program, inputs, { signal, keep });
   }
 
+  /** On this device and no other. @throws DawnletError as DeviceSet.runOn. */
+  runOn(
+    device: number,
+    program: OwnedProgram,
+    inputs: readonly DeviceValue[],
+    signal?: AbortSignal,
+  ): Promise<ManagedRun> {
+    this.#own(program);
+    return this.#devices.runOn(device, this.owner, program, inputs, { signal });
+  }
+
   /** @throws DawnletError as DeviceSet.readTensor. */
   readTensor(tensor: DeviceTensor): Promise<Uint8Array> {
     return this.#devices.readTensor(tensor);

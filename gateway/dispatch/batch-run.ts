@@ -28,7 +28,7 @@ export function runBatch(
 
   function alone({ prepared, signal }: DispatchedCall): Promise<ManagedRun> {
     const { program, inputs, keep } = prepared;
-    return devices.runOn(device, unit.owner, program, inputs, { ...options, keep, signal });
+    return devices.runPlaced(device, unit.owner, program, inputs, { ...options, keep, signal });
   }
 
   function together(part: readonly DispatchedCall[]): readonly Promise<ManagedRun>[] {
@@ -45,7 +45,7 @@ export function runBatch(
     const { program, inputs, split } = prepared.batch!.group.merge(part.map((call) => call.prepared));
     own(program);
     unit.adds(program);
-    return split(await devices.runOn(device, unit.owner, program, inputs, options));
+    return split(await devices.runPlaced(device, unit.owner, program, inputs, options));
   }
 }
 

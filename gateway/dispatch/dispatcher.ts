@@ -229,7 +229,7 @@ export class Dispatcher implements DeviceSetListener {
     standing: DeviceRunOptions,
   ): Promise<ManagedRun> {
     const { program, inputs, keep } = prepared;
-    return this.#devices.runOn(index, owner, program, inputs, { ...standing, keep, signal });
+    return this.#devices.runPlaced(index, owner, program, inputs, { ...standing, keep, signal });
   }
 
   #load(device: string, id: string): void {

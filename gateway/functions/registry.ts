@@ -36,6 +36,7 @@ import type {
 import { MemoryRecords } from "./memory-records.ts";
 import { takenName, unknownFunction } from "./name-errors.ts";
 import { openServable } from "./open-servable.ts";
+import { Profiles } from "./profile/profiles.ts";
 import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.ts";
 import { Secrets } from "./secrets.ts";
 import type { SharedBackends } from "./servable.ts";
@@ -69,6 +70,7 @@ export interface RegistryOptions {
 
 export class Registry implements Functions {
   readonly secrets: Secrets;
+  readonly profiles: Profiles;
   readonly #backends: SharedBackends;
   readonly #limits: BundleLimits;
   readonly #now: () => Date;
@@ -93,6 +95,15 @@ export class Registry implements Functions {
     this.#troubles = new Troubles({
       versions: () => this.#versions(),
       keep: (version) => this.#keep(version),
+      now,
+    });
+    this.profiles = new Profiles({
+      records: backends.store.records,
+      devices: backends.devices.devices,
+      find: (name, version) => this.#find(name, version),
+      isDeployed: (version) => this.#isDeployed(version),
+      failed: (version, error) => this.#troubles.failed(version, error),
+      change: (name, work) => this.#change(name, work),
       now,
     });
   }
@@ -208,7 +219,10 @@ export class Registry implements Functions {
         await store.functions.removeVersion(name, old.number);
         await retire(old);
       }
-      if (removed.length > 0) await this.#collect();
+      if (removed.length > 0) {
+        await this.profiles.retain(name, versions);
+        await this.#collect();
+      }
       if (this.#memoryOf(name).pin) await this.#warm(name);
       log.info("deployed {name} version {number}", {
         name,
@@ -300,6 +314,7 @@ export class Registry implements Functions {
       const tenant = this.#tenantOf(name);
       await this.#memory.remove(name);
       await this.secrets.forget(name);
+      await this.profiles.forget(name);
       await this.#backends.store.functions.remove(name);
       this.#entries.delete(name);
       await Promise.all(versions.map(retire));
@@ -468,11 +483,14 @@ export class Registry implements Functions {
     return this.#entries.values().flatMap(({ versions }) => versions);
   }
 
+  #isDeployed(version: Version): boolean {
+    return this.#entries.get(version.name)?.versions.includes(version) === true;
+  }
+
   /** Unless it has been removed meanwhile. */
   async #keep(version: Version): Promise<void> {
     const { name, number, record } = version;
-    const isDeployed = this.#entries.get(name)?.versions.includes(version) === true;
-    if (isDeployed) await this.#backends.store.functions.writeVersion(name, number, record);
+    if (this.#isDeployed(version)) await this.#backends.store.functions.writeVersion(name, number, record);
   }
 
   async #save(name: string, number: number, record: VersionRecord): Promise<void> {

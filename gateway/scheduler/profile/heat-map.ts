@@ -6,11 +6,12 @@
 import { colourAt, textOn } from "./colour-scale.ts";
 import { areaOf } from "./configurations.ts";
 import type { Profile, ProfilePoint } from "./profile.ts";
-import { percent, shortNumber } from "./profile-text.ts";
+import { markOf, percent, shortNumber } from "./profile-text.ts";
 import { element, type Markup, text } from "./svg.ts";
 
 /** What the cells show. `efficiency` is FaST-GShare's RPR: throughput / (quota × share). */
-export type HeatMapQuantity = "throughput" | "p50Ms" | "p98Ms" | "efficiency";
+export const heatMapQuantities = ["throughput", "p50Ms", "p98Ms", "efficiency"] as const;
+export type HeatMapQuantity = (typeof heatMapQuantities)[number];
 
 const quantities: Readonly<Record<HeatMapQuantity, { readonly title: string; readonly unit: string }>> = {
   throughput: { title: "Throughput", unit: "calls a second" },
@@ -25,6 +26,8 @@ const gap = { x: 34, y: 62 };
 const perRow = 3;
 /** Of the picture, where few cells would leave less than the titles need. */
 const leastWidth = 460;
+/** Of the title beside the shares; a lower grid has a shorter one. */
+const shareTitleLength = 170;
 const legend = { height: 12, width: 240, space: 58 };
 
 const style = `
@@ -46,6 +49,7 @@ export function heatMap(profile: Profile, quantity: HeatMapQuantity = "throughpu
   const height = margin.top + gridHeight + margin.bottom + legend.space;
   const best = bestPoint(profile.points, quantity);
   const { title, unit } = quantities[quantity];
+  const hasInferred = profile.points.some((point) => markOf(point) !== "");
   const what = `${title} in ${unit}, on ${profile.device}`;
 
   const facets = axes.batches.map((batch, index) => {
@@ -75,14 +79,17 @@ export function heatMap(profile: Profile, quantity: HeatMapQuantity = "throughpu
       label(cut(what, width - 48, 6.4), { x: 24, y: 54, class: "faint" }),
       ...facets,
       label("quota (% of GPU time)", { ...middle, x: across, y: margin.top + gridHeight + 40, class: "ink" }),
-      label("share in space (% of lanes)", {
+      label(gridHeight < shareTitleLength ? "space (%)" : "share in space (% of lanes)", {
         ...middle,
         x: 0,
         y: 0,
         transform: `translate(24 ${along}) rotate(-90)`,
         class: "ink",
       }),
-      legendOf(scale, unit, { left: margin.left, top: height - legend.space - 4 }),
+      legendOf(scale, hasInferred ? `${unit}; ~ inferred` : unit, {
+        left: margin.left,
+        top: height - legend.space - 4,
+      }),
     ],
   ).markup;
 }
@@ -167,7 +174,7 @@ function cellOf(
     // A blank of one unit between cells, so that equal ones can be told apart.
     element("rect", { x, y, width: cell.width - 1, height: cell.height - 1, fill }),
     ...(isBest ? [element("rect", { ...frame, "stroke-width": 2 })] : []),
-    label(shortNumber(value), {
+    label(markOf(point) + shortNumber(value), {
       ...middle,
       x: x + (cell.width - 1) / 2,
       y: y + cell.height / 2 + 3.5,

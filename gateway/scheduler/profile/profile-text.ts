@@ -1,9 +1,9 @@
 /** A profile as text for the terminal: a table of quota and share for each batch size. */
 import { tableLines } from "../../text.ts";
 import { configurationsOf, efficiencyOf, mostEfficient } from "./configurations.ts";
-import type { Profile } from "./profile.ts";
+import type { Profile, ProfilePoint } from "./profile.ts";
 
-/** As measured: calls a second, and the 98th percentile of the latency in parentheses. */
+/** As measured: calls a second, and the 98th percentile of the latency in parentheses; inferred ones behind a tilde. */
 export function profileLines(profile: Profile): readonly string[] {
   const values = (of: "quota" | "share" | "batch") =>
     [...new Set(profile.points.map((point) => point[of]))].sort((a, b) => a - b);
@@ -12,7 +12,7 @@ export function profileLines(profile: Profile): readonly string[] {
     const point = profile.points.find(
       (one) => one.quota === quota && one.share === share && one.batch === batch,
     );
-    return point ? `${shortNumber(point.throughput)} (${shortNumber(point.p98Ms)})` : "";
+    return point ? `${markOf(point)}${shortNumber(point.throughput)} (${shortNumber(point.p98Ms)})` : "";
   };
   const lines = [`${profile.function} on ${profile.device}: calls a second (p98 in ms)`];
   for (const batch of values("batch")) {
@@ -32,6 +32,11 @@ export function profileLines(profile: Profile): readonly string[] {
     );
   }
   return lines;
+}
+
+/** Stands before figures that were inferred. */
+export function markOf({ runs }: Pick<ProfilePoint, "runs">): "~" | "" {
+  return runs === 0 ? "~" : "";
 }
 
 /** `12 %`, `1.6 %` */

@@ -16,6 +16,8 @@ export interface ProfilePoint {
   readonly throughput: number;
   readonly p50Ms: number;
   readonly p98Ms: number;
+  /** That the figures rest on; 0 where they were inferred from others. Left out: not known. */
+  readonly runs?: number;
 }
 
 export interface Profile {
@@ -46,6 +48,7 @@ export const profileSchema = v.object({
           throughput: v.pipe(v.number(), v.finite(), v.minValue(0)),
           p50Ms: milliseconds,
           p98Ms: milliseconds,
+          runs: v.exactOptional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
         }),
         v.check(({ p50Ms, p98Ms }) => p50Ms <= p98Ms, "the median is above the 98th percentile"),
       ),

@@ -4,6 +4,7 @@ import { createApp } from "../../../gateway/app.ts";
 import { Secrets } from "../../../gateway/functions/secrets.ts";
 import { FunctionLogs } from "../../../gateway/handlers/function-logs.ts";
 import { FakeFunctions } from "../fake-functions.ts";
+import { measured } from "../scheduler/profile/measured.ts";
 import { comparable, routesByName } from "./routes-by-name.ts";
 
 const tokens = { acme: "token-of-acme-00", beta: "token-of-beta-00", operator: "token-of-operator" };
@@ -26,7 +27,9 @@ beforeEach(async () => {
     change: (_, work) => work(),
     now: () => new Date(),
   });
-  app = createApp({ functions, secrets, logs: new FunctionLogs(), tenants, token: tokens.operator });
+  const profiles = { stored: async () => measured(), measure: async () => measured() };
+  const parts = { functions, secrets, profiles, logs: new FunctionLogs() };
+  app = createApp({ ...parts, tenants, token: tokens.operator });
   expect((await as("acme", "/v1/functions/thing", { method: "PUT", body: "bytes" })).status).toBe(201);
 });
 

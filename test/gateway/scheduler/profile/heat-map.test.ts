@@ -76,6 +76,15 @@ describe("heatMap()", () => {
     expect(spread(31)).toContain("calls a second, logarithmic");
   });
 
+  it("has a short title beside a low grid, where the long one would run into others", () => {
+    const low = heatMap(
+      profileOf("f", () => ({ throughput: 1, p50Ms: 1, p98Ms: 1 }), { shares: [0.5, 1], batches: [1] }),
+    );
+    expect(textsOf(low)).toContain("space (%)");
+    expect(textsOf(low)).not.toContain("share in space (% of lanes)");
+    expect(textsOf(heatMap(saturating()))).not.toContain("space (%)");
+  });
+
   it("draws where nothing was answered at all", () => {
     const nothing = profileOf("f", () => ({ throughput: 0, p50Ms: 0, p98Ms: 0 }));
     for (const quantity of quantities) expect(heatMap(nothing, quantity)).not.toMatch(/NaN|Infinity/);
