@@ -102,10 +102,10 @@ class DeadlinePolicy implements PolicyAtWork {
 
   deviceUp(device: DeviceState): void {
     this.#touched.add(device);
-    for (const request of this.#homeless) {
-      this.#homeless.delete(request);
-      this.#assign(request, false);
-    }
+    // A copy: those that still have no device are added again.
+    const homeless = [...this.#homeless];
+    this.#homeless.clear();
+    for (const request of homeless) this.#assign(request, false);
   }
 
   /** What waits for it goes elsewhere, where that is possible. */
