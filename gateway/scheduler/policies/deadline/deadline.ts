@@ -7,6 +7,8 @@
  */
 import type { Cluster } from "../../core/cluster.ts";
 import type { DeviceState } from "../../core/device-state.ts";
+import type { FunctionState } from "../../core/function-state.ts";
+import { canMakeRoom } from "../../core/make-room.ts";
 import type { PolicyAtWork, PolicyTraits, SchedulingPolicy } from "../../core/policy.ts";
 import type { Request, Run } from "../../core/request.ts";
 import { takeBatch } from "./batch-size.ts";
@@ -57,6 +59,8 @@ class DeadlinePolicy implements PolicyAtWork {
   /** Devices for which something has changed. */
   readonly #touched = new Set<DeviceState>();
   readonly #context: PlacementContext & { stayMs: number };
+  /** Something has changed by which who is homeless may have a device. */
+  #hasNewHomes = false;
   #turn = 0;
 
   constructor(cluster: Cluster, queueLimit: number) {
@@ -89,36 +93,48 @@ class DeadlinePolicy implements PolicyAtWork {
     const now = this.#cluster.now;
     this.#quotas.charge(device, fn, runMs - run.runMs, now);
     this.#tenants.serve(fn, runMs - run.runMs);
-    this.#touched.add(device);
+    this.#touch(device);
+    if (!device.holds(fn)) this.#hasNewHomes = true;
   }
 
-  loaded(device: DeviceState): void {
-    this.#touched.add(device);
+  loaded(device: DeviceState, fn: FunctionState): void {
+    this.#touch(device);
+    if (!device.holds(fn)) this.#hasNewHomes = true;
   }
 
   evicted(device: DeviceState): void {
-    this.#touched.add(device);
+    this.#touch(device);
+    this.#hasNewHomes = true;
   }
 
   deviceUp(device: DeviceState): void {
-    this.#touched.add(device);
-    // A copy: those that still have no device are added again.
-    const homeless = [...this.#homeless];
-    this.#homeless.clear();
-    for (const request of homeless) this.#assign(request, false);
+    this.#rehome(device, ({ function: fn }) => !device.canHold(fn));
+    this.#touch(device);
+    this.#hasNewHomes = true;
   }
 
   /** What waits for it goes elsewhere, where that is possible. */
   deviceDown(device: DeviceState): void {
-    const queue = this.#queueOf(device);
-    for (const flow of [...queue.flows.values()])
-      for (const request of [...flow.requests]) {
-        this.#unqueue(request, flow);
-        this.#assign(request, false);
-      }
+    this.#rehome(device, () => true);
+  }
+
+  /** It may be pinned now, or not any more, where others wait. */
+  functionChanged(fn: FunctionState): void {
+    for (const device of this.#cluster.devices) {
+      if (!device.canHold(fn)) this.#rehome(device, (flow) => flow.function === fn);
+      this.#touch(device);
+    }
+    this.#hasNewHomes = true;
+  }
+
+  budgetChanged(device: DeviceState): void {
+    this.#rehome(device, ({ function: fn }) => !device.canHold(fn));
+    this.#touch(device);
+    this.#hasNewHomes = true;
   }
 
   advance(now: number): void {
+    if (this.#hasNewHomes) this.#assignHomeless();
     for (const device of this.#touched) this.#fill(device, now);
     if (this.#flows.size > 0) this.#steal(now);
     this.#touched.clear();
@@ -142,6 +158,30 @@ class DeadlinePolicy implements PolicyAtWork {
     const flow = queue.add(request);
     this.#flows.set(request, flow);
     this.#waiting.add(queue);
+    this.#touch(device);
+  }
+
+  /** Those that still have no device are homeless again. */
+  #assignHomeless(): void {
+    this.#hasNewHomes = false;
+    const homeless = [...this.#homeless];
+    this.#homeless.clear();
+    for (const request of homeless) this.#assign(request, false);
+  }
+
+  /** Has flows of a device go elsewhere. */
+  #rehome(device: DeviceState, isMeant: (flow: Flow) => boolean): void {
+    for (const flow of [...this.#queueOf(device).flows.values()]) {
+      if (!isMeant(flow)) continue;
+      const requests = [...flow.requests];
+      for (const request of requests) this.#unqueue(request, flow);
+      for (const request of requests) this.#assign(request, false);
+    }
+  }
+
+  /** Has it looked at, again where it has been. */
+  #touch(device: DeviceState): void {
+    this.#touched.delete(device);
     this.#touched.add(device);
   }
 
@@ -152,7 +192,9 @@ class DeadlinePolicy implements PolicyAtWork {
     while (queue.size > stuck.size && device.isUp) {
       const flow = this.#next(queue, stuck, now);
       if (flow === undefined) return;
-      if (!this.#start(flow, device, now)) stuck.add(flow);
+      if (this.#start(flow, device, now)) continue;
+      if (canMakeRoom(device, flow.function)) stuck.add(flow);
+      else this.#rehome(device, (one) => one === flow);
     }
   }
 

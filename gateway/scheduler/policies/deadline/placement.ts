@@ -5,6 +5,7 @@
 import type { Cluster } from "../../core/cluster.ts";
 import type { DeviceState } from "../../core/device-state.ts";
 import type { FunctionState } from "../../core/function-state.ts";
+import { canMakeRoom } from "../../core/make-room.ts";
 import type { Request } from "../../core/request.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import { displacementFor } from "./displacement.ts";
@@ -85,6 +86,7 @@ export function placeOn(
   if (ownCost >= below) return undefined;
   if (residence !== undefined || queue.flows.has(fn)) return { device, answeredAt, cost: ownCost };
   const displacement = displacementFor(device, fn, stayMs, (one) => queue.flows.has(one.function));
+  if (displacement === undefined && !canMakeRoom(device, fn)) return undefined;
   // All is in use now; that passes, and others may have room.
   const lossMs = displacement?.lossMs ?? waitMs + runMs;
   const cost = ownCost + lossMs + neighboursLossMs(device, fn);
