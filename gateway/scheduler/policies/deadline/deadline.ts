@@ -59,6 +59,10 @@ class DeadlinePolicy implements PolicyAtWork {
   /** Devices for which something has changed. */
   readonly #touched = new Set<DeviceState>();
   readonly #context: PlacementContext & { stayMs: number };
+  /** When the first of those that wait for a device because of their quotas may run. */
+  readonly #allowedAt = new Map<DeviceState, number>();
+  /** Of the wake that was asked for last and has not come. */
+  #tickAt = Number.POSITIVE_INFINITY;
   /** Something has changed by which who is homeless may have a device. */
   #hasNewHomes = false;
   #turn = 0;
@@ -134,11 +138,13 @@ class DeadlinePolicy implements PolicyAtWork {
   }
 
   advance(now: number): void {
+    this.#touchAllowed(now);
     if (this.#hasNewHomes) this.#assignHomeless();
     for (const device of this.#touched) this.#fill(device, now);
     if (this.#flows.size > 0) this.#steal(now);
     this.#touched.clear();
     this.#replication.advance(now);
+    this.#wake();
   }
 
   #assign(request: Request, mustBeInTime: boolean): void {
@@ -185,8 +191,25 @@ class DeadlinePolicy implements PolicyAtWork {
     this.#touched.add(device);
   }
 
+  /** Where a quota has made somebody wait until now. */
+  #touchAllowed(now: number): void {
+    if (now < this.#tickAt) return;
+    this.#tickAt = Number.POSITIVE_INFINITY;
+    for (const [device, at] of this.#allowedAt) if (at <= now) this.#touch(device);
+  }
+
+  /** Only the first wake counts: the others are asked for when it has come. */
+  #wake(): void {
+    let first = this.#tickAt;
+    for (const at of this.#allowedAt.values()) first = Math.min(first, at);
+    if (first === this.#tickAt) return;
+    this.#tickAt = first;
+    this.#cluster.wake(first);
+  }
+
   /** Gives a device what it can take now. */
   #fill(device: DeviceState, now: number): void {
+    this.#allowedAt.delete(device);
     const queue = this.#queueOf(device);
     const stuck = new Set<Flow>();
     while (queue.size > stuck.size && device.isUp) {
@@ -212,7 +235,10 @@ class DeadlinePolicy implements PolicyAtWork {
       if (residence === undefined ? !canLoad : !hasPlace) continue;
       const allowedAt = this.#quotas.allowedAt(device, fn, now);
       if (allowedAt > now) {
-        this.#cluster.wake(allowedAt);
+        this.#allowedAt.set(
+          device,
+          Math.min(allowedAt, this.#allowedAt.get(device) ?? Number.POSITIVE_INFINITY),
+        );
         continue;
       }
       const isOwed = this.#quotas.isBelowRequest(device, fn, now);
