@@ -48,8 +48,11 @@ export class TenantShares {
     if (!this.#isStale) return this.#leastMs;
     this.#isStale = false;
     let least = Number.POSITIVE_INFINITY;
-    for (const { servedMs, waiting } of this.#tenants.values())
-      if (waiting > 0 && servedMs < least) least = servedMs;
+    for (const [name, { servedMs, waiting }] of this.#tenants) {
+      if (waiting > 0) least = Math.min(least, servedMs);
+      // It would begin at the same point if it were new: nothing is to be remembered of it.
+      else if (servedMs <= this.#leastMs) this.#tenants.delete(name);
+    }
     if (least !== Number.POSITIVE_INFINITY) this.#leastMs = Math.max(this.#leastMs, least);
     return this.#leastMs;
   }
