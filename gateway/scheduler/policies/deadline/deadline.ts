@@ -51,7 +51,7 @@ class DeadlinePolicy implements PolicyAtWork {
   /** Where anybody waits. */
   readonly #waiting = new Set<DeviceQueue>();
   readonly #flows = new Map<Request, Flow>();
-  /** No device is up that could take them. */
+  /** No device is up that could take them. They wait for a device, not for their share, and no tenant is measured by them. */
   readonly #homeless = new Set<Request>();
   readonly #quotas = new QuotaMeter();
   readonly #tenants = new TenantShares();
@@ -75,8 +75,9 @@ class DeadlinePolicy implements PolicyAtWork {
   }
 
   arrived(request: Request): void {
-    if (this.#flows.size >= this.#queueLimit) {
-      this.#cluster.reject(request, "queue-full", `${this.#flows.size} requests wait already`);
+    const waiting = this.#flows.size + this.#homeless.size;
+    if (waiting >= this.#queueLimit) {
+      this.#cluster.reject(request, "queue-full", `${waiting} requests wait already`);
       return;
     }
     this.#tenants.waits(request.function);
@@ -152,6 +153,7 @@ class DeadlinePolicy implements PolicyAtWork {
     const place = bestPlace(this.#context, request, this.#turn);
     if (place === undefined) {
       this.#homeless.add(request);
+      this.#tenants.waitsNoMore(request.function);
       return;
     }
     const { device, answeredAt } = place;
@@ -172,7 +174,10 @@ class DeadlinePolicy implements PolicyAtWork {
     this.#hasNewHomes = false;
     const homeless = [...this.#homeless];
     this.#homeless.clear();
-    for (const request of homeless) this.#assign(request, false);
+    for (const request of homeless) {
+      this.#tenants.waits(request.function);
+      this.#assign(request, false);
+    }
   }
 
   /** Has flows of a device go elsewhere. */
@@ -310,10 +315,9 @@ class DeadlinePolicy implements PolicyAtWork {
   }
 
   #take(request: Request): void {
-    this.#tenants.waitsNoMore(request.function);
     if (this.#homeless.delete(request)) return;
-    const flow = this.#flows.get(request);
-    if (flow !== undefined) this.#unqueue(request, flow);
+    this.#tenants.waitsNoMore(request.function);
+    this.#unqueue(request, this.#flows.get(request)!);
   }
 
   #unqueue(request: Request, flow: Flow): void {
