@@ -80,12 +80,12 @@ class DeadlinePolicy implements PolicyAtWork {
       this.#cluster.reject(request, "queue-full", `${waiting} requests wait already`);
       return;
     }
-    this.#tenants.waits(request.function);
+    this.#tenants.waits(request);
     this.#assign(request, request.refuseLate);
   }
 
   returned(request: Request): void {
-    this.#tenants.waits(request.function);
+    this.#tenants.waits(request);
     this.#assign(request, false);
   }
 
@@ -153,12 +153,12 @@ class DeadlinePolicy implements PolicyAtWork {
     const place = bestPlace(this.#context, request, this.#turn);
     if (place === undefined) {
       this.#homeless.add(request);
-      this.#tenants.waitsNoMore(request.function);
+      this.#tenants.waitsNoMore(request);
       return;
     }
     const { device, answeredAt } = place;
     if (mustBeInTime && request.deadline !== undefined && answeredAt > request.deadline) {
-      this.#tenants.waitsNoMore(request.function);
+      this.#tenants.waitsNoMore(request);
       this.#cluster.reject(request, "late", lateReason(request, answeredAt - this.#cluster.now));
       return;
     }
@@ -175,7 +175,7 @@ class DeadlinePolicy implements PolicyAtWork {
     const homeless = [...this.#homeless];
     this.#homeless.clear();
     for (const request of homeless) {
-      this.#tenants.waits(request.function);
+      this.#tenants.waits(request);
       this.#assign(request, false);
     }
   }
@@ -316,7 +316,7 @@ class DeadlinePolicy implements PolicyAtWork {
 
   #take(request: Request): void {
     if (this.#homeless.delete(request)) return;
-    this.#tenants.waitsNoMore(request.function);
+    this.#tenants.waitsNoMore(request);
     this.#unqueue(request, this.#flows.get(request)!);
   }
 

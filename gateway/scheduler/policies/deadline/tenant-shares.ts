@@ -4,6 +4,7 @@
  * shares, and a busy tenant delays nobody by more than it is ahead. One that was away begins level with the least.
  */
 import type { FunctionState } from "../../core/function-state.ts";
+import type { Request } from "../../core/request.ts";
 
 interface Tenant {
   servedMs: number;
@@ -16,20 +17,26 @@ const graceMs = 50;
 
 export class TenantShares {
   readonly #tenants = new Map<string, Tenant>();
+  /** With whom each counts: a function may change hands while its requests wait. */
+  readonly #tenantOf = new Map<Request, Tenant>();
   /** Of those that wait, when that was last looked for; never falls. */
   #leastMs = 0;
   #isStale = false;
 
-  waits(fn: FunctionState): void {
-    const tenant = this.#of(fn);
+  waits(request: Request): void {
+    const tenant = this.#of(request.function);
+    this.#tenantOf.set(request, tenant);
     if (tenant.waiting++ === 0) {
       tenant.servedMs = Math.max(tenant.servedMs, this.#least());
       this.#isStale = true;
     }
   }
 
-  waitsNoMore(fn: FunctionState): void {
-    if (--this.#of(fn).waiting === 0) this.#isStale = true;
+  /** @param request that waits. */
+  waitsNoMore(request: Request): void {
+    const tenant = this.#tenantOf.get(request)!;
+    this.#tenantOf.delete(request);
+    if (--tenant.waiting === 0) this.#isStale = true;
   }
 
   /** @param ms on a device, expected or (as a difference) corrected. */
