@@ -17,20 +17,23 @@ export function takeBatch(flow: Flow, device: DeviceState, now: number): readonl
   if (fn.batchLimit === 1 || batchKey === undefined || flow.requests.length === 1) return [head];
   const batch: Request[] = [];
   let rows = 0;
+  let aloneMs = 0;
   for (const request of flow.requests) {
     if (request.batchKey !== batchKey || !request.mayRunOn(device)) continue;
     if (batch.length > 0 && rows + request.rows > fn.batchLimit) break;
     batch.push(request);
     rows += request.rows;
+    aloneMs += device.runMs(fn, request.rows);
   }
   while (batch.length > 1) {
     const batchMs = device.runMs(fn, rows);
-    const isWorthwhile =
-      batchMs < worthwhile * batch.length * device.runMs(fn, head.rows) || isNew(fn, device, rows);
+    const isWorthwhile = batchMs < worthwhile * aloneMs || isNew(fn, device, rows);
     const isInTime =
       deadline === undefined || now + batchMs <= deadline || now + device.runMs(fn, head.rows) > deadline;
     if (isWorthwhile && isInTime) break;
-    rows -= batch.pop()!.rows;
+    const last = batch.pop()!;
+    rows -= last.rows;
+    aloneMs -= device.runMs(fn, last.rows);
   }
   return batch;
 }

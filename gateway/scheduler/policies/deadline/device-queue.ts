@@ -13,6 +13,8 @@ export class Flow {
   readonly queue: DeviceQueue;
   /** Those with the earliest deadline first, then those that have none; else as they came. */
   readonly requests: Request[] = [];
+  /** Of all of them. */
+  rows = 0;
 
   constructor(fn: FunctionState, queue: DeviceQueue) {
     this.function = fn;
@@ -31,10 +33,29 @@ export class Flow {
     let at = this.requests.length;
     while (at > 0 && isBefore(request, this.requests[at - 1]!)) at--;
     this.requests.splice(at, 0, request);
+    this.rows += request.rows;
   }
 
   remove(request: Request): void {
     this.requests.splice(this.requests.indexOf(request), 1);
+    this.rows -= request.rows;
+  }
+
+  /** Expected, of their runs: in full batches where they go together, as far as that pays. */
+  get runMs(): number {
+    const { function: fn, rows } = this;
+    const { device } = this.queue;
+    const { length } = this.requests;
+    const aloneMs = length * device.runMs(fn, Math.ceil(rows / length));
+    if (length === 1 || fn.batchLimit === 1 || this.head.batchKey === undefined) return aloneMs;
+    const rest = rows % fn.batchLimit;
+    const fullMs = Math.floor(rows / fn.batchLimit) * device.runMs(fn, fn.batchLimit);
+    return Math.min(aloneMs, fullMs + (rest === 0 ? 0 : device.runMs(fn, rest)));
+  }
+
+  /** By how much they hold up others: side by side, a run takes a part of the device. */
+  get workMs(): number {
+    return this.runMs * this.function.occupancy;
   }
 }
 
@@ -46,8 +67,6 @@ function isBefore(a: Request, b: Request): boolean {
 export class DeviceQueue {
   readonly device: DeviceState;
   readonly flows = new Map<FunctionState, Flow>();
-  /** Expected, of the runs of all that waits here. */
-  runMs = 0;
   size = 0;
 
   constructor(device: DeviceState) {
@@ -63,7 +82,6 @@ export class DeviceQueue {
     }
     flow.add(request);
     this.size++;
-    this.runMs += this.device.runMs(fn, request.rows);
     return flow;
   }
 
@@ -71,21 +89,21 @@ export class DeviceQueue {
     flow.remove(request);
     if (flow.requests.length === 0) this.flows.delete(flow.function);
     this.size--;
-    // Estimates move while requests wait: what is left is nothing when nobody waits.
-    this.runMs =
-      this.size === 0 ? 0 : Math.max(0, this.runMs - this.device.runMs(flow.function, request.rows));
   }
 
   /** Milliseconds before a request that comes now could begin, those due later not counted. */
   waitMs(now: number, due: number): number {
     let waitMs = this.device.backlogMs(now);
     if (this.size === 0) return waitMs;
-    for (const flow of this.flows.values()) {
-      if (flow.dueAt(now) > due) continue;
-      const { length } = flow.requests;
-      waitMs += length * this.device.runMs(flow.function, 1) * flow.function.occupancy;
-    }
+    for (const flow of this.flows.values()) if (flow.dueAt(now) <= due) waitMs += flow.workMs;
     return waitMs;
+  }
+
+  /** Expected, of all that waits here. */
+  get workMs(): number {
+    let workMs = 0;
+    for (const flow of this.flows.values()) workMs += flow.workMs;
+    return workMs;
   }
 
   /** Milliseconds of loads that are to begin before one that comes now. */

@@ -71,10 +71,10 @@ export function placeOn(
   below: number,
 ): Place | undefined {
   const { now, traits } = cluster;
-  const { function: fn, deadline, rows } = request;
+  const { function: fn, deadline } = request;
   const queue = queueOf(device);
   const residence = device.residences.get(fn);
-  const runMs = runMsBeside(queue, request, rows);
+  const runMs = runMsBeside(queue, request);
   const waitMs = queue.waitMs(now, dueAt(request, device, now));
   let loadMs = 0;
   if (residence === undefined) loadMs = queue.loadWaitMs + (queue.flows.has(fn) ? 0 : device.loadMs(fn));
@@ -94,10 +94,12 @@ export function placeOn(
 }
 
 /** What it adds to a batch that waits there already, or takes alone. */
-function runMsBeside({ device, flows }: DeviceQueue, { function: fn }: Request, rows: number): number {
-  const waiting = fn.batchLimit > 1 ? (flows.get(fn)?.requests.length ?? 0) : 0;
-  if (waiting === 0 || waiting + rows > fn.batchLimit) return device.runMs(fn, rows);
-  return Math.max(0, device.runMs(fn, waiting + rows) - device.runMs(fn, waiting));
+function runMsBeside({ device, flows }: DeviceQueue, { function: fn, batchKey, rows }: Request): number {
+  const flow = fn.batchLimit > 1 && batchKey !== undefined ? flows.get(fn) : undefined;
+  const all = flow === undefined ? rows : flow.rows + rows;
+  if (flow === undefined || all > fn.batchLimit || flow.head.batchKey !== batchKey)
+    return device.runMs(fn, rows);
+  return Math.max(0, device.runMs(fn, all) - device.runMs(fn, flow.rows));
 }
 
 /** What those lose that load from the same bus meanwhile: the busier it is, the more. */
