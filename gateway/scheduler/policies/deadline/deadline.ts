@@ -71,7 +71,12 @@ class DeadlinePolicy implements PolicyAtWork {
     this.#cluster = cluster;
     this.#queueLimit = queueLimit;
     this.#replication = new Replication(cluster);
-    this.#context = { cluster, queueOf: (device) => this.#queueOf(device), stayMs: firstStayMs };
+    this.#context = {
+      cluster,
+      queueOf: (device) => this.#queueOf(device),
+      allowedAt: (device, fn) => this.#quotas.allowedAt(device, fn, cluster.now),
+      stayMs: firstStayMs,
+    };
   }
 
   arrived(request: Request): void {

@@ -22,6 +22,8 @@ export interface Place {
 export interface PlacementContext {
   readonly cluster: Cluster;
   readonly queueOf: (device: DeviceState) => DeviceQueue;
+  /** When a quota lets a function run there: now, or later. */
+  readonly allowedAt: (device: DeviceState, fn: FunctionState) => number;
   /** How long weights stay on a device as a rule. */
   readonly stayMs: number;
 }
@@ -65,7 +67,7 @@ export function bestPlace(context: PlacementContext, request: Request, turn: num
 
 /** @returns undefined where it costs as much as `below` or more, or there can be no room. */
 export function placeOn(
-  { cluster, queueOf, stayMs }: PlacementContext,
+  { cluster, queueOf, allowedAt, stayMs }: PlacementContext,
   request: Request,
   device: DeviceState,
   below: number,
@@ -75,7 +77,8 @@ export function placeOn(
   const queue = queueOf(device);
   const residence = device.residences.get(fn);
   const runMs = runMsBeside(queue, request);
-  const waitMs = queue.waitMs(now, dueAt(request, device, now));
+  const queuedMs = queue.waitMs(now, dueAt(request, device, now));
+  const waitMs = Math.max(queuedMs, allowedAt(device, fn) - now);
   let loadMs = 0;
   if (residence === undefined) loadMs = queue.loadWaitMs + (queue.flows.has(fn) ? 0 : device.loadMs(fn));
   else if (residence.state === "loading") loadMs = Math.max(0, residence.loadEndsAt - now);
