@@ -168,7 +168,7 @@ class DeadlinePolicy implements PolicyAtWork {
       return;
     }
     const queue = this.#queueOf(device);
-    const flow = queue.add(request);
+    const flow = queue.add(request, this.#cluster.now);
     this.#flows.set(request, flow);
     this.#waiting.add(queue);
     this.#touch(device);
@@ -314,7 +314,7 @@ class DeadlinePolicy implements PolicyAtWork {
     if (flow === undefined) return;
     const request = flow.requests.at(-1)!;
     this.#unqueue(request, flow);
-    this.#flows.set(request, this.#queueOf(thief).add(request));
+    this.#flows.set(request, this.#queueOf(thief).add(request, now));
     this.#waiting.add(this.#queueOf(thief));
     this.#fill(thief, now);
   }

@@ -5,14 +5,17 @@
 import type { DeviceState } from "../../core/device-state.ts";
 import type { FunctionState } from "../../core/function-state.ts";
 import type { Request } from "../../core/request.ts";
-import { dueAt } from "./due.ts";
+import { dueAt, isHopeless } from "./due.ts";
 
 /** Requests of one function that wait for one device. */
 export class Flow {
   readonly function: FunctionState;
   readonly queue: DeviceQueue;
-  /** Those with the earliest deadline first, then those that have none; else as they came. */
+  /** Those due first first, as of when they came, or turned out to be hopeless. */
   readonly requests: Request[] = [];
+  readonly #dues = new Map<Request, number>();
+  /** Behind those that can be in time: the flow does not wait for them. */
+  readonly #hopeless = new Set<Request>();
   /** Of all of them. */
   rows = 0;
 
@@ -26,18 +29,27 @@ export class Flow {
   }
 
   dueAt(now: number): number {
-    return dueAt(this.head, this.queue.device, now);
+    const { device } = this.queue;
+    for (;;) {
+      const { head } = this;
+      const due = dueAt(head, device, now);
+      if (this.#hopeless.has(head) || !isHopeless(head, device, now)) return due;
+      // Once for each request, so that this comes to an end.
+      this.#hopeless.add(head);
+      this.requests.shift();
+      this.#insert(head, due);
+    }
   }
 
-  add(request: Request): void {
-    let at = this.requests.length;
-    while (at > 0 && isBefore(request, this.requests[at - 1]!)) at--;
-    this.requests.splice(at, 0, request);
+  add(request: Request, now: number): void {
+    this.#insert(request, dueAt(request, this.queue.device, now));
     this.rows += request.rows;
   }
 
   remove(request: Request): void {
     this.requests.splice(this.requests.indexOf(request), 1);
+    this.#dues.delete(request);
+    this.#hopeless.delete(request);
     this.rows -= request.rows;
   }
 
@@ -57,11 +69,18 @@ export class Flow {
   get workMs(): number {
     return this.runMs * this.function.occupancy;
   }
-}
 
-function isBefore(a: Request, b: Request): boolean {
-  const [aDue, bDue] = [a.deadline ?? Number.POSITIVE_INFINITY, b.deadline ?? Number.POSITIVE_INFINITY];
-  return aDue < bDue || (aDue === bDue && a.id < b.id);
+  #insert(request: Request, due: number): void {
+    this.#dues.set(request, due);
+    let at = this.requests.length;
+    while (at > 0 && this.#isBefore(request, this.requests[at - 1]!)) at--;
+    this.requests.splice(at, 0, request);
+  }
+
+  #isBefore(a: Request, b: Request): boolean {
+    const [aDue, bDue] = [this.#dues.get(a)!, this.#dues.get(b)!];
+    return aDue < bDue || (aDue === bDue && a.id < b.id);
+  }
 }
 
 export class DeviceQueue {
@@ -73,14 +92,14 @@ export class DeviceQueue {
     this.device = device;
   }
 
-  add(request: Request): Flow {
+  add(request: Request, now: number): Flow {
     const { function: fn } = request;
     let flow = this.flows.get(fn);
     if (flow === undefined) {
       flow = new Flow(fn, this);
       this.flows.set(fn, flow);
     }
-    flow.add(request);
+    flow.add(request, now);
     this.size++;
     return flow;
   }
