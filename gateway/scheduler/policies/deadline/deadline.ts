@@ -237,6 +237,7 @@ class DeadlinePolicy implements PolicyAtWork {
     const canLoad = device.loads < maxLoads;
     const hasPlace = this.#hasPlace(device, now);
     let next: Flow | undefined;
+    let nextAt = Number.POSITIVE_INFINITY;
     let nextDue = Number.POSITIVE_INFINITY;
     for (const flow of queue.flows.values()) {
       const { function: fn } = flow;
@@ -252,9 +253,12 @@ class DeadlinePolicy implements PolicyAtWork {
         continue;
       }
       const isOwed = this.#quotas.isBelowRequest(device, fn, now);
-      const due = (isOwed ? now : flow.dueAt(now)) + this.#tenants.penaltyMs(fn);
-      if (due >= nextDue) continue;
+      const due = isOwed ? Number.NEGATIVE_INFINITY : flow.dueAt(now);
+      // What is overdue is due now: else a tenant with an old backlog would be ahead of others by its age.
+      const at = Math.max(now, due) + this.#tenants.penaltyMs(fn);
+      if (at > nextAt || (at === nextAt && due >= nextDue)) continue;
       next = flow;
+      nextAt = at;
       nextDue = due;
     }
     return next;

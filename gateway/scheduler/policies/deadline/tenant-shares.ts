@@ -24,12 +24,13 @@ export class TenantShares {
   #isStale = false;
 
   waits(request: Request): void {
+    // Before it counts among those that wait: the least is that of the others.
+    const leastMs = this.#least();
     const tenant = this.#of(request.function);
     this.#tenantOf.set(request, tenant);
-    if (tenant.waiting++ === 0) {
-      tenant.servedMs = Math.max(tenant.servedMs, this.#least());
-      this.#isStale = true;
-    }
+    if (tenant.waiting++ > 0) return;
+    tenant.servedMs = Math.max(tenant.servedMs, leastMs);
+    this.#isStale = true;
   }
 
   /** @param request that waits. */
