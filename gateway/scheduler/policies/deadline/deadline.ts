@@ -11,6 +11,7 @@ import type { FunctionState } from "../../core/function-state.ts";
 import { canMakeRoom } from "../../core/make-room.ts";
 import type { PolicyAtWork, PolicyTraits, SchedulingPolicy } from "../../core/policy.ts";
 import type { Request, Run } from "../../core/request.ts";
+import type { Residence } from "../../core/residence.ts";
 import { takeBatch } from "./batch-size.ts";
 import { DeviceQueue, type Flow } from "./device-queue.ts";
 import { byExpectedLoad, displacementFor } from "./displacement.ts";
@@ -243,7 +244,7 @@ class DeadlinePolicy implements PolicyAtWork {
       const { function: fn } = flow;
       if (stuck.has(flow)) continue;
       const residence = device.residences.get(fn);
-      if (residence === undefined ? !canLoad : !hasPlace) continue;
+      if (residence === undefined ? !canLoad : !hasPlace || isAwaited(residence)) continue;
       const allowedAt = this.#quotas.allowedAt(device, fn, now);
       if (allowedAt > now) {
         this.#allowedAt.set(
@@ -344,6 +345,14 @@ class DeadlinePolicy implements PolicyAtWork {
     }
     return queue;
   }
+}
+
+/**
+ * A run of it waits for its weights already: others would be at the device before their turn, and alone. They wait here,
+ * where they are put in order, go together, and can be stolen.
+ */
+function isAwaited({ state, leases, isAhead }: Residence): boolean {
+  return state === "loading" && leases > (isAhead ? 1 : 0);
 }
 
 /** A device is full where its runs fill this part of it: more would slow each other down and gain nothing. */
