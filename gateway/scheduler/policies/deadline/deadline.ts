@@ -17,6 +17,7 @@ import { DeviceQueue, type Flow } from "./device-queue.ts";
 import { byExpectedLoad, displacementFor } from "./displacement.ts";
 import { bestPlace, type PlacementContext } from "./placement.ts";
 import { QuotaMeter } from "./quota-meter.ts";
+import { QuotaWakes } from "./quota-wakes.ts";
 import { Replication } from "./replication.ts";
 import { bestToSteal } from "./stealing.ts";
 import { TenantShares } from "./tenant-shares.ts";
@@ -55,15 +56,12 @@ class DeadlinePolicy implements PolicyAtWork {
   /** No device is up that could take them. They wait for a device, not for their share, and no tenant is measured by them. */
   readonly #homeless = new Set<Request>();
   readonly #quotas = new QuotaMeter();
+  readonly #wakes: QuotaWakes;
   readonly #tenants = new TenantShares();
   readonly #replication: Replication;
   /** Devices for which something has changed. */
   readonly #touched = new Set<DeviceState>();
   readonly #context: PlacementContext & { stayMs: number };
-  /** When the first of those that wait for a device because of their quotas may run. */
-  readonly #allowedAt = new Map<DeviceState, number>();
-  /** Of the wake that was asked for last and has not come. */
-  #tickAt = Number.POSITIVE_INFINITY;
   /** Something has changed by which who is homeless may have a device. */
   #hasNewHomes = false;
   #turn = 0;
@@ -71,6 +69,7 @@ class DeadlinePolicy implements PolicyAtWork {
   constructor(cluster: Cluster, queueLimit: number) {
     this.#cluster = cluster;
     this.#queueLimit = queueLimit;
+    this.#wakes = new QuotaWakes(cluster);
     this.#replication = new Replication(cluster);
     this.#context = {
       cluster,
@@ -145,13 +144,13 @@ class DeadlinePolicy implements PolicyAtWork {
   }
 
   advance(now: number): void {
-    this.#touchAllowed(now);
+    for (const device of this.#wakes.due(now)) this.#touch(device);
     if (this.#hasNewHomes) this.#assignHomeless();
     for (const device of this.#touched) this.#fill(device, now);
     if (this.#flows.size > 0) this.#steal(now);
     this.#touched.clear();
     this.#replication.advance(now);
-    this.#wake();
+    this.#wakes.ask();
   }
 
   #assign(request: Request, mustBeInTime: boolean): void {
@@ -202,25 +201,9 @@ class DeadlinePolicy implements PolicyAtWork {
     this.#touched.add(device);
   }
 
-  /** Where a quota has made somebody wait until now. */
-  #touchAllowed(now: number): void {
-    if (now < this.#tickAt) return;
-    this.#tickAt = Number.POSITIVE_INFINITY;
-    for (const [device, at] of this.#allowedAt) if (at <= now) this.#touch(device);
-  }
-
-  /** Only the first wake counts: the others are asked for when it has come. */
-  #wake(): void {
-    let first = this.#tickAt;
-    for (const at of this.#allowedAt.values()) first = Math.min(first, at);
-    if (first === this.#tickAt) return;
-    this.#tickAt = first;
-    this.#cluster.wake(first);
-  }
-
   /** Gives a device what it can take now. */
   #fill(device: DeviceState, now: number): void {
-    this.#allowedAt.delete(device);
+    this.#wakes.forget(device);
     const queue = this.#queueOf(device);
     const stuck = new Set<Flow>();
     while (queue.size > stuck.size && device.isUp) {
@@ -247,10 +230,7 @@ class DeadlinePolicy implements PolicyAtWork {
       if (residence === undefined ? !canLoad : !hasPlace || isAwaited(residence)) continue;
       const allowedAt = this.#quotas.allowedAt(device, fn, now);
       if (allowedAt > now) {
-        this.#allowedAt.set(
-          device,
-          Math.min(allowedAt, this.#allowedAt.get(device) ?? Number.POSITIVE_INFINITY),
-        );
+        this.#wakes.note(device, allowedAt);
         continue;
       }
       const isOwed = this.#quotas.isBelowRequest(device, fn, now);
