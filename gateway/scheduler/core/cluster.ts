@@ -125,10 +125,15 @@ export class Cluster {
 
   // --- What events do, before the policy hears of them
 
-  addFunction(spec: FunctionSpec): void {
+  addFunction(spec: FunctionSpec): FunctionState {
     const known = this.functions.get(spec.id);
-    if (known === undefined) this.functions.set(spec.id, new FunctionState(spec));
-    else known.configure(spec);
+    if (known !== undefined) {
+      known.configure(spec);
+      return known;
+    }
+    const fn = new FunctionState(spec);
+    this.functions.set(spec.id, fn);
+    return fn;
   }
 
   /** Its weights stay where they are until the device says that they have left. */

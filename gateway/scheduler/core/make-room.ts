@@ -1,6 +1,7 @@
 /** Who leaves a device so that a function can come in: an eviction policy ranks, this takes the first that free enough. */
 import { type EvictionPolicy, isKeptAlive, mayGo } from "../eviction/policy.ts";
 import type { DeviceState } from "./device-state.ts";
+import type { FunctionState } from "./function-state.ts";
 import type { Residence } from "./residence.ts";
 
 /**
@@ -42,6 +43,14 @@ export function victimsFor(
     keys[first] = undefined;
   }
   return victims;
+}
+
+/** Whether a device could take a function once nothing there is in use: what is pinned stays for good. */
+export function canMakeRoom(device: DeviceState, fn: FunctionState): boolean {
+  if (device.holds(fn)) return true;
+  let stayingBytes = 0;
+  for (const { isPinned, bytes } of device.residences.values()) if (isPinned) stayingBytes += bytes;
+  return stayingBytes + fn.weightBytes <= device.budgetBytes;
 }
 
 const nobody: readonly Residence[] = [];

@@ -31,10 +31,12 @@ export function createScheduler(policy: SchedulingPolicy): Scheduler {
 
 function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): void {
   switch (event.type) {
-    case "function":
-      cluster.addFunction(event.function);
+    case "function": {
+      const fn = cluster.addFunction(event.function);
       rejectHomeless(cluster, policy);
+      policy.functionChanged?.(fn);
       break;
+    }
     case "function-removed":
       removed(cluster, policy, cluster.functions.get(event.function));
       break;
@@ -51,10 +53,13 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
       policy.deviceDown?.(device);
       break;
     }
-    case "budget":
-      cluster.device(event.device).budgetBytes = event.bytes;
+    case "budget": {
+      const device = cluster.device(event.device);
+      device.budgetBytes = event.bytes;
       rejectHomeless(cluster, policy);
+      policy.budgetChanged?.(device);
       break;
+    }
     case "arrival": {
       const request = cluster.arrived(event.request);
       if (request !== undefined) admit(cluster, policy, request);

@@ -1,6 +1,6 @@
 /**
- * How many requests of a flow go together. What waits anyway goes with its first one, as far as that pays and makes the
- * first one no later than it must be: the window in which requests are gathered is the time that they wait for the
+ * How many requests of a flow go together. What waits anyway goes with its first one, as far as that pays and nobody
+ * misses a deadline by it that would be met one after another: the window in which requests are gathered is the time that they wait for the
  * device. On an idle device nobody waits for company.
  */
 import type { DeviceState } from "../../core/device-state.ts";
@@ -13,22 +13,26 @@ const worthwhile = 0.97;
 /** @returns one or more, the first of the flow among them; those of more are all without a device of their own. */
 export function takeBatch(flow: Flow, device: DeviceState, now: number): readonly Request[] {
   const { head, function: fn } = flow;
-  const { batchKey, deadline } = head;
+  const { batchKey } = head;
   if (fn.batchLimit === 1 || batchKey === undefined || flow.requests.length === 1) return [head];
   const batch: Request[] = [];
   let rows = 0;
+  /** Of so many, one after another. */
+  const aloneMs = [0];
   for (const request of flow.requests) {
     if (request.batchKey !== batchKey || !request.mayRunOn(device)) continue;
     if (batch.length > 0 && rows + request.rows > fn.batchLimit) break;
     batch.push(request);
     rows += request.rows;
+    aloneMs.push(aloneMs.at(-1)! + device.runMs(fn, request.rows));
   }
   while (batch.length > 1) {
     const batchMs = device.runMs(fn, rows);
-    const isWorthwhile =
-      batchMs < worthwhile * batch.length * device.runMs(fn, head.rows) || isNew(fn, device, rows);
-    const isInTime =
-      deadline === undefined || now + batchMs <= deadline || now + device.runMs(fn, head.rows) > deadline;
+    const isWorthwhile = batchMs < worthwhile * aloneMs[batch.length]! || isNew(fn, device, rows);
+    const isInTime = batch.every(
+      ({ deadline }, i) =>
+        deadline === undefined || now + batchMs <= deadline || now + aloneMs[i + 1]! > deadline,
+    );
     if (isWorthwhile && isInTime) break;
     rows -= batch.pop()!.rows;
   }

@@ -7,6 +7,8 @@
  */
 import type { Cluster } from "../../core/cluster.ts";
 import type { DeviceState } from "../../core/device-state.ts";
+import type { FunctionState } from "../../core/function-state.ts";
+import { canMakeRoom } from "../../core/make-room.ts";
 import type { PolicyAtWork, PolicyTraits, SchedulingPolicy } from "../../core/policy.ts";
 import type { Request, Run } from "../../core/request.ts";
 import type { Residence } from "../../core/residence.ts";
@@ -16,6 +18,7 @@ import { DeviceQueue, type Flow } from "./device-queue.ts";
 import { byExpectedLoad, displacementFor } from "./displacement.ts";
 import { bestPlace, type PlacementContext } from "./placement.ts";
 import { QuotaMeter } from "./quota-meter.ts";
+import { QuotaWakes } from "./quota-wakes.ts";
 import { Replication } from "./replication.ts";
 import { bestToSteal } from "./stealing.ts";
 import { TenantShares } from "./tenant-shares.ts";
@@ -51,35 +54,45 @@ class DeadlinePolicy implements PolicyAtWork {
   /** Where anybody waits. */
   readonly #waiting = new Set<DeviceQueue>();
   readonly #flows = new Map<Request, Flow>();
-  /** No device is up that could take them. */
+  /** No device is up that could take them. They wait for a device, not for their share, and no tenant is measured by them. */
   readonly #homeless = new Set<Request>();
   readonly #quotas = new QuotaMeter();
+  readonly #wakes: QuotaWakes;
   readonly #tenants = new TenantShares();
   readonly #replication: Replication;
   /** Devices for which something has changed. */
   readonly #touched = new Set<DeviceState>();
   readonly #context: PlacementContext & { stayMs: number };
+  /** Something has changed by which who is homeless may have a device. */
+  #hasNewHomes = false;
   #turn = 0;
 
   constructor(cluster: Cluster, { queueLimit = 100_000, eviction = byExpectedLoad }: DeadlineOptions) {
     this.#cluster = cluster;
     this.#queueLimit = queueLimit;
+    this.#wakes = new QuotaWakes(cluster);
     this.#replication = new Replication(cluster);
-    const queueOf = (device: DeviceState) => this.#queueOf(device);
-    this.#context = { cluster, queueOf, eviction, stayMs: firstStayMs };
+    this.#context = {
+      cluster,
+      queueOf: (device) => this.#queueOf(device),
+      allowedAt: (device, fn) => this.#quotas.allowedAt(device, fn, cluster.now),
+      eviction,
+      stayMs: firstStayMs,
+    };
   }
 
   arrived(request: Request): void {
-    if (this.#flows.size >= this.#queueLimit) {
-      this.#cluster.reject(request, "queue-full", `${this.#flows.size} requests wait already`);
+    const waiting = this.#flows.size + this.#homeless.size;
+    if (waiting >= this.#queueLimit) {
+      this.#cluster.reject(request, "queue-full", `${waiting} requests wait already`);
       return;
     }
-    this.#tenants.waits(request.function);
+    this.#tenants.waits(request);
     this.#assign(request, request.refuseLate);
   }
 
   returned(request: Request): void {
-    this.#tenants.waits(request.function);
+    this.#tenants.waits(request);
     this.#assign(request, false);
   }
 
@@ -92,40 +105,54 @@ class DeadlinePolicy implements PolicyAtWork {
     const now = this.#cluster.now;
     this.#quotas.charge(device, fn, runMs - run.runMs, now);
     this.#tenants.serve(fn, runMs - run.runMs);
-    this.#touched.add(device);
+    this.#touch(device);
+    if (!device.holds(fn)) this.#hasNewHomes = true;
   }
 
-  loaded(device: DeviceState): void {
-    this.#touched.add(device);
+  loaded(device: DeviceState, fn: FunctionState): void {
+    this.#touch(device);
+    if (!device.holds(fn)) this.#hasNewHomes = true;
   }
 
   evicted(device: DeviceState): void {
-    this.#touched.add(device);
+    this.#touch(device);
+    this.#hasNewHomes = true;
   }
 
   deviceUp(device: DeviceState): void {
-    this.#touched.add(device);
-    for (const request of this.#homeless) {
-      this.#homeless.delete(request);
-      this.#assign(request, false);
-    }
+    this.#rehome(device, ({ function: fn }) => !device.canHold(fn));
+    this.#touch(device);
+    this.#hasNewHomes = true;
   }
 
   /** What waits for it goes elsewhere, where that is possible. */
   deviceDown(device: DeviceState): void {
-    const queue = this.#queueOf(device);
-    for (const flow of [...queue.flows.values()])
-      for (const request of [...flow.requests]) {
-        this.#unqueue(request, flow);
-        this.#assign(request, false);
-      }
+    this.#rehome(device, () => true);
+  }
+
+  /** It may be pinned now, or not any more, where others wait. */
+  functionChanged(fn: FunctionState): void {
+    for (const device of this.#cluster.devices) {
+      if (!device.canHold(fn)) this.#rehome(device, (flow) => flow.function === fn);
+      this.#touch(device);
+    }
+    this.#hasNewHomes = true;
+  }
+
+  budgetChanged(device: DeviceState): void {
+    this.#rehome(device, ({ function: fn }) => !device.canHold(fn));
+    this.#touch(device);
+    this.#hasNewHomes = true;
   }
 
   advance(now: number): void {
+    for (const device of this.#wakes.due(now)) this.#touch(device);
+    if (this.#hasNewHomes) this.#assignHomeless();
     for (const device of this.#touched) this.#fill(device, now);
     if (this.#flows.size > 0) this.#steal(now);
     this.#touched.clear();
     this.#replication.advance(now);
+    this.#wakes.ask();
   }
 
   #assign(request: Request, mustBeInTime: boolean): void {
@@ -133,29 +160,60 @@ class DeadlinePolicy implements PolicyAtWork {
     const place = bestPlace(this.#context, request, this.#turn);
     if (place === undefined) {
       this.#homeless.add(request);
+      this.#tenants.waitsNoMore(request);
       return;
     }
     const { device, answeredAt } = place;
     if (mustBeInTime && request.deadline !== undefined && answeredAt > request.deadline) {
-      this.#tenants.waitsNoMore(request.function);
+      this.#tenants.waitsNoMore(request);
       this.#cluster.reject(request, "late", lateReason(request, answeredAt - this.#cluster.now));
       return;
     }
     const queue = this.#queueOf(device);
-    const flow = queue.add(request);
+    const flow = queue.add(request, this.#cluster.now);
     this.#flows.set(request, flow);
     this.#waiting.add(queue);
+    this.#touch(device);
+  }
+
+  /** Those that still have no device are homeless again. */
+  #assignHomeless(): void {
+    this.#hasNewHomes = false;
+    const homeless = [...this.#homeless];
+    this.#homeless.clear();
+    for (const request of homeless) {
+      this.#tenants.waits(request);
+      this.#assign(request, false);
+    }
+  }
+
+  /** Has flows of a device go elsewhere. */
+  #rehome(device: DeviceState, isMeant: (flow: Flow) => boolean): void {
+    for (const flow of [...this.#queueOf(device).flows.values()]) {
+      if (!isMeant(flow)) continue;
+      const requests = [...flow.requests];
+      for (const request of requests) this.#unqueue(request, flow);
+      for (const request of requests) this.#assign(request, false);
+    }
+  }
+
+  /** Has it looked at, again where it has been. */
+  #touch(device: DeviceState): void {
+    this.#touched.delete(device);
     this.#touched.add(device);
   }
 
   /** Gives a device what it can take now. */
   #fill(device: DeviceState, now: number): void {
+    this.#wakes.forget(device);
     const queue = this.#queueOf(device);
     const stuck = new Set<Flow>();
     while (queue.size > stuck.size && device.isUp) {
       const flow = this.#next(queue, stuck, now);
       if (flow === undefined) return;
-      if (!this.#start(flow, device, now)) stuck.add(flow);
+      if (this.#start(flow, device, now)) continue;
+      if (canMakeRoom(device, flow.function)) stuck.add(flow);
+      else this.#rehome(device, (one) => one === flow);
     }
   }
 
@@ -165,21 +223,25 @@ class DeadlinePolicy implements PolicyAtWork {
     const canLoad = loadsUnderWay(device, now) < maxLoads;
     const hasPlace = this.#hasPlace(device, now);
     let next: Flow | undefined;
+    let nextAt = Number.POSITIVE_INFINITY;
     let nextDue = Number.POSITIVE_INFINITY;
     for (const flow of queue.flows.values()) {
       const { function: fn } = flow;
       if (stuck.has(flow)) continue;
       const residence = device.residences.get(fn);
-      if (residence === undefined ? !canLoad : !hasPlace) continue;
+      if (residence === undefined ? !canLoad : !hasPlace || isAwaited(residence)) continue;
       const allowedAt = this.#quotas.allowedAt(device, fn, now);
       if (allowedAt > now) {
-        this.#cluster.wake(allowedAt);
+        this.#wakes.note(device, allowedAt);
         continue;
       }
       const isOwed = this.#quotas.isBelowRequest(device, fn, now);
-      const due = (isOwed ? now : flow.dueAt(now)) + this.#tenants.penaltyMs(fn);
-      if (due >= nextDue) continue;
+      const due = isOwed ? Number.NEGATIVE_INFINITY : flow.dueAt(now);
+      // What is overdue is due now: else a tenant with an old backlog would be ahead of others by its age.
+      const at = Math.max(now, due) + this.#tenants.penaltyMs(fn);
+      if (at > nextAt || (at === nextAt && due >= nextDue)) continue;
       next = flow;
+      nextAt = at;
       nextDue = due;
     }
     return next;
@@ -239,16 +301,15 @@ class DeadlinePolicy implements PolicyAtWork {
     if (flow === undefined) return;
     const request = flow.requests.at(-1)!;
     this.#unqueue(request, flow);
-    this.#flows.set(request, this.#queueOf(thief).add(request));
+    this.#flows.set(request, this.#queueOf(thief).add(request, now));
     this.#waiting.add(this.#queueOf(thief));
     this.#fill(thief, now);
   }
 
   #take(request: Request): void {
-    this.#tenants.waitsNoMore(request.function);
     if (this.#homeless.delete(request)) return;
-    const flow = this.#flows.get(request);
-    if (flow !== undefined) this.#unqueue(request, flow);
+    this.#tenants.waitsNoMore(request);
+    this.#unqueue(request, this.#flows.get(request)!);
   }
 
   #unqueue(request: Request, flow: Flow): void {
@@ -266,6 +327,14 @@ class DeadlinePolicy implements PolicyAtWork {
     }
     return queue;
   }
+}
+
+/**
+ * A run of it waits for its weights already: others would be at the device before their turn, and alone. They wait here,
+ * where they are put in order, go together, and can be stolen.
+ */
+function isAwaited({ state, leases, isAhead }: Residence): boolean {
+  return state === "loading" && leases > (isAhead ? 1 : 0);
 }
 
 /** A device is full where its runs fill this part of it: more would slow each other down and gain nothing. */

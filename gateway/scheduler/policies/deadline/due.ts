@@ -1,7 +1,7 @@
 /**
  * When a request is due: what devices order their work by, earliest first. A deadline where there is one; else a time
- * in proportion to the work, so that short requests do not wait for long ones, and no one for ever: a due time does
- * not move, and those that arrive are due later and later.
+ * in proportion to the work, so that short requests do not wait for long ones, and no one for ever: nothing
+ * is due before it has arrived, so what comes after a request is due goes behind it.
  */
 import type { DeviceState } from "../../core/device-state.ts";
 import type { Request } from "../../core/request.ts";
@@ -20,9 +20,19 @@ const lateMs = 1_000;
  */
 export function dueAt(request: Request, device: DeviceState, now: number): number {
   const { function: fn, deadline, arrivedAt, rows } = request;
-  const runMs = device.runMs(fn, rows);
-  const loadMs = device.holds(fn) ? 0 : device.aloneLoadMs(fn);
-  if (deadline === undefined) return arrivedAt + patience * (runMs + loadMs);
-  const isHopeless = now + Math.max(runMs, loadMs) > deadline;
-  return isHopeless ? deadline + Math.max(lateMs, lateFactor * (deadline - arrivedAt)) : deadline;
+  if (deadline === undefined)
+    return arrivedAt + patience * (device.runMs(fn, rows) + loadMs(request, device));
+  if (!isHopeless(request, device, now)) return deadline;
+  // One that had passed when the request came must not put it before all others.
+  return Math.max(arrivedAt, deadline) + Math.max(lateMs, lateFactor * (deadline - arrivedAt));
+}
+
+/** Whether it will be late even if it is next. */
+export function isHopeless(request: Request, device: DeviceState, now: number): boolean {
+  const { function: fn, deadline = Number.POSITIVE_INFINITY, rows } = request;
+  return now + Math.max(device.runMs(fn, rows), loadMs(request, device)) > deadline;
+}
+
+function loadMs({ function: fn }: Request, device: DeviceState): number {
+  return device.holds(fn) ? 0 : device.aloneLoadMs(fn);
 }

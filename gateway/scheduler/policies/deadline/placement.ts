@@ -5,6 +5,7 @@
 import type { Cluster } from "../../core/cluster.ts";
 import type { DeviceState } from "../../core/device-state.ts";
 import type { FunctionState } from "../../core/function-state.ts";
+import { canMakeRoom } from "../../core/make-room.ts";
 import type { Request } from "../../core/request.ts";
 import type { EvictionPolicy } from "../../eviction/policy.ts";
 import type { DeviceQueue } from "./device-queue.ts";
@@ -22,6 +23,8 @@ export interface Place {
 export interface PlacementContext {
   readonly cluster: Cluster;
   readonly queueOf: (device: DeviceState) => DeviceQueue;
+  /** When a quota lets a function run there: now, or later. */
+  readonly allowedAt: (device: DeviceState, fn: FunctionState) => number;
   /** How long weights stay on a device as a rule. */
   readonly stayMs: number;
   /** Who leaves first. */
@@ -72,13 +75,14 @@ export function placeOn(
   device: DeviceState,
   below: number,
 ): Place | undefined {
-  const { cluster, queueOf } = context;
+  const { cluster, queueOf, allowedAt } = context;
   const { now, traits } = cluster;
-  const { function: fn, deadline, rows } = request;
+  const { function: fn, deadline } = request;
   const queue = queueOf(device);
   const residence = device.residences.get(fn);
-  const runMs = runMsBeside(queue, request, rows);
-  const waitMs = queue.waitMs(now, dueAt(request, device, now));
+  const runMs = runMsBeside(queue, request);
+  const queuedMs = queue.waitMs(now, dueAt(request, device, now));
+  const waitMs = Math.max(queuedMs, allowedAt(device, fn) - now);
   let loadMs = 0;
   if (residence === undefined) loadMs = queue.loadWaitMs + (queue.flows.has(fn) ? 0 : device.loadMs(fn));
   else if (residence.state === "loading") loadMs = Math.max(0, residence.loadEndsAt - now);
@@ -89,6 +93,7 @@ export function placeOn(
   if (ownCost >= below) return undefined;
   if (residence !== undefined || queue.flows.has(fn)) return { device, answeredAt, cost: ownCost };
   const displacement = displacementFor(device, fn, context, (one) => queue.flows.has(one.function));
+  if (displacement === undefined && !canMakeRoom(device, fn)) return undefined;
   // All is in use now; that passes, and others may have room.
   const lossMs = displacement?.lossMs ?? waitMs + runMs;
   const cost = ownCost + lossMs + neighboursLossMs(device, fn);
@@ -96,10 +101,12 @@ export function placeOn(
 }
 
 /** What it adds to a batch that waits there already, or takes alone. */
-function runMsBeside({ device, flows }: DeviceQueue, { function: fn }: Request, rows: number): number {
-  const waiting = fn.batchLimit > 1 ? (flows.get(fn)?.requests.length ?? 0) : 0;
-  if (waiting === 0 || waiting + rows > fn.batchLimit) return device.runMs(fn, rows);
-  return Math.max(0, device.runMs(fn, waiting + rows) - device.runMs(fn, waiting));
+function runMsBeside({ device, flows }: DeviceQueue, { function: fn, batchKey, rows }: Request): number {
+  const flow = fn.batchLimit > 1 && batchKey !== undefined ? flows.get(fn) : undefined;
+  const all = flow === undefined ? rows : flow.rows + rows;
+  if (flow === undefined || all > fn.batchLimit || flow.head.batchKey !== batchKey)
+    return device.runMs(fn, rows);
+  return Math.max(0, device.runMs(fn, all) - device.runMs(fn, flow.rows));
 }
 
 /** What those lose that load from the same bus meanwhile: the busier it is, the more. */

@@ -16,7 +16,8 @@ interface Use {
 }
 
 export class QuotaMeter {
-  readonly #uses = new Map<DeviceState, Map<FunctionState, Use>>();
+  /** Weak: functions are removed, and theirs goes with them. */
+  readonly #uses = new WeakMap<DeviceState, WeakMap<FunctionState, Use>>();
 
   /** @param ms more, or less where it was too much. */
   charge(device: DeviceState, fn: FunctionState, ms: number, now: number): void {
@@ -47,7 +48,7 @@ export class QuotaMeter {
   #use(device: DeviceState, fn: FunctionState, now: number): Use {
     let uses = this.#uses.get(device);
     if (uses === undefined) {
-      uses = new Map();
+      uses = new WeakMap();
       this.#uses.set(device, uses);
     }
     let use = uses.get(fn);

@@ -22,14 +22,16 @@ export function bestToSteal(
   let seen = 0;
   for (const queue of queues) {
     if (queue.device === thief || ++seen > looked) continue;
-    const backlogMs = queue.device.backlogMs(now);
+    const waitMs = queue.device.backlogMs(now) + queue.workMs;
     for (const flow of queue.flows.values()) {
       const last = flow.requests.at(-1)!;
       if (!last.mayRunOn(thief)) continue;
-      // It would be the last there, and pay the load where the weights are not there.
+      // It would be the last there, of which nobody waits for the part beside it, and pay the load where the weights are
+      // not there.
       const { device } = queue;
       const loadMs = device.holds(flow.function) ? 0 : device.aloneLoadMs(flow.function);
-      const there = now + Math.max(backlogMs + queue.runMs, loadMs);
+      const besideMs = (1 - flow.function.occupancy) * device.runMs(flow.function, last.rows);
+      const there = now + Math.max(waitMs + besideMs, loadMs);
       const here = placeOn(context, last, thief, there - bestGain);
       if (here === undefined) continue;
       best = flow;

@@ -4,6 +4,7 @@
  * shares, and a busy tenant delays nobody by more than it is ahead. One that was away begins level with the least.
  */
 import type { FunctionState } from "../../core/function-state.ts";
+import type { Request } from "../../core/request.ts";
 
 interface Tenant {
   servedMs: number;
@@ -16,20 +17,27 @@ const graceMs = 50;
 
 export class TenantShares {
   readonly #tenants = new Map<string, Tenant>();
+  /** With whom each counts: a function may change hands while its requests wait. */
+  readonly #tenantOf = new Map<Request, Tenant>();
   /** Of those that wait, when that was last looked for; never falls. */
   #leastMs = 0;
   #isStale = false;
 
-  waits(fn: FunctionState): void {
-    const tenant = this.#of(fn);
-    if (tenant.waiting++ === 0) {
-      tenant.servedMs = Math.max(tenant.servedMs, this.#least());
-      this.#isStale = true;
-    }
+  waits(request: Request): void {
+    // Before it counts among those that wait: the least is that of the others.
+    const leastMs = this.#least();
+    const tenant = this.#of(request.function);
+    this.#tenantOf.set(request, tenant);
+    if (tenant.waiting++ > 0) return;
+    tenant.servedMs = Math.max(tenant.servedMs, leastMs);
+    this.#isStale = true;
   }
 
-  waitsNoMore(fn: FunctionState): void {
-    if (--this.#of(fn).waiting === 0) this.#isStale = true;
+  /** @param request that waits. */
+  waitsNoMore(request: Request): void {
+    const tenant = this.#tenantOf.get(request)!;
+    this.#tenantOf.delete(request);
+    if (--tenant.waiting === 0) this.#isStale = true;
   }
 
   /** @param ms on a device, expected or (as a difference) corrected. */
@@ -48,8 +56,11 @@ export class TenantShares {
     if (!this.#isStale) return this.#leastMs;
     this.#isStale = false;
     let least = Number.POSITIVE_INFINITY;
-    for (const { servedMs, waiting } of this.#tenants.values())
-      if (waiting > 0 && servedMs < least) least = servedMs;
+    for (const [name, { servedMs, waiting }] of this.#tenants) {
+      if (waiting > 0) least = Math.min(least, servedMs);
+      // It would begin at the same point if it were new: nothing is to be remembered of it.
+      else if (servedMs <= this.#leastMs) this.#tenants.delete(name);
+    }
     if (least !== Number.POSITIVE_INFINITY) this.#leastMs = Math.max(this.#leastMs, least);
     return this.#leastMs;
   }

@@ -52,6 +52,8 @@ function rarely<T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
 const anyFunctionSpec: fc.Arbitrary<FunctionSpec> = fc
   .record({
     id: anyFunction,
+    tenant: fc.constantFrom("acme", "acme", "other"),
+    tenantWeight: fc.constantFrom(1, 3),
     weightBytes: bytes,
     isPinned: fc.constantFrom(false, false, false, false, false, true),
     batchLimit: fc.integer({ min: 1, max: 4 }),
@@ -60,10 +62,9 @@ const anyFunctionSpec: fc.Arbitrary<FunctionSpec> = fc
     priority: fc.constantFrom(0, 0, 1),
     known: fc.constantFrom([], [{ class: "h200", batch: 1, runMs: 4 }]),
     deadlineMs: rarely(fc.constantFrom(0, 20, 1_000)),
+    quota: rarely(fc.constantFrom({ request: 0, limit: 0.005 }, { request: 0.3, limit: 0.5 })),
   })
-  .map(({ deadlineMs, id, ...rest }) =>
-    functionSpec(id, { ...rest, ...(deadlineMs !== undefined && { deadlineMs }) }),
-  );
+  .map(({ id, ...rest }) => functionSpec(id, defined(rest) as Partial<FunctionSpec>));
 
 /** The bus of a device stays the same. */
 const anyDeviceSpec: fc.Arbitrary<DeviceSpec> = fc
@@ -72,8 +73,11 @@ const anyDeviceSpec: fc.Arbitrary<DeviceSpec> = fc
     class: fc.constantFrom(...classes),
     budgetBytes: fc.integer({ min: 8, max: 30 }),
     loadBytesPerMs: fc.constantFrom(0.5, 4),
+    aheadMs: rarely(fc.constantFrom(5, 30)),
   })
-  .map(({ id, ...rest }) => deviceSpec(id, { bus: id === "d2" ? "own" : "shared", ...rest }));
+  .map(({ id, ...rest }) =>
+    deviceSpec(id, { bus: id === "d2" ? "own" : "shared", ...(defined(rest) as Partial<DeviceSpec>) }),
+  );
 
 const anyRequest: fc.Arbitrary<Omit<RequestSpec, "id">> = fc
   .record({
