@@ -8,6 +8,8 @@ export interface CallWishes {
   readonly deadlineMs?: number | undefined;
   /** Its caller would rather be told at once that it will be late. */
   readonly refuseLate?: boolean | undefined;
+  /** Asked when its turn has come: why it is not to run any more, or undefined. */
+  readonly refusal?: (() => unknown) | undefined;
 }
 
 export interface DispatchedCall extends CallWishes {

@@ -187,8 +187,11 @@ export class Dispatcher implements DeviceSetListener {
   }
 
   #run(action: RunAction): void {
-    const members = action.requests.map((id) => this.#waiting.get(id)!);
-    for (const id of action.requests) this.#waiting.delete(id);
+    const members = this.#admitted(action);
+    if (members.length === 0) {
+      this.#step({ type: "failed", run: action.run, isRetried: false });
+      return;
+    }
     const index = this.#devices.devices.findIndex(({ id }) => id === action.device);
     const startedAt = this.#now();
     const urgencyMs = action.due === undefined ? undefined : Math.max(0, action.due - startedAt);
@@ -218,7 +221,19 @@ export class Dispatcher implements DeviceSetListener {
     );
     void Promise.all(settled).then((ended) => {
       if (ended.every(Boolean)) this.#step({ type: "ended", run: action.run, runMs: gpuMs });
-      else this.#step({ type: "failed", run: action.run, isRetried: false });
+      // Whoever called hears of it before others run: those may not be to run any more.
+      else setTimeout(() => this.#step({ type: "failed", run: action.run, isRetried: false }));
+    });
+  }
+
+  /** Those of its calls that are still to run. */
+  #admitted({ requests }: RunAction): readonly Waiting[] {
+    const members = requests.map((id) => this.#waiting.get(id)!);
+    for (const id of requests) this.#waiting.delete(id);
+    return members.filter((member) => {
+      const refusal = member.call.refusal?.();
+      if (refusal !== undefined) settle(member, () => member.reject(refusal));
+      return refusal === undefined;
     });
   }
 

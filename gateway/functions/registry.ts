@@ -46,6 +46,7 @@ import {
   checkOutputs,
   findVersion,
   newVersion,
+  quarantineOf,
   refuseQuarantined,
   retire,
   statusOf,
@@ -338,7 +339,9 @@ export class Registry implements Functions {
     if (outputs !== undefined) checkOutputs(version, outputs);
     version.running++;
     try {
-      const served = await version.servable.run(outputs === undefined ? call : { ...call, outputs });
+      const refusal = () => quarantineOf(version);
+      const wanted = outputs === undefined ? call : { ...call, outputs };
+      const served = await version.servable.run({ ...wanted, refusal });
       return { version: this.#currentStatus(version), ...served };
     } catch (error) {
       throw await this.#troubles.failed(version, error);

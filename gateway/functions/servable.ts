@@ -9,6 +9,7 @@ import { type CallTensor, callTensor, largeOutputs } from "../devices/call-tenso
 import type { DeviceSet } from "../devices/device-set.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
 import type { ManagedRun } from "../devices/managed-runs.ts";
+import type { CallWishes } from "../dispatch/dispatched-call.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { HandlerHost } from "../handlers/handler-host.ts";
 import type { Store } from "../store/store.ts";
@@ -40,7 +41,8 @@ export interface SharedBackends extends Omit<Backends, "device"> {
 export type ServableCall = Pick<
   HeldInvocation,
   "inputs" | "parameters" | "outputs" | "signal" | "keep" | "deadlineMs" | "refuseLate"
->;
+> &
+  Pick<CallWishes, "refusal">;
 
 export type ServableFetch = Pick<FetchInvocation, "request" | "arriving" | "signal">;
 

@@ -93,8 +93,14 @@ function describeHandler({ entry, uses, hosts, secrets }: HandlerSource): Handle
 }
 
 /** @throws DawnletError QUARANTINED. */
-export function refuseQuarantined({ name, number, record: { quarantine } }: Version): void {
-  if (quarantine !== undefined) throw quarantineError(name, number, quarantine);
+export function refuseQuarantined(version: Version): void {
+  const error = quarantineOf(version);
+  if (error !== undefined) throw error;
+}
+
+/** Why it may not be called; undefined where it may. */
+export function quarantineOf({ name, number, record: { quarantine } }: Version): DawnletError | undefined {
+  return quarantine && quarantineError(name, number, quarantine);
 }
 
 export function checkOutputs({ name, status }: Version, outputs: readonly string[]): void {

@@ -120,7 +120,8 @@ test("a function leaves when its keepAlive has ended, and comes back with the sa
   expect((await report()).evictions.last[0]).toMatchObject({ function: "a", cause: "expired" });
   expect(await call("a")).toEqual(before);
   const metrics = await (await fetch(`${server.client.url}/metrics`)).text();
-  expect(metrics).toMatch(/dawnlet_evictions_total\{device="\w+",cause="expired"\} 1\b/);
+  // On a slow machine its time may be over again by now.
+  expect(metrics).toMatch(/dawnlet_evictions_total\{device="\w+",cause="expired"\} [12]\b/);
   expect(metrics).toMatch(/dawnlet_swap_ins_total\{device="\w+"\} 3\b/);
 });
 

@@ -145,7 +145,8 @@ describe.skipIf(isLeftOut)("two hundred functions on a device that holds a tenth
     );
     expect(wrong).toEqual([]);
     expect(swapIns.count).toBeGreaterThan(30);
-    expect(evictions.counts.room).toBeGreaterThan(15);
+    // The scheduler commands most of them, the device the rest.
+    expect(evictions.counts.room! + evictions.counts.commanded!).toBeGreaterThan(15);
   });
 
   test("and nothing stays when they are removed", { timeout: setupMs }, async () => {

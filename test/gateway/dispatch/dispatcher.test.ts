@@ -57,6 +57,8 @@ function caller() {
   return { call, outcomes };
 }
 
+/** After a failure, callers hear of it first. */
+const heard = () => new Promise((resolve) => setTimeout(resolve));
 const told = () => links.map((link) => link.told.splice(0));
 
 describe("with one device", () => {
@@ -79,7 +81,7 @@ describe("with one device", () => {
     const f = functionNamed("f");
     call(f, prepared(program("a", 1)));
     links[0]!.end("a", new DawnletError("INVALID_SHADER", "no"));
-    await settled();
+    await heard();
     call(f, prepared(program("a", 1)));
     links[0]!.end("a");
     await settled();
@@ -167,6 +169,21 @@ describe("with one device", () => {
     expect(outcomes).toEqual(["ok gpu0", "ok gpu0", "OUT_OF_MEMORY"]);
   });
 
+  test("what is not to run any more when its turn has come does not run", async () => {
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    let refusal: DawnletError | undefined;
+    call(f, prepared(program("a", 0)), { refusal: () => refusal });
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    for (let i = 0; i < 3; i++) call(f, prepared(program("a", 0)), { refusal: () => refusal });
+    refusal = new DawnletError("QUARANTINED", "no more");
+    links[0]!.end("a", new DawnletError("TIME_LIMIT_EXCEEDED", "too long"));
+    for (let i = 0; i < 3; i++) await heard();
+    expect(outcomes).toEqual(["ok gpu0", "TIME_LIMIT_EXCEEDED", "QUARANTINED", "QUARANTINED"]);
+    expect(told()).toEqual([["run a", "run a"]]);
+  });
+
   test("a function that is removed leaves nothing behind", async () => {
     const { call, outcomes } = caller();
     const f = functionNamed("f");
@@ -209,7 +226,7 @@ describe("with one device", () => {
     links[0]!.end("a", undefined, 0, 100);
     await settled();
     links[0]!.end("a*2", new DawnletError("DEVICE_LOST", "gone"));
-    await settled();
+    await heard();
     links[0]!.end("a", new DawnletError("TIME_LIMIT_EXCEEDED", "mine"));
     links[0]!.end("a", undefined, 0, 100);
     await settled();
