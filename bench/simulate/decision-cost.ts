@@ -31,7 +31,7 @@ export interface CostRow {
 
 export function measureCost(options: CostOptions): CostRow {
   const { policy, functions: count, nodes, devicesPerNode, callsPerSecond, seconds } = options;
-  const functions = Array.from({ length: count }, (_, i) => torporFunction(i));
+  const functions = Array.from({ length: count }, (_, i) => torporFunction(i, policy.traits));
   const devices = gridOf({
     ...{ nodes, devicesPerNode, devicesPerBus: 2, budgetBytes: 25e9, loadBytesPerMs: 11.5e6 },
   });

@@ -196,8 +196,9 @@ export class Cluster {
     const { device, function: fn } = residence;
     residence.state = "resident";
     residence.loadedAtMs = this.now;
-    if (loadMs !== undefined) device.loadMeasured(fn, loadMs, residence.busShare(this.now));
-    this.#loadEnded(device);
+    if (loadMs !== undefined && !residence.isFromPeer)
+      device.loadMeasured(fn, loadMs, residence.busShare(this.now));
+    this.#loadEnded(residence);
     if (!residence.isAhead) return;
     this.#endAhead(residence);
     if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
@@ -296,9 +297,9 @@ export class Cluster {
     if (device.usedBytes + fn.weightBytes > device.budgetBytes)
       throw new RangeError(`There is no room for ${fn.id} on ${device.id}`);
     const loadEndsAt = this.now + device.loadMs(fn);
-    device.bus.begin(this.now);
     device.loads++;
     const residence = new Residence(fn, device, { now: this.now, loadEndsAt });
+    if (!residence.isFromPeer) device.bus.begin(this.now);
     device.residences.set(fn, residence);
     device.usedBytes += residence.bytes;
     fn.holders.add(device);
@@ -333,11 +334,11 @@ export class Cluster {
     device.residences.delete(fn);
     device.usedBytes -= residence.bytes;
     fn.holders.delete(device);
-    if (residence.state === "loading") this.#loadEnded(device);
+    if (residence.state === "loading") this.#loadEnded(residence);
   }
 
-  #loadEnded(device: DeviceState): void {
-    device.bus.end(this.now);
+  #loadEnded({ device, isFromPeer }: Residence): void {
+    if (!isFromPeer) device.bus.end(this.now);
     device.loads--;
   }
 
