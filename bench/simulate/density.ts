@@ -8,8 +8,8 @@ import { type Arrivals, callsByFunction } from "../traces/arrivals.ts";
 import { drawBursts, withBursts } from "../traces/bursts.ts";
 import { exponentialArrivals } from "../traces/minute-arrivals.ts";
 import { firstMinutes, type MinuteTrace } from "../traces/minute-trace.ts";
-import { gridOf, type SimulatedFunction } from "./cluster-model.ts";
 import { callGaps } from "./call-gaps.ts";
+import { gridOf, type SimulatedFunction } from "./cluster-model.ts";
 import { quantileOf } from "./outcomes.ts";
 import { type Cells, simulate } from "./simulation.ts";
 
@@ -82,13 +82,7 @@ export function torporFunction(index: number, { coldStart }: PolicyTraits, extra
   };
 }
 
-function torporArrivals({
-  functions,
-  trace,
-  minutes,
-  withBursts: hasBursts,
-  seed,
-}: DensityCase): Arrivals {
+function torporArrivals({ functions, trace, minutes, withBursts: hasBursts, seed }: DensityCase): Arrivals {
   const part = firstMinutes(trace, minutes);
   const plain = exponentialArrivals(part, { seed, functions });
   if (!hasBursts) return plain;

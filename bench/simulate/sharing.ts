@@ -5,8 +5,7 @@
  * function's requested quota.
  */
 import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
-import type { Arrivals } from "../traces/arrivals.ts";
-import { gatherArrivals } from "../traces/arrivals.ts";
+import { type Arrivals, gatherArrivals } from "../traces/arrivals.ts";
 import { randomCalls } from "../traces/call-sources.ts";
 import { randomStream } from "../traces/random.ts";
 import { gridOf, type SimulatedDevice, type SimulatedFunction } from "./cluster-model.ts";
@@ -46,12 +45,12 @@ export type Mix = keyof typeof mixes;
 export interface SharingRow {
   /** Answers a second of clients that always wait for one, a few a function. */
   readonly qps: number;
-  /** Of the devices' time then: in which anything ran; and how much of them was filled. */
+  /** Of the devices' time: in which anything ran; and how much of them was filled. */
   readonly utilisation: number;
   readonly occupancy: number;
 }
 
-export interface ViolationRow {
+export interface SharingAtLoadRow extends Pick<SharingRow, "utilisation" | "occupancy"> {
   /** Of all requests, those that had no answer by their deadline. */
   readonly violations: number;
   readonly p99Ms: number;
@@ -76,12 +75,12 @@ export function measureThroughput(mix: Mix, policy: SchedulingPolicy, gpus: numb
 }
 
 /** @param load of each function: part of what its requested quota lets it run. */
-export function measureViolations(
+export function measureAtLoad(
   mix: Mix,
   policy: SchedulingPolicy,
   gpus: number,
   load: number,
-): ViolationRow {
+): SharingAtLoadRow {
   const models = mixes[mix];
   const functions = models.map(functionOf);
   const arrivals = arrivalsOf(models, load);
@@ -93,7 +92,8 @@ export function measureViolations(
     all += latencies.length;
     for (const ms of latencies) if (ms > models[i]!.deadlineMs) late++;
   }
-  return { violations: late / all, p99Ms: quantileOf(outcomes.latencies(), 0.99) };
+  const { utilisation, occupancy } = outcomes;
+  return { violations: late / all, p99Ms: quantileOf(outcomes.latencies(), 0.99), utilisation, occupancy };
 }
 
 function functionOf({ name, quota, ...model }: Model, index: number): SimulatedFunction {

@@ -83,7 +83,8 @@ export class DeviceState {
 
   /** Expected time of a load that has the bus for itself. */
   aloneLoadMs(fn: FunctionState): number {
-    if (this.hasPeerWith(fn)) return this.#fixedLoadMs(fn) + fn.weightBytes / this.cluster.traits.peerBytesPerMs!;
+    if (this.hasPeerWith(fn))
+      return this.#fixedLoadMs(fn) + fn.weightBytes / this.cluster.traits.peerBytesPerMs!;
     const rate = this.#rates.isEmpty ? this.spec.loadBytesPerMs : this.#rates.median;
     return this.#fixedLoadMs(fn) + fn.weightBytes / rate;
   }
