@@ -23,6 +23,8 @@ export class Cluster {
   readonly runs = new Map<number, Run>();
   readonly #devicesById = new Map<string, DeviceState>();
   readonly #buses = new Map<string, Bus>();
+  /** Of devices. */
+  readonly #classes = new Set<string>();
   #actions: SchedulerAction[] = [];
   #lastRun = 0;
   #lastRequest = Number.NEGATIVE_INFINITY;
@@ -37,6 +39,13 @@ export class Cluster {
 
   function(id: string): FunctionState {
     return found(this.functions.get(id), "function", id);
+  }
+
+  /** Median time of a run on the class of devices that is fastest for it; no device can do it in less as a rule. */
+  fastestMs(fn: FunctionState, rows: number): number {
+    let fastestMs = Number.POSITIVE_INFINITY;
+    for (const one of this.#classes) fastestMs = Math.min(fastestMs, fn.times(one).median(rows));
+    return fastestMs;
   }
 
   /** What was commanded since the last time. */
@@ -146,6 +155,7 @@ export class Cluster {
       device.bus.devices++;
     } else this.#lose(device);
     device.spec = spec;
+    this.#classes.add(spec.class);
     device.budgetBytes = spec.budgetBytes;
     device.isUp = true;
     return device;
