@@ -11,6 +11,8 @@ export interface CostCase {
   readonly nodes: number;
   readonly callsPerSecond: number;
   readonly seconds: number;
+  /** Whether steps are timed one by one, which takes time itself. Left out: yes. */
+  readonly isTimed?: boolean;
 }
 
 export interface CostRow {
@@ -18,7 +20,7 @@ export interface CostRow {
   readonly functions: number;
   readonly requests: number;
   readonly answers: number;
-  /** Of a step of the scheduler, an event and what it decides: mean and 99th percentile. */
+  /** Of a step of the scheduler, an event and what it decides: mean and 99th percentile; NaN where it is not timed. */
   readonly decisionMicros: number;
   readonly decisionP99Micros: number;
   /** Steps of the scheduler, all of them, for one request. */
@@ -30,7 +32,8 @@ export interface CostRow {
 
 const devicesPerNode = 4;
 
-export function measureCost({ policy, functions: count, nodes, callsPerSecond, seconds }: CostCase): CostRow {
+export function measureCost(options: CostCase): CostRow {
+  const { policy, functions: count, nodes, callsPerSecond, seconds, isTimed = true } = options;
   const functions = Array.from({ length: count }, (_, i) => torporFunction(i, policy.traits));
   const devices = gridOf({
     ...{ nodes, devicesPerNode, devicesPerBus: 2, budgetBytes: 25e9, loadBytesPerMs: 11.5e6 },
@@ -38,7 +41,8 @@ export function measureCost({ policy, functions: count, nodes, callsPerSecond, s
   const durationMs = seconds * 1_000;
   const arrivals = azureLikeArrivals({ functions: count, durationMs, callsPerSecond, seed: 1 });
   const startedAt = performance.now();
-  const outcomes = simulate({ policy, devices, functions, arrivals, clock: () => performance.now() });
+  const clock = isTimed ? { clock: () => performance.now() } : {};
+  const outcomes = simulate({ policy, devices, functions, arrivals, ...clock });
   const tookMs = performance.now() - startedAt;
   return {
     ...{ devices: devices.length, functions: count, requests: outcomes.requests, answers: outcomes.answers },
