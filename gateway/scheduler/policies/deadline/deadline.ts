@@ -266,7 +266,7 @@ class DeadlinePolicy implements PolicyAtWork {
 }
 
 /** A device is full where its runs fill this part of it: more would slow each other down and gain nothing. */
-const fullFrom = 0.95;
+const fullFrom = 0.98;
 
 function lateReason({ deadline, arrivedAt }: Request, answerMs: number): string {
   const ms = (value: number) => `${Math.max(0, value).toFixed(0)} ms`;
