@@ -48,8 +48,8 @@ export async function reportDensity(isQuick: boolean): Promise<Report> {
 }
 
 function settingsOf(trace: MinuteTrace, isQuick: boolean): readonly Setting[] {
-  const counts = isQuick ? [160, 480, 560] : [40, 80, 120, 160, 240, 320, 400, 480, 560];
-  const node = { trace, nodes: 1, minutes: isQuick ? 6 : 31, counts, contestants: onNode };
+  const counts = isQuick ? [160, 480, 560] : [80, 160, 240, 320, 400, 480, 560];
+  const node = { trace, nodes: 1, minutes: isQuick ? 6 : 11, counts, contestants: onNode };
   return [
     {
       ...{ ...node, name: "density", withBursts: false },
@@ -65,9 +65,9 @@ function settingsOf(trace: MinuteTrace, isQuick: boolean): readonly Setting[] {
       title: "Density with bursts: a burst a function, 20 times its calls for 10 s in the mean",
     },
     {
-      ...{ trace, name: "densityCluster", nodes: 6, minutes: isQuick ? 4 : 11, withBursts: false },
+      ...{ trace, name: "densityCluster", nodes: 6, minutes: isQuick ? 4 : 6, withBursts: false },
       title: "Density on a cluster: six nodes of four GPUs",
-      counts: isQuick ? [1_600] : [1_000, 1_200, 1_400, 1_600, 2_400, 3_200],
+      counts: isQuick ? [1_600] : [1_000, 1_300, 1_600, 2_400, 3_000],
       contestants: onCluster,
       published: { 1000: "torpor more than 1,000, native 500 at most" },
     },
