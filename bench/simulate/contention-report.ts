@@ -38,22 +38,23 @@ function tablesOf(
   { name }: Workload,
   byClients: readonly (readonly ContentionRow[])[],
 ): readonly ReportTable[] {
-  const table = (title: string, cell: (row: ContentionRow) => Cell, last: string): ReportTable => ({
-    title: `Contention, ${name}: ${title}`,
-    columns: ["clients", ...names, last],
+  const latencies = (load: string, cell: (row: ContentionRow) => Cell): ReportTable => ({
+    title: `Contention, ${name}: p50 and p90 at ${load}, ms`,
+    columns: ["clients", ...names],
+    rows: byClients.map((rows) => [rows[0]!.clients, ...rows.map(cell)]),
+  });
+  const throughput: ReportTable = {
+    title: `Contention, ${name}: answers a second of closed-loop clients`,
+    columns: ["clients", ...names, "published: eTask, static, KaaS"],
     rows: byClients.map((rows) => {
       const { clients } = rows[0]!;
-      return [clients, ...rows.map(cell), last !== "" && clients === 16 ? published[name]! : ""];
+      return [clients, ...rows.map(({ qps }) => qps), clients === 16 ? published[name]! : ""];
     }),
-  });
+  };
   return [
-    table("answers a second of closed-loop clients", ({ qps }) => qps, "published: eTask, static, KaaS"),
-    table("p50 and p90 at the same load, ms", ({ p50Ms, p90Ms }) => pair(p50Ms, p90Ms), ""),
-    table(
-      "p50 and p90 at 70 % of its own throughput, ms",
-      ({ ownP50Ms, ownP90Ms }) => pair(ownP50Ms, ownP90Ms),
-      "",
-    ),
+    throughput,
+    latencies("the same load", ({ p50Ms, p90Ms }) => pair(p50Ms, p90Ms)),
+    latencies("70 % of its own throughput", ({ ownP50Ms, ownP90Ms }) => pair(ownP50Ms, ownP90Ms)),
   ];
 }
 
