@@ -1,24 +1,21 @@
 /**
- * How weights come in. Each device brings in one function at a time; devices on one bus share its bandwidth equally. A
- * load begins with a part that moves nothing (a process that starts, say) and leaves the bus to others.
+ * How weights come in. Each device brings in one function at a time; devices on one bus share its bandwidth equally. What
+ * comes before the bytes (a process that starts, say) holds up nobody, on the same device neither.
  */
 
 export interface Transfer {
-  fixedMs: number;
+  /** Before its bytes begin to move. */
+  readonly fixedMs: number;
   leftBytes: number;
   /** With the time. */
   readonly done: (at: number) => void;
 }
 
-interface Line {
-  readonly queue: Transfer[];
-}
-
 export class BusModel {
   readonly #bytesPerMs: number;
   readonly #schedule: (at: number, job: () => void) => void;
-  readonly #lines = new Map<string, Line>();
-  /** The first of each line that has one. */
+  /** By device; the first of each moves. */
+  readonly #lines = new Map<string, Transfer[]>();
   readonly #moving = new Set<Transfer>();
   #at = 0;
   #version = 0;
@@ -30,43 +27,43 @@ export class BusModel {
   }
 
   add(now: number, device: string, transfer: Transfer): void {
+    if (transfer.fixedMs <= 0) this.#enter(now, device, transfer);
+    else {
+      const at = now + transfer.fixedMs;
+      this.#schedule(at, () => this.#enter(at, device, transfer));
+    }
+  }
+
+  #enter(now: number, device: string, transfer: Transfer): void {
     this.#advance(now);
     let line = this.#lines.get(device);
     if (line === undefined) {
-      line = { queue: [] };
+      line = [];
       this.#lines.set(device, line);
     }
-    line.queue.push(transfer);
-    if (line.queue.length === 1) this.#moving.add(transfer);
+    line.push(transfer);
+    if (line.length === 1) this.#moving.add(transfer);
     this.#plan(now);
   }
 
   get #rate(): number {
-    let sharing = 0;
-    for (const { fixedMs } of this.#moving) if (fixedMs <= 0) sharing++;
-    return this.#bytesPerMs / Math.max(1, sharing);
+    return this.#bytesPerMs / Math.max(1, this.#moving.size);
   }
 
   #advance(now: number): void {
     const elapsed = now - this.#at;
     this.#at = now;
     if (elapsed <= 0) return;
-    const rate = this.#rate;
-    for (const transfer of this.#moving) {
-      if (transfer.fixedMs > 0) transfer.fixedMs = Math.max(0, transfer.fixedMs - elapsed);
-      else transfer.leftBytes -= elapsed * rate;
-      if (transfer.fixedMs < toleranceMs) transfer.fixedMs = 0;
-    }
+    const movedBytes = elapsed * this.#rate;
+    for (const transfer of this.#moving) transfer.leftBytes -= movedBytes;
   }
 
   #plan(now: number): void {
     const version = ++this.#version;
     if (this.#moving.size === 0) return;
-    const rate = this.#rate;
-    let waitMs = Number.POSITIVE_INFINITY;
-    for (const { fixedMs, leftBytes } of this.#moving)
-      waitMs = Math.min(waitMs, fixedMs > 0 ? fixedMs : leftBytes / rate);
-    const at = now + Math.max(0, waitMs);
+    let leastBytes = Number.POSITIVE_INFINITY;
+    for (const { leftBytes } of this.#moving) leastBytes = Math.min(leastBytes, leftBytes);
+    const at = now + Math.max(0, leastBytes) / this.#rate;
     this.#schedule(at, () => {
       if (version === this.#version) this.#finish(at);
     });
@@ -76,12 +73,12 @@ export class BusModel {
     this.#advance(now);
     const done: Transfer[] = [];
     const toleranceBytes = this.#rate * toleranceMs;
-    for (const { queue } of this.#lines.values()) {
-      const [head] = queue;
-      if (head === undefined || head.fixedMs > 0 || head.leftBytes > toleranceBytes) continue;
-      queue.shift();
+    for (const line of this.#lines.values()) {
+      const [head] = line;
+      if (head === undefined || head.leftBytes > toleranceBytes) continue;
+      line.shift();
       this.#moving.delete(head);
-      if (queue[0] !== undefined) this.#moving.add(queue[0]);
+      if (line[0] !== undefined) this.#moving.add(line[0]);
       done.push(head);
     }
     this.#plan(now);

@@ -47,7 +47,13 @@ export class DeviceModel {
     this.compute = new ComputeModel(options.traits.sharesSpace, schedule);
   }
 
-  run(now: number, action: RunAction, fn: SimulatedFunction, answered: () => void): void {
+  /** @param isFromPeer where its weights have to come: from another device. */
+  run(
+    now: number,
+    action: RunAction,
+    fn: SimulatedFunction,
+    { isFromPeer, answered }: { readonly isFromPeer: boolean; readonly answered: () => void },
+  ): void {
     const { spec, traits, tell, noise, tailPart } = this.#options;
     const { runMs: freeMs, occupancy: freeOccupancy } = demandOf(fn, spec, action.requests.length);
     const { share = 1 } = action;
@@ -63,7 +69,7 @@ export class DeviceModel {
           tell({ type: "ended", run: action.run, runMs });
         },
       });
-    if (action.isCold) this.load(now, fn);
+    if (action.isCold) this.load(now, fn, isFromPeer);
     const load = this.#loads.get(fn.id);
     if (load === undefined) start(0);
     // Only one run at a time can go along with a load.
@@ -73,23 +79,24 @@ export class DeviceModel {
       );
   }
 
-  load(now: number, fn: SimulatedFunction): void {
-    const { spec, bus, tell, traits } = this.#options;
+  load(now: number, fn: SimulatedFunction, isFromPeer: boolean): void {
+    const { spec, bus, tell, traits, schedule } = this.#options;
     this.#now = now;
     const load: Load = { beganAt: now, idleMs: this.compute.idleMs(now), waiting: [] };
     this.#loads.set(fn.id, load);
     this.loadedBytes += fn.weightBytes;
     const startMs = traits.coldStart === "process" ? (fn.coldStartMs ?? 0) : 0;
-    bus.add(now, spec.id, {
-      fixedMs: (spec.loadFixedMs ?? 0) + startMs,
-      leftBytes: fn.weightBytes,
-      done: (at) => {
-        this.#now = at;
-        this.#loads.delete(fn.id);
-        tell({ type: "loaded", device: spec.id, function: fn.id, loadMs: at - load.beganAt });
-        const idleMs = this.compute.idleMs(at) - load.idleMs;
-        for (const [i, begin] of load.waiting.entries()) begin(i === 0 ? idleMs : 0);
-      },
-    });
+    const fixedMs = (spec.loadFixedMs ?? 0) + startMs;
+    const done = (at: number) => {
+      this.#now = at;
+      this.#loads.delete(fn.id);
+      tell({ type: "loaded", device: spec.id, function: fn.id, loadMs: at - load.beganAt });
+      const idleMs = this.compute.idleMs(at) - load.idleMs;
+      for (const [i, begin] of load.waiting.entries()) begin(i === 0 ? idleMs : 0);
+    };
+    if (isFromPeer) {
+      const at = now + fixedMs + fn.weightBytes / traits.peerBytesPerMs!;
+      schedule(at, () => done(at));
+    } else bus.add(now, spec.id, { fixedMs, leftBytes: fn.weightBytes, done });
   }
 }

@@ -1,6 +1,5 @@
 /** What became of the requests of a simulation, and the figures that tables are made of. */
 import type { SchedulerAction } from "../../gateway/scheduler/core/actions.ts";
-import type { Cluster } from "../../gateway/scheduler/core/cluster.ts";
 import type { SimulatedFunction } from "./cluster-model.ts";
 import type { DeviceModel } from "./device-model.ts";
 
@@ -17,54 +16,65 @@ export class Outcomes {
   /** Of the devices' time: in which anything ran, and what was filled. */
   utilisation = 0;
   occupancy = 0;
-  decisions = 0;
+  /** Of real time, of the scheduler. */
   decisionMs = 0;
-  readonly #cluster: Cluster;
+  /** Answers that came from then on, of requests whenever they came. */
+  answers = 0;
+  readonly #countedFromMs: number;
+  readonly #decisionsMs: number[] = [];
   readonly #arrivedAt: number[] = [];
   /** Indices. */
   readonly #function: number[] = [];
   /** NaN for those without an answer. */
   readonly #latencyMs: number[] = [];
 
-  constructor(functions: readonly SimulatedFunction[], cluster: Cluster) {
+  /** @param countedFromMs what came before is left out of latencies and misses. */
+  constructor(functions: readonly SimulatedFunction[], countedFromMs = 0) {
     this.functions = functions;
-    this.#cluster = cluster;
+    this.#countedFromMs = countedFromMs;
   }
 
+  /** All, whenever they came. */
   get requests(): number {
     return this.#arrivedAt.length;
   }
 
-  get answers(): number {
-    return this.#latencyMs.reduce((sum, ms) => sum + (Number.isNaN(ms) ? 0 : 1), 0);
-  }
-
+  /** Of requests that were counted. */
   get missRatio(): number {
-    return this.misses / this.requests;
+    return this.misses / this.#counted;
   }
 
   get falseMissRatio(): number {
-    return this.falseMisses / this.requests;
+    return this.falseMisses / this.#counted;
   }
 
-  /** Microseconds, of the scheduler's steps. */
+  /** Mean of the scheduler's steps, microseconds; NaN where the simulation had no clock. */
   get decisionMicros(): number {
-    return (this.decisionMs * 1_000) / this.decisions;
+    return (this.decisionMs * 1_000) / this.#decisionsMs.length;
   }
 
-  /** Milliseconds of those with an answer, ascending. @param fn index; all where left out. */
-  latencies(fn?: number): Float64Array {
+  /** @param p 0 to 1. */
+  decisionMicrosAt(p: number): number {
+    return quantileOf(Float64Array.from(this.#decisionsMs).sort(), p) * 1_000;
+  }
+
+  /** Milliseconds of counted requests with an answer, ascending. */
+  latencies(): Float64Array {
     const chosen: number[] = [];
-    for (const [i, ms] of this.#latencyMs.entries())
-      if (!Number.isNaN(ms) && (fn === undefined || this.#function[i] === fn)) chosen.push(ms);
+    for (let id = this.#firstCounted; id < this.requests; id++) {
+      const ms = this.#latencyMs[id]!;
+      if (!Number.isNaN(ms)) chosen.push(ms);
+    }
     return Float64Array.from(chosen).sort();
   }
 
-  /** By function, all at once; those without an answer count as infinitely late. */
+  /** By function; requests without an answer count as infinitely late. */
   latenciesByFunction(): readonly Float64Array[] {
     const lists: number[][] = this.functions.map(() => []);
-    for (const [i, ms] of this.#latencyMs.entries())
-      lists[this.#function[i]!]!.push(Number.isNaN(ms) ? Number.POSITIVE_INFINITY : ms);
+    for (let id = this.#firstCounted; id < this.requests; id++) {
+      const ms = this.#latencyMs[id]!;
+      lists[this.#function[id]!]!.push(Number.isNaN(ms) ? Number.POSITIVE_INFINITY : ms);
+    }
     return lists.map((list) => Float64Array.from(list).sort());
   }
 
@@ -74,24 +84,32 @@ export class Outcomes {
     this.#latencyMs[id] = Number.NaN;
   }
 
-  /** Counts what the scheduler has just done. */
-  started({ isCold, function: fn, requests }: Extract<SchedulerAction, { readonly type: "run" }>): void {
+  /** Counts a run. @param isElsewhere where another device has the weights. */
+  started(
+    { isCold, requests }: Extract<SchedulerAction, { readonly type: "run" }>,
+    isElsewhere: boolean,
+  ): void {
     this.runs++;
     if (!isCold) return;
-    this.misses += requests.length;
-    if (this.#cluster.function(fn).holders.size > 1) this.falseMisses += requests.length;
+    for (const id of requests) {
+      if (!this.#isCounted(id)) continue;
+      this.misses++;
+      if (isElsewhere) this.falseMisses++;
+    }
   }
 
   answered(id: number, now: number): void {
+    if (now >= this.#countedFromMs) this.answers++;
     this.#latencyMs[id] = now - this.#arrivedAt[id]! + (this.functions[this.#function[id]!]!.hostMs ?? 0);
   }
 
-  rejected(_id: number): void {
+  rejected(): void {
     this.rejections++;
   }
 
+  /** A step of the scheduler. */
   decided(ms: number): void {
-    this.decisions++;
+    this.#decisionsMs.push(ms);
     this.decisionMs += ms;
   }
 
@@ -102,6 +120,21 @@ export class Outcomes {
       this.occupancy += compute.filledMs / now / devices.length;
       this.loadedBytes += loadedBytes;
     }
+  }
+
+  /** Requests are numbered in the order of their arrival. */
+  get #firstCounted(): number {
+    let id = 0;
+    while (id < this.requests && !this.#isCounted(id)) id++;
+    return id;
+  }
+
+  get #counted(): number {
+    return this.requests - this.#firstCounted;
+  }
+
+  #isCounted(id: number): boolean {
+    return this.#arrivedAt[id]! >= this.#countedFromMs;
   }
 }
 

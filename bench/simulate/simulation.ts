@@ -18,11 +18,15 @@ export interface SimulationOptions {
   readonly policy: SchedulingPolicy;
   readonly devices: readonly SimulatedDevice[];
   readonly functions: readonly SimulatedFunction[];
+  /** Several schedulers, which know nothing of each other. Left out: one for all. */
+  readonly cells?: Cells;
   /** Requests that come at their times. */
   readonly arrivals?: Pick<Arrivals, "timesMs" | "functionOf">;
   /** Clients that each send their next request when they have their answer, until `closedUntilMs`. */
   readonly clients?: readonly { readonly function: number }[];
   readonly closedUntilMs?: number;
+  /** To leave out how it begins, with nothing loaded. */
+  readonly countedFromMs?: number;
   /** How long an actual run takes, by what it should; drawn in the order of runs. Left out: exactly that long. */
   readonly noise?: () => number;
   /** A part of a run that cannot overlap the load of its weights. */
@@ -31,13 +35,24 @@ export interface SimulationOptions {
   readonly clock?: () => number;
 }
 
+/** Which scheduler each device and each function belongs to, by position: 0, 1, … */
+export interface Cells {
+  readonly ofDevice: readonly number[];
+  readonly ofFunction: readonly number[];
+}
+
 export function simulate(options: SimulationOptions): Outcomes {
   return new Simulation(options).run();
 }
 
+interface Cell {
+  readonly scheduler: Scheduler;
+  wakeAt: number;
+}
+
 class Simulation {
   readonly #options: SimulationOptions;
-  readonly #scheduler: Scheduler;
+  readonly #cells: readonly Cell[];
   readonly #queue = new EventQueue<() => void>();
   readonly #devices = new Map<string, DeviceModel>();
   readonly #functions = new Map<string, SimulatedFunction>();
@@ -46,43 +61,35 @@ class Simulation {
   readonly #clientOf = new Map<number, number>();
   #now = 0;
   #requests = 0;
-  #wakeAt = Number.POSITIVE_INFINITY;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
-    this.#scheduler = createScheduler(options.policy);
-    this.#outcomes = new Outcomes(options.functions, this.#scheduler.cluster);
-    const schedule = (at: number, job: () => void) => this.#queue.push(at, job);
-    const buses = new Map<string, BusModel>();
-    for (const spec of options.devices) {
-      const bus = buses.get(spec.bus) ?? new BusModel(spec.loadBytesPerMs, schedule);
-      buses.set(spec.bus, bus);
-      const { traits } = options.policy;
-      const { noise = exactly, tailPart = 0.1 } = options;
-      const tell = (event: SchedulerEvent) => this.#step(event);
-      this.#devices.set(spec.id, new DeviceModel({ spec, traits, bus, schedule, tell, noise, tailPart }));
-      this.#step({ type: "device-up", device: spec });
-    }
-    for (const one of options.functions) {
+    const { policy, cells, functions } = options;
+    this.#cells = Array.from({ length: 1 + Math.max(0, ...(cells?.ofDevice ?? [])) }, () => ({
+      scheduler: createScheduler(policy),
+      wakeAt: Number.POSITIVE_INFINITY,
+    }));
+    this.#outcomes = new Outcomes(functions, options.countedFromMs);
+    this.#addDevices();
+    for (const [i, one] of functions.entries()) {
       this.#functions.set(one.id, one);
-      this.#step({ type: "function", function: one });
+      this.#step(this.#cellOf(i), { type: "function", function: one });
     }
   }
 
   run(): Outcomes {
-    const { arrivals, clients = [], closedUntilMs = 0, functions } = this.#options;
-    for (const [i, { function: fn }] of clients.entries()) this.#arrive(functions[fn]!, fn, i);
+    const { arrivals, clients = [], closedUntilMs = 0 } = this.#options;
+    for (const [i, { function: fn }] of clients.entries()) this.#arrive(fn, i);
     const total = arrivals?.timesMs.length ?? 0;
     for (let next = 0; ; ) {
       const arrivesAt = next < total ? arrivals!.timesMs[next]! : Number.POSITIVE_INFINITY;
       if (arrivesAt <= this.#queue.nextAt) {
         if (next >= total) break;
         this.#now = arrivesAt;
-        const fn = arrivals!.functionOf[next++]!;
-        this.#arrive(functions[fn]!, fn);
+        this.#arrive(arrivals!.functionOf[next++]!);
       } else {
+        if (clients.length > 0 && this.#queue.nextAt > closedUntilMs) break;
         this.#now = this.#queue.nextAt;
-        if (clients.length > 0 && this.#now > closedUntilMs) break;
         this.#queue.pop()!();
       }
     }
@@ -90,55 +97,84 @@ class Simulation {
     return this.#outcomes;
   }
 
-  #arrive(spec: SimulatedFunction, index: number, client?: number): void {
+  #addDevices(): void {
+    const { policy, devices, cells, noise = exactly, tailPart = 0.1 } = this.#options;
+    const schedule = (at: number, job: () => void) => this.#queue.push(at, job);
+    const buses = new Map<string, BusModel>();
+    for (const [i, spec] of devices.entries()) {
+      const bus = buses.get(spec.bus) ?? new BusModel(spec.loadBytesPerMs, schedule);
+      buses.set(spec.bus, bus);
+      const cell = this.#cells[cells?.ofDevice[i] ?? 0]!;
+      const tell = (event: SchedulerEvent) => this.#step(cell, event);
+      const { traits } = policy;
+      this.#devices.set(spec.id, new DeviceModel({ spec, traits, bus, schedule, tell, noise, tailPart }));
+      this.#step(cell, { type: "device-up", device: spec });
+    }
+  }
+
+  #cellOf(fn: number): Cell {
+    return this.#cells[this.#options.cells?.ofFunction[fn] ?? 0]!;
+  }
+
+  #arrive(fn: number, client?: number): void {
+    const spec = this.#options.functions[fn]!;
     const id = this.#requests++;
-    this.#outcomes.arrived(id, index, this.#now);
+    this.#outcomes.arrived(id, fn, this.#now);
     if (client !== undefined) this.#clientOf.set(id, client);
     const batchKey = (spec.batchLimit ?? 1) > 1 ? "" : undefined;
     const request = { id, function: spec.id, ...(batchKey !== undefined && { batchKey }) };
-    this.#step({ type: "arrival", request });
+    this.#step(this.#cellOf(fn), { type: "arrival", request });
   }
 
-  #step(event: SchedulerEvent): void {
+  #step(cell: Cell, event: SchedulerEvent): void {
     const { clock } = this.#options;
     const from = clock?.() ?? 0;
-    const actions = this.#scheduler.step(event, this.#now);
+    const actions = cell.scheduler.step(event, this.#now);
     if (clock !== undefined) this.#outcomes.decided(clock() - from);
-    for (const action of actions) this.#do(action);
+    for (const action of actions) this.#do(cell, action);
   }
 
-  #do(action: SchedulerAction): void {
+  #do(cell: Cell, action: SchedulerAction): void {
     switch (action.type) {
-      case "run":
-        this.#outcomes.started(action);
+      case "run": {
+        const { holders } = cell.scheduler.cluster.function(action.function);
+        this.#outcomes.started(action, holders.size > 1);
+        this.#devices.get(action.device)!.run(this.#now, action, this.#functions.get(action.function)!, {
+          isFromPeer: isFromPeer(cell, action),
+          answered: () => {
+            for (const id of action.requests) this.#answered(id);
+          },
+        });
+        break;
+      }
+      case "load":
         this.#devices
           .get(action.device)!
-          .run(this.#now, action, this.#functions.get(action.function)!, () => {
-            for (const id of action.requests) this.#answered(id);
-          });
-        break;
-      case "load":
-        this.#devices.get(action.device)!.load(this.#now, this.#functions.get(action.function)!);
+          .load(this.#now, this.#functions.get(action.function)!, isFromPeer(cell, action));
         break;
       case "evict":
         this.#outcomes.evictions++;
         break;
       case "reject":
-        this.#outcomes.rejected(action.request);
+        this.#outcomes.rejected();
         this.#next(action.request);
         break;
       case "wake":
-        if (action.at >= this.#wakeAt) break;
-        this.#wakeAt = action.at;
-        this.#queue.push(Math.max(action.at, this.#now), () => {
-          if (this.#wakeAt !== action.at) return;
-          this.#wakeAt = Number.POSITIVE_INFINITY;
-          this.#step({ type: "tick" });
-        });
+        this.#wake(cell, action.at);
         break;
       default:
         action satisfies never;
     }
+  }
+
+  #wake(cell: Cell, at: number): void {
+    if (at >= cell.wakeAt) return;
+    cell.wakeAt = at;
+    this.#queue.push(Math.max(at, this.#now), () => {
+      if (cell.wakeAt !== at) return;
+      cell.wakeAt = Number.POSITIVE_INFINITY;
+      this.#step(cell, { type: "tick" });
+    });
   }
 
   #answered(id: number): void {
@@ -151,9 +187,17 @@ class Simulation {
     if (client === undefined) return;
     this.#clientOf.delete(id);
     const { function: fn } = this.#options.clients![client]!;
-    const spec = this.#options.functions[fn]!;
-    this.#queue.push(this.#now + (spec.hostMs ?? 0), () => this.#arrive(spec, fn, client));
+    const { hostMs = 0 } = this.#options.functions[fn]!;
+    this.#queue.push(this.#now + hostMs, () => this.#arrive(fn, client));
   }
 }
 
 const exactly = () => 1;
+
+/** What holds it may go before the copy is made, which is taken for made. */
+function isFromPeer(
+  { scheduler: { cluster } }: Cell,
+  { device, function: fn }: Pick<Extract<SchedulerAction, { readonly type: "load" }>, "device" | "function">,
+): boolean {
+  return cluster.device(device).residences.get(cluster.function(fn))?.isFromPeer === true;
+}

@@ -23,6 +23,8 @@ export class Cluster {
   readonly runs = new Map<number, Run>();
   readonly #devicesById = new Map<string, DeviceState>();
   readonly #buses = new Map<string, Bus>();
+  /** Of devices. */
+  readonly #classes = new Set<string>();
   #actions: SchedulerAction[] = [];
   #lastRun = 0;
   #lastRequest = Number.NEGATIVE_INFINITY;
@@ -37,6 +39,13 @@ export class Cluster {
 
   function(id: string): FunctionState {
     return found(this.functions.get(id), "function", id);
+  }
+
+  /** Median time of a run on the class of devices that is fastest for it; no device can do it in less as a rule. */
+  fastestMs(fn: FunctionState, rows: number): number {
+    let fastestMs = Number.POSITIVE_INFINITY;
+    for (const one of this.#classes) fastestMs = Math.min(fastestMs, fn.times(one).median(rows));
+    return fastestMs;
   }
 
   /** What was commanded since the last time. */
@@ -151,6 +160,7 @@ export class Cluster {
       device.bus.devices++;
     } else this.#lose(device);
     device.spec = spec;
+    this.#classes.add(spec.class);
     device.budgetBytes = spec.budgetBytes;
     device.isUp = true;
     return device;
@@ -201,8 +211,9 @@ export class Cluster {
     const { device, function: fn } = residence;
     residence.state = "resident";
     residence.loadedAtMs = this.now;
-    if (loadMs !== undefined) device.loadMeasured(fn, loadMs, residence.busShare(this.now));
-    this.#loadEnded(device);
+    if (loadMs !== undefined && !residence.isFromPeer)
+      device.loadMeasured(fn, loadMs, residence.busShare(this.now));
+    this.#loadEnded(residence);
     if (!residence.isAhead) return;
     this.#endAhead(residence);
     if (fn.isRemoved && !residence.isLeased) this.#drop(residence);
@@ -301,9 +312,9 @@ export class Cluster {
     if (device.usedBytes + fn.weightBytes > device.budgetBytes)
       throw new RangeError(`There is no room for ${fn.id} on ${device.id}`);
     const loadEndsAt = this.now + device.loadMs(fn);
-    device.bus.begin(this.now);
     device.loads++;
     const residence = new Residence(fn, device, { now: this.now, loadEndsAt });
+    if (!residence.isFromPeer) device.bus.begin(this.now);
     device.residences.set(fn, residence);
     device.usedBytes += residence.bytes;
     fn.holders.add(device);
@@ -338,11 +349,11 @@ export class Cluster {
     device.residences.delete(fn);
     device.usedBytes -= residence.bytes;
     fn.holders.delete(device);
-    if (residence.state === "loading") this.#loadEnded(device);
+    if (residence.state === "loading") this.#loadEnded(residence);
   }
 
-  #loadEnded(device: DeviceState): void {
-    device.bus.end(this.now);
+  #loadEnded({ device, isFromPeer }: Residence): void {
+    if (!isFromPeer) device.bus.end(this.now);
     device.loads--;
   }
 

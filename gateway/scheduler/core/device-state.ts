@@ -68,15 +68,30 @@ export class DeviceState {
     return fn.times(this.spec.class).median(rows);
   }
 
+  /** Whether another device of its node has the weights, and can give them. */
+  hasPeerWith(fn: FunctionState): boolean {
+    if (this.cluster.traits.peerBytesPerMs === undefined) return false;
+    for (const holder of fn.holders)
+      if (
+        holder !== this &&
+        holder.spec.node === this.spec.node &&
+        holder.residences.get(fn)!.state === "resident"
+      )
+        return true;
+    return false;
+  }
+
   /** Expected time of a load that has the bus for itself. */
   aloneLoadMs(fn: FunctionState): number {
+    if (this.hasPeerWith(fn))
+      return this.#fixedLoadMs(fn) + fn.weightBytes / this.cluster.traits.peerBytesPerMs!;
     const rate = this.#rates.isEmpty ? this.spec.loadBytesPerMs : this.#rates.median;
     return this.#fixedLoadMs(fn) + fn.weightBytes / rate;
   }
 
   /** Expected time of a load that begins now, beside those that are on the bus. */
   loadMs(fn: FunctionState): number {
-    return this.aloneLoadMs(fn) * (this.bus.loads + 1);
+    return this.aloneLoadMs(fn) * (this.hasPeerWith(fn) ? 1 : this.bus.loads + 1);
   }
 
   /** @param share of the bus that it had, above 0 to 1. */

@@ -25,22 +25,26 @@ export function victimsFor(
     most += residence.bytes;
   }
   if (most < missing) return undefined;
-  const keys: (readonly number[] | undefined)[] = candidates.map((one) => [
-    isKeptAlive(one, now) ? 1 : 0,
-    one.priority,
-    ...policy.key(one, now),
-  ]);
+  const ranks: (Rank | undefined)[] = candidates.map((one) => ({
+    isKept: isKeptAlive(one, now),
+    priority: one.priority,
+    key: policy.key(one, now),
+  }));
   const victims: Residence[] = [];
   // Few go and many stay: the smallest is looked for again each time, which beats sorting them all.
   while (missing > 0) {
     let first = -1;
-    let least: readonly number[] | undefined;
-    for (const [i, key] of keys.entries())
-      if (key !== undefined && (least === undefined || isBefore(key, least))) [first, least] = [i, key];
+    let least: Rank | undefined;
+    for (let i = 0; i < ranks.length; i++) {
+      const rank = ranks[i];
+      if (rank === undefined || (least !== undefined && !isBefore(rank, least))) continue;
+      first = i;
+      least = rank;
+    }
     const victim = candidates[first]!;
     victims.push(victim);
     missing -= victim.bytes;
-    keys[first] = undefined;
+    ranks[first] = undefined;
   }
   return victims;
 }
@@ -56,8 +60,16 @@ export function canMakeRoom(device: DeviceState, fn: FunctionState): boolean {
 const nobody: readonly Residence[] = [];
 const everybody = () => true;
 
+interface Rank {
+  readonly isKept: boolean;
+  readonly priority: number;
+  readonly key: readonly number[];
+}
+
 /** Equal ones keep the order in which they were used. */
-function isBefore(a: readonly number[], b: readonly number[]): boolean {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! < b[i]!;
+function isBefore(a: Rank, b: Rank): boolean {
+  if (a.isKept !== b.isKept) return b.isKept;
+  if (a.priority !== b.priority) return a.priority < b.priority;
+  for (let i = 0; i < a.key.length; i++) if (a.key[i] !== b.key[i]) return a.key[i]! < b.key[i]!;
   return false;
 }

@@ -25,6 +25,11 @@ export interface PolicyTraits {
    * process of its own is started first, which takes `coldStartMs` more. Left out: `swap`.
    */
   readonly coldStart?: "swap" | "process";
+  /**
+   * From another device of the node that holds the same weights, without the bus. Left out: not possible, as by WebGPU;
+   * for published systems that count on it.
+   */
+  readonly peerBytesPerMs?: number;
 }
 
 /** Each method may give commands; `advance` comes after every event, last. */

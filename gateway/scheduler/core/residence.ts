@@ -17,6 +17,8 @@ export class Residence implements Resident {
   loadEndsAt: number;
   /** Asked for by `load`, whose lease it holds. */
   isAhead = false;
+  /** Its load comes from another device, and leaves the bus alone. */
+  readonly isFromPeer: boolean;
   /** Of its load. */
   readonly #startedAt: number;
   readonly #busOwnMs: number;
@@ -29,6 +31,7 @@ export class Residence implements Resident {
     this.function = fn;
     this.device = device;
     this.bytes = fn.weightBytes;
+    this.isFromPeer = device.hasPeerWith(fn);
     this.loadedAtMs = now;
     this.loadEndsAt = loadEndsAt;
     this.#startedAt = now;

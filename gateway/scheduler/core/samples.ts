@@ -9,12 +9,14 @@ const kept = 16;
 export class Samples {
   readonly #ring: number[] = [];
   #next = 0;
-  /** Ascending; made when it is asked for. */
-  #sorted: number[] | undefined;
+  /** Kept in order all the time: it is asked for after nearly every measurement. */
+  readonly #ascending: number[] = [];
 
   /** @param known stands for measurements until there are some. */
   constructor(known?: number) {
-    if (known !== undefined) this.#ring.push(known);
+    if (known === undefined) return;
+    this.#ring.push(known);
+    this.#ascending.push(known);
   }
 
   get isEmpty(): boolean {
@@ -22,9 +24,15 @@ export class Samples {
   }
 
   add(value: number): void {
+    const oldest = this.#ring[this.#next];
     this.#ring[this.#next] = value;
     this.#next = (this.#next + 1) % kept;
-    this.#sorted = undefined;
+    const ascending = this.#ascending;
+    let at = oldest === undefined ? ascending.length : ascending.indexOf(oldest);
+    // Into the place of the oldest, then past whatever is out of order.
+    for (; at > 0 && ascending[at - 1]! > value; at--) ascending[at] = ascending[at - 1]!;
+    for (; at + 1 < ascending.length && ascending[at + 1]! < value; at++) ascending[at] = ascending[at + 1]!;
+    ascending[at] = value;
   }
 
   get median(): number {
@@ -33,8 +41,7 @@ export class Samples {
 
   /** @param p 0 to 1. @returns NaN where nothing was measured. */
   quantile(p: number): number {
-    this.#sorted ??= this.#ring.toSorted((a, b) => a - b);
-    const sorted = this.#sorted;
-    return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))] ?? Number.NaN;
+    const { length } = this.#ascending;
+    return this.#ascending[Math.min(length - 1, Math.floor(p * length))] ?? Number.NaN;
   }
 }

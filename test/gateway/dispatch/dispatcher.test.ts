@@ -58,7 +58,7 @@ function caller() {
 }
 
 /** After a failure, callers hear of it first. */
-const heard = () => new Promise((resolve) => setTimeout(resolve));
+const heard = () => new Promise((resolve) => setTimeout(resolve, 5));
 const told = () => links.map((link) => link.told.splice(0));
 
 describe("with one device", () => {

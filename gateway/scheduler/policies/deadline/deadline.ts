@@ -338,7 +338,7 @@ function isAwaited({ state, leases, isAhead }: Residence): boolean {
 }
 
 /** A device is full where its runs fill this part of it: more would slow each other down and gain nothing. */
-const fullFrom = 0.95;
+const fullFrom = 0.98;
 
 /** Devices may tell that weights are there only when the run has ended that they came for. */
 function isComingIn({ state, loadEndsAt }: Residence, now: number): boolean {

@@ -58,7 +58,12 @@ export function bestPlace(context: PlacementContext, request: Request, turn: num
     consider(boundTo);
     return best;
   }
-  for (const device of fn.holders) consider(device);
+  const soonest = cluster.now + cluster.fastestMs(fn, request.rows);
+  for (const device of fn.holders) {
+    consider(device);
+    // Idle, with the weights: of a thousand that hold them none is better.
+    if (best !== undefined && best.cost <= soonest) return best;
+  }
   const { devices } = cluster;
   const count = Math.min(looked, devices.length);
   for (let i = 0; i < count; i++) {

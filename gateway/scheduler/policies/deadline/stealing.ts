@@ -21,7 +21,8 @@ export function bestToSteal(
   let bestGain = 0;
   let seen = 0;
   for (const queue of queues) {
-    if (queue.device === thief || ++seen > looked) continue;
+    if (queue.device === thief) continue;
+    if (++seen > looked) break;
     const waitMs = queue.device.backlogMs(now) + queue.workMs;
     for (const flow of queue.flows.values()) {
       const last = flow.requests.at(-1)!;
