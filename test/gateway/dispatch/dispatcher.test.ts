@@ -1,5 +1,5 @@
 /** The scheduler at work on devices in memory: what it is told, what it has them do, what callers get. */
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { DeviceSetListener } from "../../../gateway/devices/device-events.ts";
 import type { DeviceSet } from "../../../gateway/devices/device-set.ts";
 import { FunctionDevice } from "../../../gateway/devices/function-device.ts";
@@ -58,7 +58,7 @@ function caller() {
 }
 
 /** After a failure, callers hear of it first. */
-const heard = () => new Promise((resolve) => setTimeout(resolve, 5));
+const heard = () => vi.waitFor(() => expect(dispatcher.cluster.runs.size).toBe(0));
 const told = () => links.map((link) => link.told.splice(0));
 
 describe("with one device", () => {
@@ -179,7 +179,7 @@ describe("with one device", () => {
     for (let i = 0; i < 3; i++) call(f, prepared(program("a", 0)), { refusal: () => refusal });
     refusal = new DawnletError("QUARANTINED", "no more");
     links[0]!.end("a", new DawnletError("TIME_LIMIT_EXCEEDED", "too long"));
-    for (let i = 0; i < 3; i++) await heard();
+    await heard();
     expect(outcomes).toEqual(["ok gpu0", "TIME_LIMIT_EXCEEDED", "QUARANTINED", "QUARANTINED"]);
     expect(told()).toEqual([["run a", "run a"]]);
   });
@@ -226,7 +226,7 @@ describe("with one device", () => {
     links[0]!.end("a", undefined, 0, 100);
     await settled();
     links[0]!.end("a*2", new DawnletError("DEVICE_LOST", "gone"));
-    await heard();
+    await vi.waitFor(() => expect(links[0]!.running).toHaveLength(2));
     links[0]!.end("a", new DawnletError("TIME_LIMIT_EXCEEDED", "mine"));
     links[0]!.end("a", undefined, 0, 100);
     await settled();
