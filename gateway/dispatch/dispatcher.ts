@@ -219,7 +219,17 @@ export class Dispatcher implements DeviceSetListener {
     void Promise.all(settled).then((ended) => {
       if (ended.every(Boolean)) this.#step({ type: "ended", run: action.run, runMs: gpuMs });
       else this.#step({ type: "failed", run: action.run, isRetried: false });
+      this.#lookFor(unit, index);
     });
+  }
+
+  /**
+   * The scheduler takes no note of weights that leave a device while it believes them in use, and it hears of a run's end
+   * some microtasks after the device has: what went between the two, or ran elsewhere as there was no room, is told here.
+   */
+  #lookFor(unit: Unit, index: number): void {
+    if (this.#units.isOn(unit, index)) return;
+    this.#step({ type: "evicted", device: this.#idOf(index), function: unit.id });
   }
 
   #runAlone(
@@ -237,7 +247,10 @@ export class Dispatcher implements DeviceSetListener {
     const index = this.#devices.devices.findIndex((one) => one.id === device);
     const [program] = unit.programs;
     this.#devices.loadOn(index, program!).then(
-      () => this.#step({ type: "loaded", device, function: id }),
+      () => {
+        if (this.#units.isOn(unit, index)) this.#step({ type: "loaded", device, function: id });
+        else this.#step({ type: "load-failed", device, function: id });
+      },
       (error: unknown) => {
         log.debug("{function} was not loaded on {device}: {error}", { function: unit.name, device, error });
         this.#step({ type: "load-failed", device, function: id });
