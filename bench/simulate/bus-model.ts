@@ -1,7 +1,9 @@
 /**
  * How weights come in. Each device brings in one function at a time; devices on one bus share its bandwidth equally. A
- * load begins with a part that moves nothing (a process that starts, say) and leaves the bus to others.
+ * load begins with a part that moves nothing (a process that starts, say) and leaves the bus to others. Where
+ * devices are software, loads have the processors' speed instead, and share it with what computes.
  */
+import type { CoreUser, SharedCores } from "./shared-cores.ts";
 
 export interface Transfer {
   fixedMs: number;
@@ -14,23 +16,30 @@ interface Line {
   readonly queue: Transfer[];
 }
 
-export class BusModel {
+export class BusModel implements CoreUser {
   readonly #bytesPerMs: number;
   readonly #schedule: (at: number, job: () => void) => void;
+  readonly #cores: SharedCores | undefined;
   readonly #lines = new Map<string, Line>();
   /** The first of each line that has one. */
   readonly #moving = new Set<Transfer>();
   #at = 0;
   #version = 0;
 
-  /** @param bytesPerMs of the bus. */
-  constructor(bytesPerMs: number, schedule: (at: number, job: () => void) => void) {
+  /** @param bytesPerMs of the bus; of each load, where there are `cores`. */
+  constructor(bytesPerMs: number, schedule: (at: number, job: () => void) => void, cores?: SharedCores) {
     this.#bytesPerMs = bytesPerMs;
     this.#schedule = schedule;
+    this.#cores = cores;
+    cores?.join(this);
+  }
+
+  get busyParts(): number {
+    return this.#moving.size;
   }
 
   add(now: number, device: string, transfer: Transfer): void {
-    this.#advance(now);
+    this.advance(now);
     let line = this.#lines.get(device);
     if (line === undefined) {
       line = { queue: [] };
@@ -38,16 +47,17 @@ export class BusModel {
     }
     line.queue.push(transfer);
     if (line.queue.length === 1) this.#moving.add(transfer);
-    this.#plan(now);
+    this.#changed(now);
   }
 
   get #rate(): number {
+    if (this.#cores !== undefined) return this.#bytesPerMs / this.#cores.slowness;
     let sharing = 0;
     for (const { fixedMs } of this.#moving) if (fixedMs <= 0) sharing++;
     return this.#bytesPerMs / Math.max(1, sharing);
   }
 
-  #advance(now: number): void {
+  advance(now: number): void {
     const elapsed = now - this.#at;
     this.#at = now;
     if (elapsed <= 0) return;
@@ -59,7 +69,7 @@ export class BusModel {
     }
   }
 
-  #plan(now: number): void {
+  plan(now: number): void {
     const version = ++this.#version;
     if (this.#moving.size === 0) return;
     const rate = this.#rate;
@@ -72,8 +82,13 @@ export class BusModel {
     });
   }
 
+  #changed(now: number): void {
+    if (this.#cores === undefined) this.plan(now);
+    else this.#cores.changed(now);
+  }
+
   #finish(now: number): void {
-    this.#advance(now);
+    this.advance(now);
     const done: Transfer[] = [];
     const toleranceBytes = this.#rate * toleranceMs;
     for (const { queue } of this.#lines.values()) {
@@ -84,7 +99,7 @@ export class BusModel {
       if (queue[0] !== undefined) this.#moving.add(queue[0]);
       done.push(head);
     }
-    this.#plan(now);
+    this.#changed(now);
     for (const transfer of done) transfer.done(now);
   }
 }
