@@ -37,7 +37,7 @@ export async function run(args: readonly string[]): Promise<void> {
     const round = (ms: number) => Math.round(ms * 10) / 10;
     console.log(`\n${devices} devices, ${slots} functions on each; alone a run takes ${round(calibration.runMs)} ms,
 a load ${round(calibration.loadMs)} ms more, HTTP and the gateway ${round(calibration.hostMs)} ms;
-devices busy at a time slow each other to ${calibration.slowness.map(round).join(", ")}\n`);
+devices busy at a time slow their runs to ${calibration.slowness.map(round).join(", ")}, loads to ${calibration.loadSlowness.map(round).join(", ")}\n`);
     printTable(
       [
         "functions",

@@ -16,6 +16,8 @@ export interface Calibration {
   readonly hostMs: number;
   /** How many times as long runs take where 1, 2, … devices are busy. */
   readonly slowness: readonly number[];
+  /** The same of loads. */
+  readonly loadSlowness: readonly number[];
   /** Single runs over their median, all devices busy. */
   readonly spread: readonly number[];
 }
@@ -24,32 +26,47 @@ export interface Calibration {
 export async function calibrate(setup: LiveSetup, calls: number): Promise<Calibration> {
   await using gateway = await LiveGateway.open(setup, schedulingPolicies.lb);
   const { devices } = setup;
-  const took = () => gateway.record.runs.splice(0).map(({ tookMs }) => tookMs);
-  // More than a device holds go round on each: every one is cold.
+  const { record } = gateway;
+  // Once it is all in host memory, and worked out.
   const many = (slots + 1) * devices;
   for (let i = 0; i < 2 * many; i++) await gateway.call(i % many);
-  took();
-  for (let i = 0; i < calls; i++) await gateway.call(i % many);
-  const coldMs = median(took());
-  // What every device has room for: every one is warm from the second round on.
-  for (let i = 0; i < slots * devices * 2; i++) await gateway.call(Math.floor(i / devices) % slots);
-  took();
-  const latencies: number[] = [];
-  for (let i = 0; i < calls; i++) latencies.push((await gateway.call(i % slots)) ?? Number.NaN);
-  const warm = gateway.record.runs.splice(0).filter(({ isCold }) => !isCold);
-  const runMs = median(warm.map(({ tookMs }) => tookMs));
-  const hostMs = Math.max(0, median(latencies) - runMs);
-  const slowness = [1];
+  const slowness: number[] = [];
+  const loadSlowness: number[] = [];
+  let [runMs, loadMs, hostMs] = [0, 0, 0];
   let spread: readonly number[] = [1];
-  for (let busy = 2; busy <= devices; busy++) {
-    const client = async (index: number) => {
-      for (let i = 0; i < calls; i++) await gateway.call((index + i) % slots);
-    };
-    await Promise.all(Array.from({ length: busy }, (_, index) => client(index)));
-    const beside = took();
-    const besideMs = median(beside);
-    slowness.push(Math.max(1, besideMs / runMs));
-    spread = beside.map((ms) => ms / besideMs);
+  for (let busy = 1; busy <= devices; busy++) {
+    // More than a device holds go round on each: every one is cold.
+    record.clear();
+    await inTurn(gateway, busy, calls, many);
+    const cold = record.runs.filter(({ isCold }) => isCold).map(({ tookMs }) => tookMs);
+    // What every device has room for: warm from the second round on.
+    await inTurn(gateway, 1, slots * devices * 2, slots);
+    record.clear();
+    const latencies = await inTurn(gateway, busy, calls, slots);
+    const warm = record.runs.filter(({ isCold }) => !isCold).map(({ tookMs }) => tookMs);
+    const [warmMs, addedMs] = [median(warm), Math.max(0.1, median(cold) - median(warm))];
+    if (busy === 1) [runMs, loadMs, hostMs] = [warmMs, addedMs, Math.max(0, median(latencies) - warmMs)];
+    slowness.push(Math.max(1, warmMs / runMs));
+    loadSlowness.push(Math.max(1, addedMs / loadMs));
+    spread = warm.map((ms) => ms / warmMs);
   }
-  return { runMs, loadMs: Math.max(0.1, coldMs - runMs), hostMs, slowness, spread };
+  return { runMs, loadMs, hostMs, slowness, loadSlowness, spread };
+}
+
+/** So many clients, which each go round the first functions. @returns what their calls took. */
+async function inTurn(
+  gateway: LiveGateway,
+  clients: number,
+  callsEach: number,
+  functions: number,
+): Promise<readonly number[]> {
+  const latencies: number[] = [];
+  const client = async (index: number) => {
+    for (let i = 0; i < callsEach; i++) {
+      const tookMs = await gateway.call((index * (slots + 1) + i) % functions);
+      if (tookMs !== undefined) latencies.push(tookMs);
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, (_, index) => client(index)));
+  return latencies;
 }

@@ -28,12 +28,13 @@ const fullLoad = 0.7;
 
 export async function measureDensity(
   world: World,
-  { runMs, loadMs, hostMs, slowness }: Calibration,
+  { runMs, loadMs, hostMs, slowness, loadSlowness }: Calibration,
   { rounds, seconds }: LiveSettings,
 ): Promise<readonly DensityTurn[]> {
   const { length: most } = world.functions;
   const deadlineMs = deadlineFactor * (runMs + loadMs + hostMs);
-  const perFunction = (fullLoad * 1_000 * world.devices) / ((runMs + loadMs) * slowness.at(-1)!) / most;
+  const coldMs = runMs * slowness.at(-1)! + loadMs * loadSlowness.at(-1)!;
+  const perFunction = (fullLoad * 1_000 * world.devices) / coldMs / most;
   const turns: DensityTurn[] = [];
   for (let round = 0; round < rounds; round++)
     for (const functions of [Math.ceil(most / 3), Math.ceil((2 * most) / 3), most])

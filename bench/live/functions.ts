@@ -39,7 +39,9 @@ export async function deployFunctions(
   const functions = Array.from({ length: count }, (_, index) => ({ name: `f${index}`, index, weightBytes }));
   for (const one of functions) {
     const body = (await bundleOf(one)) as Uint8Array<ArrayBuffer>;
-    const response = await fetch(`${url}/v1/functions/${one.name}`, { method: "PUT", body });
+    const put = () => fetch(`${url}/v1/functions/${one.name}`, { method: "PUT", body });
+    // A kept connection ends while nobody uses it for seconds, as when a bundle is made on a busy machine.
+    const response = await put().catch(put);
     if (!response.ok) throw new Error(`Cannot deploy ${one.name}: ${await response.text()}`);
     await response.arrayBuffer();
   }

@@ -5,7 +5,7 @@
 import { platform } from "#platform";
 import { type Gateway, openGateway } from "../../gateway/gateway.ts";
 import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
-import { bodyOf, expectedOutput, type LiveFunction } from "./functions.ts";
+import { bodyOf, expectedOutput, type LiveFunction, seedsOfEach } from "./functions.ts";
 import { observed, PolicyRecord } from "./observed-policy.ts";
 
 export interface LiveSetup {
@@ -77,9 +77,13 @@ export class LiveGateway implements AsyncDisposable {
     return undefined;
   }
 
-  /** Each function once, one after the other: weights are in host memory then, and pipelines compiled. */
+  /**
+   * Each function with each of its inputs, one after the other: weights are in host memory then, pipelines compiled, and
+   * what is right is worked out.
+   */
   async warm(functions: number): Promise<void> {
-    for (let i = 0; i < functions; i++) await this.call(i);
+    for (let i = 0; i < functions; i++)
+      for (let seed = 0; seed < seedsOfEach; seed++) await this.call(i, { seed });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

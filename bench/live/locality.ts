@@ -68,12 +68,12 @@ export async function measureLocality(
 
 /** Calls a second that LB would answer, where that many of its calls find weights as there are places on a device. */
 export function capacityOf(
-  { runMs, loadMs, slowness }: Calibration,
+  { runMs, loadMs, slowness, loadSlowness }: Calibration,
   devices: number,
   functions: number,
 ): number {
   const missed = Math.max(0, 1 - slots / functions);
-  return (1_000 * devices) / ((runMs + missed * loadMs) * slowness.at(-1)!);
+  return (1_000 * devices) / (runMs * slowness.at(-1)! + missed * loadMs * loadSlowness.at(-1)!);
 }
 
 async function measureTurn(

@@ -19,7 +19,7 @@ export interface PredictOptions {
 }
 
 export function predict({ policy, devices, functions, arrivals, calibration }: PredictOptions): Outcomes {
-  const { runMs, loadMs, hostMs, slowness, spread } = calibration;
+  const { runMs, loadMs, hostMs, slowness, loadSlowness, spread } = calibration;
   const random = randomStream(1, 0);
   return simulate({
     policy,
@@ -32,7 +32,7 @@ export function predict({ policy, devices, functions, arrivals, calibration }: P
       ...{ id: name, tenant: "", weightBytes, runMs, hostMs },
       known: [{ class: devices[0]!.class, batch: 1, runMs }],
     })),
-    slownessOf: slownessFrom(slowness),
+    slowness: { runs: slownessFrom(slowness), loads: slownessFrom(loadSlowness) },
     noise: () => spread[Math.floor(random() * spread.length)]!,
     // What a load adds to a run was measured as what is left after all overlap.
     tailPart: 1,

@@ -1,5 +1,5 @@
 /** The world of the live benchmark: stored functions, how much a device holds of them, how long a run is. */
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { schedulingPolicies } from "../../gateway/scheduler/policies/policies.ts";
@@ -21,15 +21,22 @@ export interface World extends LiveSetup {
 /** Deploys the functions into a folder of their own, which the caller deletes. */
 export async function makeWorld(devices: number, count: number): Promise<World> {
   const dataFolder = await mkdtemp(join(tmpdir(), "dawnlet-live-"));
-  // A quarter of a function beyond the slots, and the eighth that weights leave to the rest.
-  const deviceBytes = Math.ceil(((slots + 0.25) * weightBytes * 8) / 7);
-  const empty = { dataFolder, devices, deviceBytes, functions: [], steps: 1, expected: new Map() };
-  await using gateway = await LiveGateway.open(empty, schedulingPolicies.lb);
-  const functions = await deployFunctions(gateway.url, count, weightBytes);
+  try {
+    // A quarter of a function beyond the slots, and the eighth that weights leave to the rest.
+    const deviceBytes = Math.ceil(((slots + 0.25) * weightBytes * 8) / 7);
+    const empty = { dataFolder, devices, deviceBytes, functions: [], steps: 1, expected: new Map() };
+    const { functions, adapter } = await deployed(empty, count);
+    return { ...empty, functions, adapter, steps: await stepsFor({ ...empty, functions }) };
+  } catch (error) {
+    await rm(dataFolder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function deployed(setup: LiveSetup, count: number): Promise<Pick<World, "functions" | "adapter">> {
+  await using gateway = await LiveGateway.open(setup, schedulingPolicies.lb);
   const { adapter } = gateway;
-  await gateway[Symbol.asyncDispose]();
-  const steps = await stepsFor({ ...empty, functions });
-  return { ...empty, functions, steps, adapter };
+  return { functions: await deployFunctions(gateway.url, count, weightBytes), adapter };
 }
 
 /** By the fastest of some runs: others are busy on a machine, never idle on its behalf. */

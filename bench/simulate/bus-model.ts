@@ -51,7 +51,7 @@ export class BusModel implements CoreUser {
   }
 
   get #rate(): number {
-    if (this.#cores !== undefined) return this.#bytesPerMs / this.#cores.slowness;
+    if (this.#cores !== undefined) return this.#bytesPerMs / this.#cores.loads;
     let sharing = 0;
     for (const { fixedMs } of this.#moving) if (fixedMs <= 0) sharing++;
     return this.#bytesPerMs / Math.max(1, sharing);

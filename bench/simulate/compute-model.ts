@@ -55,7 +55,7 @@ export class ComputeModel implements CoreUser {
     this.#at = now;
     if (elapsed <= 0 || this.#active.length === 0) return;
     this.busyMs += elapsed;
-    const speed = this.#speed / (this.#cores?.slowness ?? 1);
+    const speed = this.#speed / (this.#cores?.runs ?? 1);
     for (const job of this.#active) {
       job.leftMs -= elapsed * speed;
       this.filledMs += elapsed * speed * job.occupancy;
@@ -72,7 +72,7 @@ export class ComputeModel implements CoreUser {
     this.#speed = filled > 1 ? 1 / filled : 1;
     const version = ++this.#version;
     if (this.#active.length === 0) return;
-    const at = now + (Math.max(0, soonest) / this.#speed) * (this.#cores?.slowness ?? 1);
+    const at = now + (Math.max(0, soonest) / this.#speed) * (this.#cores?.runs ?? 1);
     this.#schedule(at, () => {
       if (version === this.#version) this.#finish(at);
     });

@@ -3,6 +3,13 @@
  * slower is measured, not derived. Who uses them says when it begins and ends; then all go on at another speed.
  */
 
+/** How many times as long each part takes, where so many are busy; 1 for one, where it was measured alone. */
+export interface Slowness {
+  runs(busyParts: number): number;
+  /** Memory that is copied may suffer more than what computes. */
+  loads(busyParts: number): number;
+}
+
 /** A part of a simulation whose work takes as long as the processors make it take. */
 export interface CoreUser {
   /** What it does at a time, in parts of which each would like a processor. */
@@ -14,18 +21,14 @@ export interface CoreUser {
 }
 
 export class SharedCores {
-  readonly #slownessOf: (busyParts: number) => number;
+  readonly #slowness: Slowness;
   readonly #users: CoreUser[] = [];
-  #slowness = 1;
-
-  /** @param slownessOf how many times as long each part takes, where so many are busy; 1 for one. */
-  constructor(slownessOf: (busyParts: number) => number) {
-    this.#slownessOf = slownessOf;
-  }
-
   /** In force. */
-  get slowness(): number {
-    return this.#slowness;
+  runs = 1;
+  loads = 1;
+
+  constructor(slowness: Slowness) {
+    this.#slowness = slowness;
   }
 
   join(user: CoreUser): void {
@@ -39,7 +42,9 @@ export class SharedCores {
       user.advance(now);
       busyParts += user.busyParts;
     }
-    this.#slowness = this.#slownessOf(Math.max(1, busyParts));
+    const parts = Math.max(1, busyParts);
+    this.runs = this.#slowness.runs(parts);
+    this.loads = this.#slowness.loads(parts);
     for (const user of this.#users) user.plan(now);
   }
 }

@@ -13,7 +13,7 @@ import type { SimulatedDevice, SimulatedFunction } from "./cluster-model.ts";
 import { DeviceModel } from "./device-model.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Outcomes } from "./outcomes.ts";
-import { SharedCores } from "./shared-cores.ts";
+import { SharedCores, type Slowness } from "./shared-cores.ts";
 
 export interface SimulationOptions {
   readonly policy: SchedulingPolicy;
@@ -28,8 +28,8 @@ export interface SimulationOptions {
   readonly noise?: () => number;
   /** A part of a run that cannot overlap the load of its weights. */
   readonly tailPart?: number;
-  /** Devices are software on shared processors, as SharedCores takes it. Left out: each has its own. */
-  readonly slownessOf?: (busyParts: number) => number;
+  /** Devices are software on shared processors. Left out: each has its own. */
+  readonly slowness?: Slowness;
   /** Measures the scheduler, for its cost alone. */
   readonly clock?: () => number;
 }
@@ -56,7 +56,7 @@ class Simulation {
     this.#scheduler = createScheduler(options.policy);
     this.#outcomes = new Outcomes(options.functions, this.#scheduler.cluster);
     const schedule = (at: number, job: () => void) => this.#queue.push(at, job);
-    const cores = options.slownessOf && new SharedCores(options.slownessOf);
+    const cores = options.slowness && new SharedCores(options.slowness);
     const buses = new Map<string, BusModel>();
     for (const spec of options.devices) {
       const bus = buses.get(spec.bus) ?? new BusModel(spec.loadBytesPerMs, schedule, cores);
