@@ -53,6 +53,20 @@ export async function calibrate(setup: LiveSetup, calls: number): Promise<Calibr
   return { runMs, loadMs, hostMs, slowness, loadSlowness, spread };
 }
 
+/** What holds between two calibrations: the means of both. The machine has other work, and more or less of it by then. */
+export function between(before: Calibration, after: Calibration): Calibration {
+  const mean = (a: number, b: number) => (a + b) / 2;
+  const means = (a: readonly number[], b: readonly number[]) => a.map((value, i) => mean(value, b[i]!));
+  return {
+    runMs: mean(before.runMs, after.runMs),
+    loadMs: mean(before.loadMs, after.loadMs),
+    hostMs: mean(before.hostMs, after.hostMs),
+    slowness: means(before.slowness, after.slowness),
+    loadSlowness: means(before.loadSlowness, after.loadSlowness),
+    spread: [...before.spread, ...after.spread],
+  };
+}
+
 /** So many clients, which each go round the first functions. @returns what their calls took. */
 async function inTurn(
   gateway: LiveGateway,

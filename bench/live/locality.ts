@@ -2,12 +2,14 @@
  * Locality in small: working sets of two, three and four times what one device holds, near LB's saturation, and one well
  * below it; each policy live, then in the simulator on the same calls.
  */
+import type { DeviceSpec } from "../../gateway/scheduler/core/specs.ts";
 import { deadline } from "../../gateway/scheduler/policies/deadline/deadline.ts";
 import { lalb, lalbo3 } from "../../gateway/scheduler/policies/lalb.ts";
 import { lb } from "../../gateway/scheduler/policies/lb.ts";
 import { percentile } from "../harness/statistics.ts";
+import type { Arrivals } from "../traces/arrivals.ts";
 import { liveArrivals } from "./arrivals.ts";
-import { type Calibration, calibrate } from "./calibrate.ts";
+import { between, type Calibration, calibrate } from "./calibrate.ts";
 import { LiveGateway } from "./live-gateway.ts";
 import { playArrivals } from "./play.ts";
 import { predict } from "./predict.ts";
@@ -51,13 +53,18 @@ export async function measureLocality(
   const calibrations: Calibration[] = [];
   for (let round = 0; round < rounds; round++)
     for (const one of isQuick ? settings.slice(1, 2) : settings) {
-      // Anew each time: what else the machine does changes.
-      const calibration = await calibrate(world, isQuick ? 15 : 25);
-      calibrations.push(calibration);
+      const calls = isQuick ? 12 : 20;
+      let before = await calibrate(world, calls);
+      calibrations.push(before);
+      const callsPerSecond = one.load * capacityOf(before, world.devices, one.functions);
       const { length } = localityPolicies;
       for (let turn = 0; turn < length; turn++) {
         const policy = localityPolicies[(round + turn) % length]!;
-        turns.push(await measureTurn(world, calibration, { ...one, policy, seconds, seed: round + 1 }));
+        const played = await playTurn(world, { ...one, callsPerSecond, policy, seconds, seed: round + 1 });
+        const after = await calibrate(world, calls);
+        calibrations.push(after);
+        turns.push(compared(world, played, between(before, after)));
+        before = after;
         const { live, simulated } = turns.at(-1)!;
         const ms = (value: number) => value.toFixed(1);
         log(`${one.name}, ${policy.name}: ${ms(live.meanMs)} ms, simulated ${ms(simulated.meanMs)} ms`);
@@ -76,20 +83,24 @@ export function capacityOf(
   return (1_000 * devices) / (runMs * slowness.at(-1)! + missed * loadMs * loadSlowness.at(-1)!);
 }
 
-async function measureTurn(
-  world: World,
-  calibration: Calibration,
-  options: {
-    readonly name: string;
-    readonly functions: number;
-    readonly load: number;
-    readonly policy: (typeof localityPolicies)[number];
-    readonly seconds: number;
-    readonly seed: number;
-  },
-): Promise<LocalityTurn> {
-  const { name, functions, load, policy, seconds, seed } = options;
-  const callsPerSecond = load * capacityOf(calibration, world.devices, functions);
+interface TurnOptions {
+  readonly name: string;
+  readonly functions: number;
+  readonly callsPerSecond: number;
+  readonly policy: (typeof localityPolicies)[number];
+  readonly seconds: number;
+  readonly seed: number;
+}
+
+interface PlayedTurn extends TurnOptions {
+  readonly arrivals: Arrivals;
+  readonly devices: readonly DeviceSpec[];
+  readonly wrong: number;
+  readonly live: LocalityFigures;
+}
+
+async function playTurn(world: World, options: TurnOptions): Promise<PlayedTurn> {
+  const { functions, callsPerSecond, policy, seconds, seed } = options;
   const arrivals = liveArrivals({ functions, callsPerSecond, durationMs: seconds * 1_000, seed });
   await using gateway = await LiveGateway.open(world, policy);
   await gateway.warm(functions);
@@ -97,16 +108,20 @@ async function measureTurn(
   const calls = await playArrivals(gateway, arrivals);
   const latencies = calls.flatMap(({ latencyMs }) => (latencyMs === undefined ? [] : [latencyMs]));
   const { requests, misses, falseMisses } = gateway.record;
+  const live = figuresOf(latencies, misses / requests, falseMisses / requests);
+  return { ...options, arrivals, devices: gateway.deviceSpecs, wrong: gateway.wrong, live };
+}
+
+function compared(world: World, played: PlayedTurn, calibration: Calibration): LocalityTurn {
+  const { name, functions, policy, callsPerSecond, arrivals, devices, wrong, live } = played;
   const outcomes = predict({
-    ...{ policy, arrivals, calibration, devices: gateway.deviceSpecs },
+    ...{ policy, arrivals, calibration, devices },
     functions: world.functions.slice(0, functions),
   });
   const { missRatio, falseMissRatio } = outcomes;
-  return {
-    ...{ setting: name, policy: policy.name, callsPerSecond, calls: calls.length, wrong: gateway.wrong },
-    live: figuresOf(latencies, misses / requests, falseMisses / requests),
-    simulated: figuresOf(outcomes.latencies(), missRatio, falseMissRatio),
-  };
+  const simulated = figuresOf(outcomes.latencies(), missRatio, falseMissRatio);
+  const calls = arrivals.timesMs.length;
+  return { setting: name, policy: policy.name, callsPerSecond, calls, wrong, live, simulated };
 }
 
 function figuresOf(latencies: ArrayLike<number>, missRatio: number, falseMissRatio: number): LocalityFigures {
