@@ -1,7 +1,9 @@
 /**
  * How weights come in. Each device brings in one function at a time; devices on one bus share its bandwidth equally. What
- * comes before the bytes (a process that starts, say) holds up nobody, on the same device neither.
+ * comes before the bytes (a process that starts, say) holds up nobody, on the same device neither. Where devices are
+ * software, loads have the processors' speed instead, and share it with what computes.
  */
+import type { CoreUser, SharedCores } from "./shared-cores.ts";
 
 export interface Transfer {
   /** Before its bytes begin to move. */
@@ -11,19 +13,26 @@ export interface Transfer {
   readonly done: (at: number) => void;
 }
 
-export class BusModel {
+export class BusModel implements CoreUser {
   readonly #bytesPerMs: number;
   readonly #schedule: (at: number, job: () => void) => void;
+  readonly #cores: SharedCores | undefined;
   /** By device; the first of each moves. */
   readonly #lines = new Map<string, Transfer[]>();
   readonly #moving = new Set<Transfer>();
   #at = 0;
   #version = 0;
 
-  /** @param bytesPerMs of the bus. */
-  constructor(bytesPerMs: number, schedule: (at: number, job: () => void) => void) {
+  /** @param bytesPerMs of the bus; of each load, where there are `cores`. */
+  constructor(bytesPerMs: number, schedule: (at: number, job: () => void) => void, cores?: SharedCores) {
     this.#bytesPerMs = bytesPerMs;
     this.#schedule = schedule;
+    this.#cores = cores;
+    cores?.join(this);
+  }
+
+  get busyParts(): number {
+    return this.#moving.size;
   }
 
   add(now: number, device: string, transfer: Transfer): void {
@@ -35,7 +44,7 @@ export class BusModel {
   }
 
   #enter(now: number, device: string, transfer: Transfer): void {
-    this.#advance(now);
+    this.advance(now);
     let line = this.#lines.get(device);
     if (line === undefined) {
       line = [];
@@ -43,14 +52,15 @@ export class BusModel {
     }
     line.push(transfer);
     if (line.length === 1) this.#moving.add(transfer);
-    this.#plan(now);
+    this.#changed(now);
   }
 
   get #rate(): number {
+    if (this.#cores !== undefined) return this.#bytesPerMs / this.#cores.loads;
     return this.#bytesPerMs / Math.max(1, this.#moving.size);
   }
 
-  #advance(now: number): void {
+  advance(now: number): void {
     const elapsed = now - this.#at;
     this.#at = now;
     if (elapsed <= 0) return;
@@ -58,7 +68,7 @@ export class BusModel {
     for (const transfer of this.#moving) transfer.leftBytes -= movedBytes;
   }
 
-  #plan(now: number): void {
+  plan(now: number): void {
     const version = ++this.#version;
     if (this.#moving.size === 0) return;
     let leastBytes = Number.POSITIVE_INFINITY;
@@ -69,8 +79,13 @@ export class BusModel {
     });
   }
 
+  #changed(now: number): void {
+    if (this.#cores === undefined) this.plan(now);
+    else this.#cores.changed(now);
+  }
+
   #finish(now: number): void {
-    this.#advance(now);
+    this.advance(now);
     const done: Transfer[] = [];
     const toleranceBytes = this.#rate * toleranceMs;
     for (const line of this.#lines.values()) {
@@ -81,7 +96,7 @@ export class BusModel {
       if (line[0] !== undefined) this.#moving.add(line[0]);
       done.push(head);
     }
-    this.#plan(now);
+    this.#changed(now);
     for (const transfer of done) transfer.done(now);
   }
 }

@@ -2,6 +2,7 @@
  * What a device computes. Each run fills a part of it; where those that run side by side fill no more than all of it each
  * goes as fast as alone, beyond that all are slowed down alike. Without sharing in space runs go one after another.
  */
+import type { CoreUser, SharedCores } from "./shared-cores.ts";
 
 export interface ComputeJob {
   /** Milliseconds alone on the device that are left. */
@@ -11,9 +12,10 @@ export interface ComputeJob {
   readonly done: () => void;
 }
 
-export class ComputeModel {
+export class ComputeModel implements CoreUser {
   readonly #sharesSpace: boolean;
   readonly #schedule: (at: number, job: () => void) => void;
+  readonly #cores: SharedCores | undefined;
   readonly #active: ComputeJob[] = [];
   readonly #queue: ComputeJob[] = [];
   #at = 0;
@@ -24,9 +26,16 @@ export class ComputeModel {
   /** Milliseconds in which something ran. */
   busyMs = 0;
 
-  constructor(sharesSpace: boolean, schedule: (at: number, job: () => void) => void) {
+  /** @param cores that it computes on, where others do as well. */
+  constructor(sharesSpace: boolean, schedule: (at: number, job: () => void) => void, cores?: SharedCores) {
     this.#sharesSpace = sharesSpace;
     this.#schedule = schedule;
+    this.#cores = cores;
+    cores?.join(this);
+  }
+
+  get busyParts(): number {
+    return this.#active.length > 0 ? 1 : 0;
   }
 
   /** Milliseconds until now in which nothing ran. */
@@ -35,24 +44,25 @@ export class ComputeModel {
   }
 
   add(now: number, job: ComputeJob): void {
-    this.#advance(now);
+    this.advance(now);
     if (this.#sharesSpace || this.#active.length === 0) this.#active.push(job);
     else this.#queue.push(job);
-    this.#plan(now);
+    this.#changed(now);
   }
 
-  #advance(now: number): void {
+  advance(now: number): void {
     const elapsed = now - this.#at;
     this.#at = now;
     if (elapsed <= 0 || this.#active.length === 0) return;
     this.busyMs += elapsed;
+    const speed = this.#speed / (this.#cores?.runs ?? 1);
     for (const job of this.#active) {
-      job.leftMs -= elapsed * this.#speed;
-      this.filledMs += elapsed * this.#speed * job.occupancy;
+      job.leftMs -= elapsed * speed;
+      this.filledMs += elapsed * speed * job.occupancy;
     }
   }
 
-  #plan(now: number): void {
+  plan(now: number): void {
     let filled = 0;
     let soonest = Number.POSITIVE_INFINITY;
     for (const { occupancy, leftMs } of this.#active) {
@@ -62,20 +72,26 @@ export class ComputeModel {
     this.#speed = filled > 1 ? 1 / filled : 1;
     const version = ++this.#version;
     if (this.#active.length === 0) return;
-    this.#schedule(now + Math.max(0, soonest) / this.#speed, () => {
-      if (version === this.#version) this.#finish(now + Math.max(0, soonest) / this.#speed);
+    const at = now + (Math.max(0, soonest) / this.#speed) * (this.#cores?.runs ?? 1);
+    this.#schedule(at, () => {
+      if (version === this.#version) this.#finish(at);
     });
   }
 
+  #changed(now: number): void {
+    if (this.#cores === undefined) this.plan(now);
+    else this.#cores.changed(now);
+  }
+
   #finish(now: number): void {
-    this.#advance(now);
+    this.advance(now);
     const done = this.#active.filter(({ leftMs }) => leftMs <= tolerance);
     for (const job of done) this.#active.splice(this.#active.indexOf(job), 1);
     if (this.#active.length === 0) {
       const next = this.#queue.shift();
       if (next !== undefined) this.#active.push(next);
     }
-    this.#plan(now);
+    this.#changed(now);
     for (const job of done) job.done();
   }
 }

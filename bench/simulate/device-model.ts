@@ -9,6 +9,7 @@ import type { PolicyTraits } from "../../gateway/scheduler/core/policy.ts";
 import type { BusModel } from "./bus-model.ts";
 import { demandOf, type SimulatedDevice, type SimulatedFunction } from "./cluster-model.ts";
 import { ComputeModel } from "./compute-model.ts";
+import type { SharedCores } from "./shared-cores.ts";
 
 export interface DeviceModelOptions {
   readonly spec: SimulatedDevice;
@@ -18,6 +19,7 @@ export interface DeviceModelOptions {
   readonly tell: (event: SchedulerEvent) => void;
   readonly noise: () => number;
   readonly tailPart: number;
+  readonly cores?: SharedCores | undefined;
 }
 
 type RunAction = Extract<SchedulerAction, { readonly type: "run" }>;
@@ -44,7 +46,7 @@ export class DeviceModel {
         this.#now = at;
         job();
       });
-    this.compute = new ComputeModel(options.traits.sharesSpace, schedule);
+    this.compute = new ComputeModel(options.traits.sharesSpace, schedule, options.cores);
   }
 
   /** @param isFromPeer where its weights have to come: from another device. */

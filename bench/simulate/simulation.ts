@@ -13,6 +13,7 @@ import type { SimulatedDevice, SimulatedFunction } from "./cluster-model.ts";
 import { DeviceModel } from "./device-model.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Outcomes } from "./outcomes.ts";
+import { SharedCores, type Slowness } from "./shared-cores.ts";
 
 export interface SimulationOptions {
   readonly policy: SchedulingPolicy;
@@ -31,6 +32,8 @@ export interface SimulationOptions {
   readonly noise?: () => number;
   /** A part of a run that cannot overlap the load of its weights. */
   readonly tailPart?: number;
+  /** Devices are software on shared processors. Left out: each has its own. */
+  readonly slowness?: Slowness;
   /** Measures the scheduler, for its cost alone. */
   readonly clock?: () => number;
 }
@@ -100,14 +103,18 @@ class Simulation {
   #addDevices(): void {
     const { policy, devices, cells, noise = exactly, tailPart = 0.1 } = this.#options;
     const schedule = (at: number, job: () => void) => this.#queue.push(at, job);
+    const cores = this.#options.slowness && new SharedCores(this.#options.slowness);
     const buses = new Map<string, BusModel>();
     for (const [i, spec] of devices.entries()) {
-      const bus = buses.get(spec.bus) ?? new BusModel(spec.loadBytesPerMs, schedule);
+      const bus = buses.get(spec.bus) ?? new BusModel(spec.loadBytesPerMs, schedule, cores);
       buses.set(spec.bus, bus);
       const cell = this.#cells[cells?.ofDevice[i] ?? 0]!;
       const tell = (event: SchedulerEvent) => this.#step(cell, event);
       const { traits } = policy;
-      this.#devices.set(spec.id, new DeviceModel({ spec, traits, bus, schedule, tell, noise, tailPart }));
+      this.#devices.set(
+        spec.id,
+        new DeviceModel({ spec, traits, bus, schedule, tell, noise, tailPart, cores }),
+      );
       this.#step(cell, { type: "device-up", device: spec });
     }
   }

@@ -33,9 +33,12 @@ export class BudgetWatch {
   readonly #sessionBytes = new SessionBytes();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isStopped = false;
+  /** What `onBudget` was told last. */
+  #toldBytes: number;
 
   constructor(options: BudgetWatchOptions) {
     this.#options = options;
+    this.#toldBytes = options.residency.budgetBytes;
   }
 
   /** Bytes of the buffers of all GPU sessions, a tenth of a second ago. */
@@ -69,11 +72,13 @@ export class BudgetWatch {
   /** @param missingBytes for which the device had no room. @throws DawnletError where the device does not answer. */
   async makeRoom(missingBytes: number): Promise<void> {
     const { device, deviceBytes, residency, room, now, onBudget } = this.#options;
-    const before = residency.budgetBytes;
     const memory = await device.memory();
     room.evict(residency.setBudget(weightBudget(deviceBytes, memory, missingBytes), now()));
     room.advance();
-    if (residency.budgetBytes !== before) onBudget(residency.budgetBytes);
+    // It also goes down by itself, when what was too much is no longer in use.
+    if (residency.budgetBytes === this.#toldBytes) return;
+    this.#toldBytes = residency.budgetBytes;
+    onBudget(this.#toldBytes);
   }
 
   stop(): void {

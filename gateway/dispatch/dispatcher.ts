@@ -220,9 +220,13 @@ export class Dispatcher implements DeviceSetListener {
       ),
     );
     void Promise.all(settled).then((ended) => {
-      if (ended.every(Boolean)) this.#step({ type: "ended", run: action.run, runMs: gpuMs });
+      const tell = (event: SchedulerEvent) => {
+        this.#step(event);
+        this.#lookFor(unit, index);
+      };
+      if (ended.every(Boolean)) tell({ type: "ended", run: action.run, runMs: gpuMs });
       // Whoever called hears of it before others run: those may not be to run any more.
-      else setTimeout(() => this.#step({ type: "failed", run: action.run, isRetried: false }));
+      else setTimeout(() => tell({ type: "failed", run: action.run, isRetried: false }));
     });
   }
 
@@ -235,6 +239,15 @@ export class Dispatcher implements DeviceSetListener {
       if (refusal !== undefined) settle(member, () => member.reject(refusal));
       return refusal === undefined;
     });
+  }
+
+  /**
+   * The scheduler takes no note of weights that leave a device while it believes them in use, and it hears of a run's end
+   * some microtasks after the device has: what went between the two, or ran elsewhere as there was no room, is told here.
+   */
+  #lookFor(unit: Unit, index: number): void {
+    if (this.#units.isOn(unit, index)) return;
+    this.#step({ type: "evicted", device: this.#idOf(index), function: unit.id });
   }
 
   #runAlone(
@@ -252,7 +265,10 @@ export class Dispatcher implements DeviceSetListener {
     const index = this.#devices.devices.findIndex((one) => one.id === device);
     const [program] = unit.programs;
     this.#devices.loadOn(index, program!).then(
-      () => this.#step({ type: "loaded", device, function: id }),
+      () => {
+        if (this.#units.isOn(unit, index)) this.#step({ type: "loaded", device, function: id });
+        else this.#step({ type: "load-failed", device, function: id });
+      },
       (error: unknown) => {
         log.debug("{function} was not loaded on {device}: {error}", { function: unit.name, device, error });
         this.#step({ type: "load-failed", device, function: id });

@@ -86,6 +86,7 @@ export class Client {
     model: string,
     inputs: Tensors,
     parameters: Readonly<Record<string, number>> = {},
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<{ outputs: Map<string, Tensor> } | { status: number; code: string; error: string }> {
     const request = {
       inputs: Object.entries(inputs).map(([name, { dataType, shape, data }]) => ({
@@ -99,7 +100,7 @@ export class Client {
     const json = new TextEncoder().encode(JSON.stringify(request));
     const response = await fetch(`${this.url}/v2/models/${model}/infer`, {
       method: "POST",
-      headers: { "inference-header-content-length": `${json.byteLength}` },
+      headers: { ...headers, "inference-header-content-length": `${json.byteLength}` },
       body: new Blob([json, ...Object.values(inputs).map(({ data }) => data as Uint8Array<ArrayBuffer>)]),
     });
     if (!response.ok) return { status: response.status, ...(await response.json()) };

@@ -1,0 +1,52 @@
+/** A policy as it is, and what it decided: how often weights had to come in, and how long devices had a run. */
+import type { Cluster } from "../../gateway/scheduler/core/cluster.ts";
+import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
+
+export interface ObservedRun {
+  readonly device: string;
+  readonly isCold: boolean;
+  /** From the decision to its end, as the scheduler sees it. */
+  readonly tookMs: number;
+}
+
+export class PolicyRecord {
+  requests = 0;
+  /** Requests whose weights had to come in, and those of them whose weights another device had. */
+  misses = 0;
+  falseMisses = 0;
+  readonly runs: ObservedRun[] = [];
+
+  clear(): void {
+    this.requests = this.misses = this.falseMisses = this.runs.length = 0;
+  }
+}
+
+/** @returns the policy, which notes what it does in `record`. */
+export function observed(policy: SchedulingPolicy, record: PolicyRecord): SchedulingPolicy {
+  return {
+    ...policy,
+    start(cluster) {
+      watchRuns(cluster, record);
+      const atWork = policy.start(cluster);
+      const heard = atWork.ended?.bind(atWork);
+      atWork.ended = (run, runMs) => {
+        const { device, isCold, startedAt } = run;
+        record.runs.push({ device: device.id, isCold, tookMs: cluster.now - startedAt });
+        heard?.(run, runMs);
+      };
+      return atWork;
+    },
+  };
+}
+
+function watchRuns(cluster: Cluster, record: PolicyRecord): void {
+  const command = cluster.run.bind(cluster);
+  cluster.run = (device, requests, share) => {
+    const run = command(device, requests, share);
+    record.requests += requests.length;
+    if (!run.isCold) return run;
+    record.misses += requests.length;
+    if (run.function.holders.size > 1) record.falseMisses += requests.length;
+    return run;
+  };
+}

@@ -1,0 +1,35 @@
+/** The arguments of the live benchmark. */
+
+export interface LiveSettings {
+  /** Device processes on the one adapter. */
+  readonly devices: number;
+  /** Of one policy's turn. */
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly isQuick: boolean;
+}
+
+const defaults = { devices: 2, seconds: 5, rounds: 2 };
+const quick = { devices: 2, seconds: 2, rounds: 1 };
+
+/** @throws RangeError for what it does not know. */
+export function parseSettings(args: readonly string[]): LiveSettings {
+  const isQuick = args.includes("--quick");
+  const numbers: Record<keyof typeof defaults, number> = { ...(isQuick ? quick : defaults) };
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i]!;
+    if (word === "--quick") continue;
+    const key = (["devices", "seconds", "rounds"] as const).find((name) => word === `--${name}`);
+    const value = Number(args[i + 1]);
+    const isWhole = key === "seconds" || Number.isInteger(value);
+    if (key === undefined || !(value > 0) || !isWhole)
+      throw new RangeError(
+        `There is no argument '${word}'. Known: --seconds N, --devices N (2 to 4), --rounds N, --quick`,
+      );
+    numbers[key] = value;
+    i++;
+  }
+  if (numbers.devices < 2 || numbers.devices > 4)
+    throw new RangeError(`Cannot use ${numbers.devices} devices: 2 to 4 are meant`);
+  return { ...numbers, isQuick };
+}
