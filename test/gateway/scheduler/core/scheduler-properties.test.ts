@@ -7,7 +7,7 @@ import { anyMoves } from "./random-events.ts";
 import { deviceSpec, functionSpec } from "./specs.ts";
 
 /** Of 60 to 120 events each. */
-const numRuns = 50;
+const numRuns = 20;
 
 describe.each(policiesUnderTest)(
   "a scheduler with $label, whatever happens in whatever order",
