@@ -40,6 +40,9 @@ type RunAction = Extract<SchedulerAction, { readonly type: "run" }>;
 
 const log = getLogger(["dawnlet", "scheduler"]);
 
+/** One after another that found others of their function waiting. */
+const callsBeforeBatch = 32;
+
 export class Dispatcher implements DeviceSetListener {
   readonly #devices: DeviceSet;
   readonly #scheduler: Scheduler;
@@ -138,10 +141,12 @@ export class Dispatcher implements DeviceSetListener {
 
   // --- Private
 
-  /** Where calls wait for each other, a run that takes several is worth its compilation. */
-  #wantBatch({ id }: Unit, { prepared: { batch } }: DispatchedCall): void {
+  /** Where calls have waited for each other for a while, a run that takes several is worth its compilation. */
+  #wantBatch(unit: Unit, { prepared: { batch } }: DispatchedCall): void {
     if (batch === undefined || batch.group.maxRows < 2 || batch.group.readySizes() === "any") return;
-    const waiting = this.#scheduler.cluster.functions.get(id)?.waiting ?? 0;
+    const waiting = this.#scheduler.cluster.functions.get(unit.id)?.waiting ?? 0;
+    unit.crowdedCalls = waiting === 0 ? 0 : unit.crowdedCalls + 1;
+    if (unit.crowdedCalls < callsBeforeBatch) return;
     const rows = Math.min(batch.group.maxRows, waiting + batch.rows);
     if (rows > 1 && batch.group.sizeFor(rows) === undefined) void batch.group.want(rows);
   }

@@ -20,6 +20,8 @@ export interface Unit {
   readonly owner: ProgramOwner;
   /** Ids; that of single runs first. */
   readonly programs: ReadonlySet<string>;
+  /** The last calls that found others of the unit waiting, in a row. */
+  crowdedCalls: number;
   /** A Program that runs several of its calls. */
   adds(program: OwnedProgram): void;
 }
@@ -117,6 +119,7 @@ export class ScheduledUnits {
       weightBytes: this.#newBytes(owner, program),
       settings: owner.settings,
       batchLimit: 1,
+      crowdedCalls: 0,
       adds: ({ id }) => this.#link(unit, id),
     };
     this.#link(unit, program.id);
