@@ -12,6 +12,7 @@ import { buildGpt2Step } from "../../../models/zoo/gpt2-step.ts";
 import { modelFile } from "../../e2e/media.ts";
 import { gatewayFor } from "../../e2e/running-gateway.ts";
 import { missingFiles } from "../../models/onnx/shared-files.ts";
+import { onlyUnderNode } from "../../one-runtime.ts";
 import { bytesOf, DeployedServable, groupOf } from "./deployed-servable.ts";
 
 const server = gatewayFor("all tests");
@@ -19,14 +20,19 @@ const limitMs = 300_000;
 
 const text = { layers: 2, hidden: 32, heads: 4, vocabulary: 50, positions: 16 };
 
-describe.each([
+const isLeftOut = onlyUnderNode(
+  "the comparison of batches of zoo models",
+  "batches of small models are compared in batches.test.ts",
+);
+
+describe.skipIf(isLeftOut).each([
   ["bert", () => buildBert(text)],
   ["gpt2", () => buildGpt2Step(text)],
 ])("a small %s", (name, build) => {
   test("gives each of several calls what it gives alone", { timeout: limitMs }, () => compare(name, build()));
 });
 
-describe.skipIf(missingFiles !== undefined)("MNIST, whose batch is fixed at one", () => {
+describe.skipIf(missingFiles !== undefined || isLeftOut)("MNIST, whose batch is fixed at one", () => {
   test("gives each of several calls what it gives alone", { timeout: limitMs }, () =>
     compare("mnist", modelFile("mnist.onnx")),
   );
