@@ -11,6 +11,7 @@ import { platform } from "#platform";
 import type { DeviceMemory } from "../../runtime/device/api.ts";
 import type { ProcessOptions } from "../../runtime/platform/platform.ts";
 import { buildZip } from "../gateway/bundle/zip-builder.ts";
+import { onlyUnderNode } from "../one-runtime.ts";
 import { matrixBundle, matrixBytes, matrixInputs, matrixProduct } from "./function-crowd.ts";
 import { freePort, InspectedProcess, inspectArgs } from "./inspected-process.ts";
 import { bytesPerCycle, type MemorySample, reachableBytes } from "./memory-trend.ts";
@@ -143,7 +144,12 @@ async function storedFiles(): Promise<readonly string[]> {
   return (await Promise.all(found)).flat();
 }
 
-describe(`${cycles} cycles of deploy, call and remove`, () => {
+const isLeftOut = onlyUnderNode(
+  "the soak",
+  "what deploys, calls and removals leave is the same code's matter",
+);
+
+describe.skipIf(isLeftOut)(`${cycles} cycles of deploy, call and remove`, () => {
   test("leave nothing behind", { timeout: 60_000 + cycles * cycleMs }, async () => {
     const before = await memory();
     const pid = await server.gateway.backends.devices.pid();
