@@ -5,7 +5,6 @@
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
 import {
-  defaultMemorySettings,
   type MemorySettings,
   type MemorySettingsPatch,
   memorySettings,
@@ -13,12 +12,11 @@ import {
 } from "../../kernels/manifest/memory-settings.ts";
 import { type BundleLimits, defaultBundleLimits } from "../bundle/read-bundle.ts";
 import { receiveUpload } from "../bundle/receive.ts";
-import { FunctionDevice } from "../devices/function-device.ts";
 import { warnOfPinned } from "../devices/pinned-reload.ts";
 import type { StoredBlob } from "../store/blobs.ts";
 import { checkFunctionName } from "../store/names.ts";
 import { findDamage, healedRecord } from "./damage.ts";
-import { type Deployed, deployFailure, deployUpload } from "./deploy.ts";
+import { deployFailure } from "./deploy.ts";
 import type {
   DeployProgress,
   DeployResult,
@@ -35,33 +33,20 @@ import type {
 } from "./functions.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import { takenName, unknownFunction } from "./name-errors.ts";
-import { openServable } from "./open-servable.ts";
 import { Profiles } from "./profile/profiles.ts";
 import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.ts";
 import { Secrets } from "./secrets.ts";
 import type { SharedBackends } from "./servable.ts";
 import { Troubles } from "./troubles.ts";
 import { Turns } from "./turns.ts";
-import {
-  checkOutputs,
-  findVersion,
-  newVersion,
-  quarantineOf,
-  refuseQuarantined,
-  retire,
-  statusOf,
-  type Version,
-} from "./version.ts";
+import { checkOutputs, quarantineOf, refuseQuarantined, retire, statusOf, type Version } from "./version.ts";
+import { type NewVersion, VersionBuilder } from "./version-builder.ts";
+import { VersionTable } from "./version-table.ts";
 
 const log = getLogger(["dawnlet", "functions"]);
 
 /** Versions of a function that stay callable; older ones are removed. */
 const keptVersions = 3;
-
-interface Entry {
-  /** Oldest first; the last one is current. */
-  versions: Version[];
-}
 
 export interface RegistryOptions {
   readonly backends: SharedBackends;
@@ -74,9 +59,9 @@ export class Registry implements Functions {
   readonly profiles: Profiles;
   readonly #backends: SharedBackends;
   readonly #limits: BundleLimits;
-  readonly #now: () => Date;
   readonly #troubles: Troubles;
-  readonly #entries = new Map<string, Entry>();
+  readonly #versions: VersionTable;
+  readonly #builder: VersionBuilder;
   readonly #memory: MemoryRecords;
   /** Changes of one function go one after another. */
   readonly #turns = new Turns();
@@ -84,25 +69,30 @@ export class Registry implements Functions {
 
   constructor({ backends, limits = defaultBundleLimits, now = () => new Date() }: RegistryOptions) {
     this.#backends = backends;
+    this.#versions = new VersionTable(backends.store);
+    this.#builder = new VersionBuilder({
+      ...{ backends, limits, now },
+      save: (name, number, record) => this.#versions.save(name, number, record),
+      onTrouble: (version, error) => void this.#troubles.failed(version, error),
+    });
     this.#memory = new MemoryRecords(backends.store.records);
     this.#limits = limits;
-    this.#now = now;
     this.secrets = new Secrets({
       records: backends.store.records,
-      tenantOf: (name) => this.#tenantOf(name),
+      tenantOf: (name) => this.#versions.tenantOf(name),
       change: (name, work) => this.#change(name, work),
       now,
     });
     this.#troubles = new Troubles({
-      versions: () => this.#versions(),
-      keep: (version) => this.#keep(version),
+      versions: () => this.#versions.all(),
+      keep: (version) => this.#versions.keep(version),
       now,
     });
     this.profiles = new Profiles({
       records: backends.store.records,
       devices: backends.devices.devices,
-      find: (name, version) => this.#find(name, version),
-      isDeployed: (version) => this.#isDeployed(version),
+      find: (name, version) => this.#versions.find(name, version),
+      isDeployed: (version) => this.#versions.isDeployed(version),
       failed: (version, error) => this.#troubles.failed(version, error),
       change: (name, work) => this.#change(name, work),
       now,
@@ -127,14 +117,13 @@ export class Registry implements Functions {
         await functions.removeVersion(name, version).catch(() => undefined);
       if (upTo.length === 0) continue;
       await this.#memory.read(name);
-      this.#entries.set(name, {
-        versions: upTo.map(({ version, record }) => this.#restore(name, version, record)),
-      });
+      const restored = upTo.map(({ version, record }) => this.#builder.restore(name, version, record));
+      this.#versions.set(name, restored);
     }
     for (const { path, reason } of this.#backends.store.damage)
       log.error("damaged record {path} set aside: {reason}", { path, reason });
-    await this.#sweep();
-    for (const name of this.#entries.keys()) this.#applyMemory(name);
+    await this.#versions.sweep();
+    for (const name of this.#versions.names) this.#applyMemory(name);
     this.#isReady = true;
   }
 
@@ -145,12 +134,11 @@ export class Registry implements Functions {
   }
 
   list(): readonly FunctionStatus[] {
-    return [...this.#entries.keys()].sort().map((name) => this.get(name));
+    return this.#versions.names.map((name) => this.get(name));
   }
 
   get(name: string): FunctionStatus {
-    const { versions } = this.#entry(name);
-    const all = versions.map((version) => this.#currentStatus(version));
+    const all = this.#versions.of(name).map((version) => this.#currentStatus(version));
     const current = all.at(-1)!;
     const { tenant } = current;
     return {
@@ -163,12 +151,12 @@ export class Registry implements Functions {
   }
 
   version(name: string, version?: string): FunctionVersion {
-    return this.#currentStatus(this.#find(name, version));
+    return this.#currentStatus(this.#versions.find(name, version));
   }
 
   /** True while any call is running. */
   get isBusy(): boolean {
-    return this.#versions().some(({ running }) => running > 0);
+    return this.#versions.all().some(({ running }) => running > 0);
   }
 
   async deploy(
@@ -181,7 +169,7 @@ export class Registry implements Functions {
       return await this.#deploy(name, upload, onProgress);
     } catch (error) {
       // On a full disk what it has stored would be in the way of the next.
-      await this.#collect().catch(() => undefined);
+      await this.#versions.collect().catch(() => undefined);
       throw error;
     }
   }
@@ -197,22 +185,22 @@ export class Registry implements Functions {
     const blob = await receiveUpload(upload, store, this.#limits);
     // Awaited here: the hold must last until a record names what is stored.
     return await this.#turns.take(name, async () => {
-      const entry = this.#entries.get(name);
-      const current = entry?.versions.at(-1);
+      const before = this.#versions.among(name);
+      const current = before.at(-1);
       const tenant = current === undefined ? upload.tenant : current.record.tenant;
       if (upload.tenant !== undefined && upload.tenant !== tenant) throw takenName(name);
       if (current !== undefined && current.record.digest === blob.digest) {
         await this.#heal(current, blob, onProgress);
-        await this.#troubles.lift(this.#find(name, undefined));
+        await this.#troubles.lift(this.#versions.find(name, undefined));
         return { function: this.get(name), changed: false };
       }
       const number = (current?.number ?? 0) + 1;
       const version = await this.#build({ name, number, tenant }, blob, onProgress);
       onProgress({ phase: "store", message: `version ${number}` });
       await this.#publish(name, number, version.record);
-      const versions = [...(entry?.versions ?? []), this.#watched(newVersion({ name, number, ...version }))];
+      const versions = [...before, version];
       const removed = versions.splice(0, Math.max(0, versions.length - keptVersions));
-      this.#entries.set(name, { versions });
+      this.#versions.set(name, versions);
       // What others have of these bytes was written again, where it was damaged.
       this.#troubles.intact(reachableFrom(version.record));
       this.#applyMemory(name);
@@ -222,7 +210,7 @@ export class Registry implements Functions {
       }
       if (removed.length > 0) {
         await this.profiles.retain(name, versions);
-        await this.#collect();
+        await this.#versions.collect();
       }
       if (this.#memoryOf(name).pin) await this.#warm(name);
       log.info("deployed {name} version {number}", {
@@ -236,32 +224,17 @@ export class Registry implements Functions {
   }
 
   async #build(
-    { name, number, tenant }: Pick<Version, "name" | "number"> & { readonly tenant: string | undefined },
+    wanted: NewVersion,
     upload: StoredBlob,
     progress: (progress: DeployProgress) => void,
-  ): Promise<Deployed & Pick<Version, "device">> {
-    const device = this.#deviceFor(name, number, tenant);
-    const context = {
-      ...{ name, number },
-      backends: { ...this.#backends, device },
-      limits: this.#limits,
-      now: this.#now,
-      tenant,
-      progress,
-      save: (record: VersionRecord) => this.#save(name, number, record),
-    };
+  ): Promise<Version> {
     try {
-      const deployed = await deployUpload(upload, context);
-      device.owner.schedule = deployed.record.schedule;
-      return { ...deployed, device };
+      return await this.#builder.build(wanted, upload, progress);
     } catch (error) {
-      log.warn("deploy of {name} failed: {reason}", {
-        name,
-        reason: error instanceof Error ? error.message : String(error),
-      });
+      const { name, tenant } = wanted;
       // What a trial has logged, of what nobody can ask for.
-      if (!this.#entries.has(name)) this.#backends.handlers.logs.remove({ name, tenant });
-      throw deployFailure(name, error);
+      if (!this.#versions.has(name)) this.#backends.handlers.logs.remove({ name, tenant });
+      throw error;
     }
   }
 
@@ -299,8 +272,7 @@ export class Registry implements Functions {
     if (missing.size > 0) {
       const record = healedRecord(version.record, again.record, missing);
       await store.functions.writeVersion(name, number, record);
-      const { versions } = this.#entry(name);
-      versions[versions.indexOf(version)] = this.#restore(name, number, record);
+      this.#versions.replace(version, this.#builder.restore(name, number, record));
       this.#applyMemory(name);
       await retire(version);
       if (this.#memoryOf(name).pin) await this.#warm(name);
@@ -311,22 +283,22 @@ export class Registry implements Functions {
 
   async remove(name: string): Promise<void> {
     await this.#change(name, async () => {
-      const { versions } = this.#entry(name);
-      const tenant = this.#tenantOf(name);
+      const versions = this.#versions.of(name);
+      const tenant = this.#versions.tenantOf(name);
       await this.#memory.remove(name);
       await this.secrets.forget(name);
       await this.profiles.forget(name);
       await this.#backends.store.functions.remove(name);
-      this.#entries.delete(name);
+      this.#versions.delete(name);
       await Promise.all(versions.map(retire));
       this.#backends.handlers.logs.remove({ name, tenant });
-      await this.#collect();
+      await this.#versions.collect();
       log.info("removed {name}", { name });
     });
   }
 
   async liftQuarantine(name: string): Promise<void> {
-    const barred = this.#entry(name).versions.filter(({ record }) => record.quarantine !== undefined);
+    const barred = this.#versions.of(name).filter(({ record }) => record.quarantine !== undefined);
     if (barred.length === 0) throw new DawnletError("NOT_FOUND", `Function '${name}' is not in quarantine`);
     for (const version of barred) await this.#troubles.lift(version);
   }
@@ -334,14 +306,13 @@ export class Registry implements Functions {
   invoke(invocation: Invocation): Promise<InvocationResult>;
   invoke(invocation: HeldInvocation): Promise<HeldResult>;
   async invoke({ name, version: wanted, outputs, ...call }: HeldInvocation): Promise<HeldResult> {
-    const version = this.#find(name, wanted);
+    const version = this.#versions.find(name, wanted);
     refuseQuarantined(version);
     if (outputs !== undefined) checkOutputs(version, outputs);
     version.running++;
     try {
       const refusal = () => quarantineOf(version);
-      const wanted = outputs === undefined ? call : { ...call, outputs };
-      const served = await version.servable.run({ ...wanted, refusal });
+      const served = await version.servable.run({ ...call, ...(outputs && { outputs }), refusal });
       return { version: this.#currentStatus(version), ...served };
     } catch (error) {
       throw await this.#troubles.failed(version, error);
@@ -355,7 +326,7 @@ export class Registry implements Functions {
   }
 
   async fetch({ name, version: wanted, ...call }: FetchInvocation): Promise<FetchResult> {
-    const version = this.#find(name, wanted);
+    const version = this.#versions.find(name, wanted);
     refuseQuarantined(version);
     const { servable } = version;
     if (servable.fetch === undefined)
@@ -376,7 +347,7 @@ export class Registry implements Functions {
 
   configure(name: string, patch: MemorySettingsPatch): Promise<FunctionStatus> {
     return this.#change(name, async () => {
-      const current = this.#entry(name).versions.at(-1)!;
+      const current = this.#versions.current(name);
       const before = this.#memory.of(name);
       const after = patched(before, patch);
       try {
@@ -392,7 +363,7 @@ export class Registry implements Functions {
   }
 
   async inspect(name: string, version?: string): Promise<unknown> {
-    const found = this.#find(name, version);
+    const found = this.#versions.find(name, version);
     try {
       const program = await found.servable.inspect();
       return { ...this.#currentStatus(found), program };
@@ -406,54 +377,33 @@ export class Registry implements Functions {
     this.#troubles.checked(digest, isIntact);
   }
 
-  #entry(name: string): Entry {
-    const entry = this.#entries.get(name);
-    if (entry === undefined) throw unknownFunction(name);
-    return entry;
-  }
-
-  /** @throws DawnletError NOT_FOUND */
-  #tenantOf(name: string): string | undefined {
-    return this.#entry(name).versions.at(-1)!.record.tenant;
-  }
-
   /**
    * A change of a deployed function in its turn. Before that the function may be removed and its name become somebody
    * else's, whom the change is not meant for. @throws DawnletError NOT_FOUND
    */
   async #change<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const asked = this.#tenantOf(name);
+    const asked = this.#versions.tenantOf(name);
     return this.#turns.take(name, async () => {
-      if (this.#tenantOf(name) !== asked) throw unknownFunction(name);
+      if (this.#versions.tenantOf(name) !== asked) throw unknownFunction(name);
       return work();
     });
   }
 
-  #find(name: string, wanted: string | undefined): Version {
-    return findVersion(this.#entry(name).versions, wanted);
-  }
-
   #memoryOf(name: string): MemorySettings {
-    return memorySettings(this.#entry(name).versions.at(-1)!.record.memory, this.#memory.of(name));
+    return memorySettings(this.#versions.current(name).record.memory, this.#memory.of(name));
   }
 
   /** Older versions are kept as the current one is, but not pinned. */
   #applyMemory(name: string, settings = this.#memoryOf(name)): void {
-    const { versions } = this.#entry(name);
+    const versions = this.#versions.of(name);
     const current = versions.at(-1);
     for (const version of versions)
       version.device.configure(version === current ? settings : { ...settings, pin: false });
   }
 
   async #warm(name: string): Promise<void> {
-    const { servable, device } = this.#entry(name).versions.at(-1)!;
+    const { servable, device } = this.#versions.current(name);
     await servable.warm().catch((error: unknown) => warnOfPinned(device.owner, error));
-  }
-
-  #deviceFor(name: string, version: number, tenant: string | undefined): FunctionDevice {
-    const { devices, dispatcher } = this.#backends;
-    const owner = { name, version, settings: defaultMemorySettings, tenant };
-    return new FunctionDevice(devices, owner, dispatcher);
   }
 
   /** Calls may have shown how exact a model is, whether they can run together, or a device that cannot run it. */
@@ -464,61 +414,5 @@ export class Registry implements Functions {
       version.status = { ...status, engine, ...(batching && { batching }) };
     if (version.device.misfits !== version.status.misfits) version.status = statusOf(version);
     return version.status;
-  }
-
-  #restore(name: string, number: number, record: VersionRecord): Version {
-    const device = this.#deviceFor(name, number, record.tenant);
-    device.owner.schedule = record.schedule;
-    const servable = openServable({
-      backends: { ...this.#backends, device },
-      ...{ name, number, record },
-      save: (changed) => this.#save(name, number, { ...record, source: changed }),
-    });
-    return this.#watched(newVersion({ name, number, record, servable, device }));
-  }
-
-  #watched(version: Version): Version {
-    version.servable.onTrouble = (error) => void this.#troubles.failed(version, error);
-    return version;
-  }
-
-  #versions(): IteratorObject<Version> {
-    return this.#entries.values().flatMap(({ versions }) => versions);
-  }
-
-  #isDeployed(version: Version): boolean {
-    return this.#entries.get(version.name)?.versions.includes(version) === true;
-  }
-
-  /** Unless it has been removed meanwhile. */
-  async #keep(version: Version): Promise<void> {
-    const { name, number, record } = version;
-    if (this.#isDeployed(version)) await this.#backends.store.functions.writeVersion(name, number, record);
-  }
-
-  async #save(name: string, number: number, record: VersionRecord): Promise<void> {
-    const version = this.#entries.get(name)?.versions.find((one) => one.number === number);
-    // Of a version that was removed while one of its variants was compiled; the name may be somebody else's by now.
-    if (version?.record.digest !== record.digest || version.record.tenant !== record.tenant) return;
-    // Its variants are what a version changes by itself.
-    version.record = { ...version.record, source: record.source };
-    await this.#backends.store.functions.writeVersion(name, number, version.record);
-  }
-
-  async #collect(): Promise<void> {
-    // What a deploy has written is held until its version is among the entries; our own hold keeps those holds past
-    // the end of a deploy that finishes meanwhile.
-    using _hold = this.#backends.store.hold();
-    const reachable = new Set(this.#versions().flatMap(({ record }) => reachableFrom(record)));
-    await this.#backends.store.collect(reachable);
-  }
-
-  /** Deletes what a gateway that was killed had begun to store. */
-  async #sweep(): Promise<void> {
-    // Blobs of a record that cannot be read may still be wanted by who repairs it.
-    if (this.#backends.store.damage.length > 0) return;
-    await this.#collect().catch((error: unknown) =>
-      log.warn("what earlier deploys have left cannot be deleted: {error}", { error }),
-    );
   }
 }
