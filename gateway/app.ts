@@ -16,11 +16,13 @@ import { addMetrics, Metrics } from "./api/metrics.ts";
 import { addOpenInference } from "./api/open-inference.ts";
 import { addProfiles } from "./api/profiles.ts";
 import { addRepository } from "./api/repository.ts";
+import { addSchedulerMetrics } from "./api/scheduler-metrics.ts";
 import { addSecrets } from "./api/secrets.ts";
 import { addShortForm } from "./api/short-form.ts";
 import { Statistics } from "./api/statistics.ts";
 import type { DeviceMember } from "./devices/device-member.ts";
 import { reportDevice } from "./devices/report.ts";
+import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Functions } from "./functions/functions.ts";
 import type { Profiles } from "./functions/profile/profiles.ts";
 import type { Secrets } from "./functions/secrets.ts";
@@ -38,6 +40,8 @@ export interface AppOptions extends AccessOptions {
   readonly limits?: Partial<BodyLimits>;
   /** For `/v1/devices` and for metrics of what they hold. */
   readonly devices?: readonly DeviceMember[];
+  /** For metrics of what waits and what was decided. */
+  readonly scheduler?: Pick<Dispatcher, "waiting" | "counts">;
   /** Left out: functions have none. */
   readonly secrets?: Secrets;
   /** Left out: functions have none. */
@@ -80,6 +84,7 @@ export function createApp(options: AppOptions): Hono {
     addMemoryMetrics(metrics.registry, counted);
     addContainmentMetrics(metrics.registry, counted);
   }
+  if (options.scheduler !== undefined) addSchedulerMetrics(metrics.registry, options.scheduler);
   if (options.starts !== undefined) addHandlerMetrics(metrics.registry, options.starts);
   addTroubleMetrics(metrics.registry, functions);
   addMetrics(app, endpoint, metrics, functions);

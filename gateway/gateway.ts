@@ -95,8 +95,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const adapters = await adaptersFor(options);
   const { devices, dispatcher } = await startDevices(options, store, adapters);
   const backends = startBackends(options, { store, devices, dispatcher }, adapters);
-  cleanup.defer(() => dispatcher.stop());
   cleanup.defer(() => devices.stop());
+  // Before the devices, which would be started again for what it lets run.
+  cleanup.defer(() => dispatcher.stop());
   cleanup.defer(() => backends.compiler.stop());
   cleanup.defer(() => backends.sessions.stop());
   cleanup.defer(() => backends.handlers.stop());
@@ -123,6 +124,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     secrets: functions.secrets,
     profiles: functions.profiles,
     devices: devices.devices,
+    scheduler: dispatcher,
     logs: backends.handlers.logs,
     starts: backends.handlers.starts,
     showsStacks: options.showsStacks === true,

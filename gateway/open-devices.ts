@@ -8,6 +8,7 @@ import type { AdapterChoice } from "../runtime/device/open.ts";
 import type { GpuMemory, Platform } from "../runtime/platform/platform.ts";
 import { DeviceProcess } from "../runtime/supervisor/device-process.ts";
 import type { DeviceProcessOptions } from "../runtime/supervisor/device-process-options.ts";
+import { deviceClassOf } from "./devices/device-class.ts";
 import { defaultDeviceMemory } from "./devices/device-memory.ts";
 import { DeviceSet, type DeviceSetOptions } from "./devices/device-set.ts";
 import { estimatesPath, keepEstimates } from "./devices/estimate-records.ts";
@@ -66,7 +67,8 @@ export async function openDevices(options: OpenDevicesOptions): Promise<DeviceSe
       onUp: (isUp) => set.upChanged(index, isUp),
       ...(silence && { silence }),
     });
-    return { link, kind, deviceBytes, estimates: shared } as const;
+    const deviceClass = deviceClassOf(description.adapter);
+    return { link, kind, class: deviceClass, deviceBytes, estimates: shared } as const;
   });
   const { policy, place, listener } = options;
   const set = new DeviceSet({

@@ -14,6 +14,8 @@ export class DeviceMember implements PlacedDevice {
   readonly index: number;
   readonly id: string;
   readonly kind: DeviceKind;
+  /** Devices of one class take equally long for the same: see `deviceClassOf`. */
+  readonly class: string;
   readonly managed: ManagedDevice;
   #queued = 0;
   #queuedMs = 0;
@@ -21,10 +23,11 @@ export class DeviceMember implements PlacedDevice {
   /** As its process said last. */
   #description: DeviceDescription | undefined;
 
-  constructor(index: number, kind: DeviceKind, managed: ManagedDevice) {
+  constructor(index: number, type: Pick<DeviceMember, "kind" | "class">, managed: ManagedDevice) {
     this.index = index;
     this.id = managed.id;
-    this.kind = kind;
+    this.kind = type.kind;
+    this.class = type.class;
     this.managed = managed;
   }
 

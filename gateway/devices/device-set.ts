@@ -29,6 +29,8 @@ export interface SetDevice {
   /** Its id is the device's. */
   readonly link: DeviceLink;
   readonly kind: DeviceKind;
+  /** See `deviceClassOf`. Left out: one of its own, its id. */
+  readonly class?: string;
   /** What its process may allocate on the GPU in all. */
   readonly deviceBytes: number;
   /** The same for all devices on one adapter. Left out: its own. */
@@ -63,7 +65,7 @@ export class DeviceSet {
   constructor({ devices, policy, place = leastQueued, listener, now }: DeviceSetOptions) {
     this.#place = place;
     this.#listener = listener ?? {};
-    this.devices = devices.map(({ link, kind, deviceBytes, estimates }, index) => {
+    this.devices = devices.map(({ link, kind, deviceBytes, estimates, ...rest }, index) => {
       const managed = new ManagedDevice({
         ...{ device: link, deviceBytes, policy },
         ...(estimates && { estimates }),
@@ -71,7 +73,7 @@ export class DeviceSet {
         ...(devices.length > 1 && { isHome: (id: string) => this.#homes.has(id, index) }),
         ...(listener && { listener: listenerOf(listener, index) }),
       });
-      return new DeviceMember(index, kind, managed);
+      return new DeviceMember(index, { kind, class: rest.class ?? managed.id }, managed);
     });
     this.#only = this.devices.length === 1 ? this.devices[0] : undefined;
     this.#misfits = new Misfits(this.devices);

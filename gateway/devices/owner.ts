@@ -3,6 +3,7 @@ import type { MemorySettings } from "../../kernels/manifest/memory-settings.ts";
 import type { ScheduleSettings } from "../../kernels/manifest/schedule-settings.ts";
 import type { Program } from "../../kernels/program/program.ts";
 import type { StoredProgram } from "../../runtime/supervisor/device-process.ts";
+import type { KnownTime } from "../scheduler/core/specs.ts";
 import type { Weight } from "./held-weights.ts";
 
 export interface OwnedProgram extends StoredProgram {
@@ -25,4 +26,6 @@ export interface ProgramOwner {
   readonly tenant?: string | undefined;
   /** What its manifest says of when it is to run. */
   schedule?: ScheduleSettings | undefined;
+  /** How long its runs took when they were profiled. */
+  profiled?: readonly KnownTime[] | undefined;
 }

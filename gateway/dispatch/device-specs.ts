@@ -1,6 +1,5 @@
 /** A device of the gateway as the scheduler is told of it. */
 import type { DeviceMember } from "../devices/device-member.ts";
-import type { ManagedDevice } from "../devices/managed-device.ts";
 import type { DeviceSpec } from "../scheduler/core/specs.ts";
 
 /**
@@ -9,19 +8,12 @@ import type { DeviceSpec } from "../scheduler/core/specs.ts";
  */
 const aheadMs = 10;
 
-export function deviceSpec(
-  { id, kind, managed, budgetBytes }: DeviceMember,
-  all: readonly DeviceMember[],
-): DeviceSpec {
+export function deviceSpec(device: DeviceMember): DeviceSpec {
+  const { id, kind, managed, budgetBytes } = device;
   return {
-    ...{ id, class: deviceClass(managed, all), node: "local" },
+    ...{ id, class: device.class, node: "local" },
     // GPUs have a bus each; software adapters share the host's memory.
     bus: kind === "gpu" ? id : "host",
     ...{ budgetBytes, loadBytesPerMs: 1 / managed.estimates.guessedLoadMs(1), aheadMs },
   };
-}
-
-/** Devices on one adapter share their estimates: the first of them gives the name. */
-export function deviceClass({ estimates }: ManagedDevice, all: readonly DeviceMember[]): string {
-  return all.find((one) => one.managed.estimates === estimates)!.id;
 }

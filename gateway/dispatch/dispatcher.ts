@@ -3,13 +3,14 @@
  * nothing by itself. What devices tell (weights that came and went, budgets, losses) the scheduler hears as well.
  */
 import { getLogger } from "@logtape/logtape";
+import { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import type { DeviceSetListener } from "../devices/device-events.ts";
 import type { DeviceSet } from "../devices/device-set.ts";
 import { later } from "../devices/later.ts";
 import type { ManagedRun } from "../devices/managed-runs.ts";
 import type { ProgramOwner } from "../devices/owner.ts";
-import type { SchedulerAction } from "../scheduler/core/actions.ts";
+import type { RejectCause, SchedulerAction } from "../scheduler/core/actions.ts";
 import type { Cluster } from "../scheduler/core/cluster.ts";
 import type { SchedulerEvent } from "../scheduler/core/events.ts";
 import type { SchedulingPolicy } from "../scheduler/core/policy.ts";
@@ -40,6 +41,18 @@ type RunAction = Extract<SchedulerAction, { readonly type: "run" }>;
 
 const log = getLogger(["dawnlet", "scheduler"]);
 
+/** What the scheduler has decided so far. */
+export interface DispatchCounts {
+  /** On devices; fewer than calls where some ran together. */
+  readonly runs: number;
+  readonly calls: number;
+  /** Weights that were brought onto a device before a call waited for them. */
+  readonly loads: number;
+  /** Weights that had to leave a device. */
+  readonly evictions: number;
+  readonly refused: Readonly<Record<RejectCause, number>>;
+}
+
 /** One after another that found others of their function waiting. */
 const callsBeforeBatch = 32;
 
@@ -49,6 +62,8 @@ export class Dispatcher implements DeviceSetListener {
   readonly #units: ScheduledUnits;
   readonly #now: () => number;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #counts = { runs: 0, calls: 0, loads: 0, evictions: 0 };
+  readonly #refused = { late: 0, "queue-full": 0, removed: 0, unknown: 0, "too-large": 0 };
   #lastRequest = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
@@ -78,9 +93,14 @@ export class Dispatcher implements DeviceSetListener {
     return this.#waiting.size;
   }
 
+  get counts(): DispatchCounts {
+    return { ...this.#counts, refused: this.#refused };
+  }
+
   /** @throws DawnletError as DeviceSet.run; DEADLINE_EXCEEDED where it would be late; QUEUE_FULL; what the signal says. */
   run(owner: ProgramOwner, call: DispatchedCall): Promise<ManagedRun> {
     if (call.signal?.aborted) return Promise.reject(call.signal.reason);
+    if (this.#isStopped) return Promise.reject(stopped());
     const unit = this.#units.of(owner, call, (event) => this.#step(event));
     this.#wantBatch(unit, call);
     const { promise, resolve, reject } = Promise.withResolvers<ManagedRun>();
@@ -102,17 +122,18 @@ export class Dispatcher implements DeviceSetListener {
     if (unit !== undefined) this.#step({ type: "function-removed", function: unit.id });
   }
 
+  /** Calls that wait are refused; what runs goes on. To be called before the devices are stopped. */
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
+    for (const waiting of this.#waiting.values()) settle(waiting, () => waiting.reject(stopped()));
+    this.#waiting.clear();
   }
 
   // --- What devices tell
 
   up(index: number): void {
-    const { devices } = this.#devices;
-    const device = deviceSpec(devices[index]!, devices);
-    this.#step({ type: "device-up", device });
+    this.#step({ type: "device-up", device: deviceSpec(this.#devices.devices[index]!) });
   }
 
   down(index: number): void {
@@ -197,6 +218,8 @@ export class Dispatcher implements DeviceSetListener {
       this.#step({ type: "failed", run: action.run, isRetried: false });
       return;
     }
+    this.#counts.runs++;
+    this.#counts.calls += members.length;
     const index = this.#devices.devices.findIndex(({ id }) => id === action.device);
     const startedAt = this.#now();
     const urgencyMs = action.due === undefined ? undefined : Math.max(0, action.due - startedAt);
@@ -266,6 +289,7 @@ export class Dispatcher implements DeviceSetListener {
   }
 
   #load(device: string, id: string): void {
+    this.#counts.loads++;
     const unit = this.#units.get(id);
     const index = this.#devices.devices.findIndex((one) => one.id === device);
     const [program] = unit.programs;
@@ -282,6 +306,7 @@ export class Dispatcher implements DeviceSetListener {
   }
 
   #evict(device: string, id: string): void {
+    this.#counts.evictions++;
     const index = this.#devices.devices.findIndex((one) => one.id === device);
     for (const program of this.#units.get(id).programs) this.#devices.evictFrom(index, program);
   }
@@ -290,6 +315,7 @@ export class Dispatcher implements DeviceSetListener {
     const waiting = this.#waiting.get(request);
     if (waiting === undefined) return;
     this.#waiting.delete(request);
+    this.#refused[cause]++;
     const { unit, call, resolve, reject } = waiting;
     // What a device says of what it cannot hold is more exact, and it may know better.
     if (cause === "too-large") {
@@ -317,6 +343,13 @@ export class Dispatcher implements DeviceSetListener {
       this.#step({ type: "tick" });
     });
   }
+}
+
+function stopped(): DawnletError {
+  return new DawnletError(
+    "UNAVAILABLE",
+    "Cannot run the call as the gateway is shutting down: send it again",
+  );
 }
 
 /** A call that was given up has its answer already. */

@@ -9,7 +9,6 @@ import { holderOf } from "../devices/tensor-moves.ts";
 import type { BatchGroup } from "../functions/prepared-call.ts";
 import type { SchedulerEvent } from "../scheduler/core/events.ts";
 import type { FunctionSpec, KnownTime, RequestSpec } from "../scheduler/core/specs.ts";
-import { deviceClass } from "./device-specs.ts";
 import type { DispatchedCall } from "./dispatched-call.ts";
 
 export interface Unit {
@@ -20,6 +19,8 @@ export interface Unit {
   readonly owner: ProgramOwner;
   /** Ids; that of single runs first. */
   readonly programs: ReadonlySet<string>;
+  /** Most rows of a run, as the scheduler was told last. */
+  readonly batchLimit: number;
   /** The last calls that found others of the unit waiting, in a row. */
   crowdedCalls: number;
   /** A Program that runs several of its calls. */
@@ -29,9 +30,9 @@ export interface Unit {
 interface KnownUnit extends Unit {
   readonly programs: Set<string>;
   readonly weightBytes: number;
-  /** As the scheduler was told last. */
-  settings: ProgramOwner["settings"];
   batchLimit: number;
+  /** As the scheduler was told last. */
+  told: Pick<ProgramOwner, "settings" | "profiled"> | undefined;
 }
 
 export class ScheduledUnits {
@@ -63,13 +64,14 @@ export class ScheduledUnits {
       units = new Map();
       this.#byOwner.set(owner, units);
     }
-    const known = units.get(program.id);
-    const unit = known ?? this.#add(owner, program);
+    const unit = units.get(program.id) ?? this.#add(owner, program);
     units.set(program.id, unit);
     const batchLimit = batch === undefined ? unit.batchLimit : readyRows(batch.group);
-    if (known !== undefined && unit.settings === owner.settings && unit.batchLimit === batchLimit)
+    const { settings, profiled } = owner;
+    const { told } = unit;
+    if (told?.settings === settings && told.profiled === profiled && unit.batchLimit === batchLimit)
       return unit;
-    unit.settings = owner.settings;
+    unit.told = { settings, profiled };
     unit.batchLimit = batchLimit;
     tell({ type: "function", function: this.#spec(unit, program.id) });
     return unit;
@@ -79,7 +81,7 @@ export class ScheduledUnits {
     const { prepared, deadlineMs, refuseLate } = call;
     const { inputs, batch } = prepared;
     const device = holderOf(inputs);
-    const isBatched = batch !== undefined && (unit as KnownUnit).batchLimit > 1;
+    const isBatched = batch !== undefined && unit.batchLimit > 1;
     return {
       ...{ id, function: unit.id },
       ...(deadlineMs !== undefined && { deadline: now + deadlineMs }),
@@ -117,7 +119,7 @@ export class ScheduledUnits {
       owner,
       programs: new Set(),
       weightBytes: this.#newBytes(owner, program),
-      settings: owner.settings,
+      told: undefined,
       batchLimit: 1,
       crowdedCalls: 0,
       adds: ({ id }) => this.#link(unit, id),
@@ -146,16 +148,15 @@ export class ScheduledUnits {
       ...(schedule?.quota !== undefined && { quota: schedule.quota }),
       ...{ isPinned: settings.pin, priority: settings.priority },
       ...(settings.keepAliveMs !== null && { keepAliveMs: settings.keepAliveMs }),
-      known: this.#knownTimes(program),
+      known: [...this.#knownTimes(program), ...(owner.profiled ?? [])],
     };
   }
 
+  /** From an earlier life, and more exact than a profile: of this Program. */
   #knownTimes(program: string): readonly KnownTime[] {
-    const { devices } = this.#devices;
-    return devices.flatMap(({ managed }) => {
-      const { executeMs } = managed.estimates.of(program);
-      if (executeMs === undefined) return [];
-      return [{ class: deviceClass(managed, devices), batch: 1, runMs: executeMs }];
+    return this.#devices.devices.flatMap((device) => {
+      const { executeMs } = device.managed.estimates.of(program);
+      return executeMs === undefined ? [] : [{ class: device.class, batch: 1, runMs: executeMs }];
     });
   }
 

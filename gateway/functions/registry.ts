@@ -119,6 +119,7 @@ export class Registry implements Functions {
       await this.#memory.read(name);
       const restored = upTo.map(({ version, record }) => this.#builder.restore(name, version, record));
       this.#versions.set(name, restored);
+      for (const version of restored) await this.profiles.recall(version);
     }
     for (const { path, reason } of this.#backends.store.damage)
       log.error("damaged record {path} set aside: {reason}", { path, reason });
@@ -272,7 +273,9 @@ export class Registry implements Functions {
     if (missing.size > 0) {
       const record = healedRecord(version.record, again.record, missing);
       await store.functions.writeVersion(name, number, record);
-      this.#versions.replace(version, this.#builder.restore(name, number, record));
+      const healed = this.#builder.restore(name, number, record);
+      await this.profiles.recall(healed);
+      this.#versions.replace(version, healed);
       this.#applyMemory(name);
       await retire(version);
       if (this.#memoryOf(name).pin) await this.#warm(name);

@@ -6,8 +6,9 @@ import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../../kernels/errors.ts";
 import type { DeviceDescription } from "../../../runtime/device/api.ts";
 import { abortError } from "../../../runtime/port/abort-error.ts";
-import { deviceClassOf } from "../../devices/device-class.ts";
 import type { DeviceMember } from "../../devices/device-member.ts";
+import type { KnownTime } from "../../scheduler/core/specs.ts";
+import { knownTimes } from "../../scheduler/profile/known-times.ts";
 import type { MeasuredProfile } from "../../scheduler/profile/measured-profile.ts";
 import type { Records } from "../../store/records.ts";
 import { unknownFunction } from "../name-errors.ts";
@@ -82,9 +83,7 @@ export class Profiles {
   async stored({ name, version: wanted, device }: ProfileOf): Promise<MeasuredProfile> {
     const version = this.#options.find(name, wanted);
     const member = this.#member(version, device);
-    const { digest } = version.record;
-    const { adapter } = await member.describe();
-    const profile = await this.#records.read({ name, digest, class: deviceClassOf(adapter) });
+    const profile = await this.#read(version, member.class);
     if (profile !== undefined) return profile;
     throw new DawnletError(
       "NOT_FOUND",
@@ -117,11 +116,23 @@ export class Profiles {
     await this.#options.change(name, async () => {
       if (!this.#options.isDeployed(version)) throw unknownFunction(name);
       await this.#records.write(profile);
+      await this.recall(version);
     });
     log.info("profiled {name} version {number} on {device}", {
       ...{ name, number: version.number, device: member.id },
     });
     return profile;
+  }
+
+  /** Has the scheduler expect of a version what its profiles say, until runs say more. Never throws. */
+  async recall(version: Version): Promise<void> {
+    const { owner } = version.device;
+    const times: KnownTime[] = [];
+    for (const deviceClass of new Set(this.#options.devices.map((device) => device.class))) {
+      const profile = await this.#read(version, deviceClass).catch(() => undefined);
+      if (profile !== undefined) times.push(...knownTimes(profile));
+    }
+    if (times.length > 0) owner.profiled = times;
   }
 
   /** All of a function that is being removed, in its turn. */
@@ -135,6 +146,10 @@ export class Profiles {
     await this.#records
       .retain(name, digests)
       .catch((error: unknown) => log.warn("old profiles of {name} stay: {error}", { name, error }));
+  }
+
+  #read({ name, record }: Version, deviceClass: string): Promise<MeasuredProfile | undefined> {
+    return this.#records.read({ name, digest: record.digest, class: deviceClass });
   }
 
   /** As a call of the version, which the removal of the version waits for, and as the only profile on its device. */
@@ -187,7 +202,7 @@ export class Profiles {
       points: measured.points,
       version: version.number,
       digest: version.record.digest,
-      class: deviceClassOf(adapter),
+      class: member.class,
       measuredAt: this.#options.now().toISOString(),
       rows: call.batch?.rows ?? 1,
       windowMs: quotaWindowMs,

@@ -197,6 +197,46 @@ describe("with one device", () => {
     expect(outcomes).toEqual(["ok gpu0"]);
   });
 
+  test("when it stops, what waits is refused, what runs ends, and nothing begins any more", async () => {
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    call(f, prepared(program("a", 0)));
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    for (let i = 0; i < 3; i++) call(f, prepared(program("a", 0)));
+    told();
+    dispatcher.stop();
+    call(f, prepared(program("a", 0)));
+    links[0]!.end("a", undefined, 0, 100);
+    await settled();
+    expect(outcomes.slice(1)).toEqual(["ok gpu0", "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"]);
+    expect(told()).toEqual([[]]);
+    expect(dispatcher.waiting).toBe(0);
+  });
+
+  test("what a profile has measured is expected until runs say more", async () => {
+    const { call, outcomes } = caller();
+    const f = functionNamed("f");
+    f.owner.profiled = [{ class: "gpu0", batch: 1, runMs: 500 }];
+    call(f, prepared(program("a", 0)), { deadlineMs: 100, refuseLate: true });
+    await settled();
+    expect(outcomes).toEqual(["DEADLINE_EXCEEDED"]);
+    f.owner.profiled = [{ class: "another", batch: 1, runMs: 500 }];
+    call(functionNamed("g"), prepared(program("b", 0)), { deadlineMs: 100, refuseLate: true });
+    expect(told()).toEqual([["run b"]]);
+  });
+
+  test("counts its decisions", async () => {
+    const { call } = caller();
+    const f = functionNamed("f");
+    call(f, prepared(program("a", 0)));
+    call(f, prepared(program("huge", 100)));
+    expect(dispatcher.counts).toEqual({
+      ...{ runs: 1, calls: 1, loads: 0, evictions: 0 },
+      refused: { late: 0, "queue-full": 0, removed: 0, unknown: 0, "too-large": 1 },
+    });
+  });
+
   test("calls of one function that wait together run as one, and each gets its own part", async () => {
     const rows = (count: number): PreparedProgram["batch"] => ({ group: groupOf(8), rows: count });
     const { call, outcomes } = caller();

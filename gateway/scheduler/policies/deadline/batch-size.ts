@@ -1,7 +1,7 @@
 /**
- * How many requests of a flow go together. What waits anyway goes with its first one, as far as that pays and nobody
- * misses a deadline by it that would be met one after another: the window in which requests are gathered is the time that they wait for the
- * device. On an idle device nobody waits for company.
+ * How many requests of a flow go together. What waits anyway goes with the flow's first one, as far as that pays and
+ * nobody misses a deadline by it that would be met one after another: the window in which requests are gathered is the
+ * time that they wait for the device. On an idle device nobody waits for company.
  */
 import type { DeviceState } from "../../core/device-state.ts";
 import type { Request } from "../../core/request.ts";
@@ -10,7 +10,7 @@ import type { Flow } from "./device-queue.ts";
 /** A batch must take less than this part of what its requests take one by one. */
 const worthwhile = 0.97;
 
-/** @returns one or more, the first of the flow among them; those of more are all without a device of their own. */
+/** @returns one or more that can run together on the device, the first of the flow among them. */
 export function takeBatch(flow: Flow, device: DeviceState, now: number): readonly Request[] {
   const { head, function: fn } = flow;
   const { batchKey } = head;

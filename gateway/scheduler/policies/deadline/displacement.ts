@@ -36,7 +36,8 @@ export interface Displacement {
 
 /**
  * Who would go for a function, and what that costs.
- * @param eviction who goes first. @param stayMs how long weights stay as a rule: who is not called within that would have gone anyway.
+ * @param eviction who goes first.
+ * @param stayMs how long weights stay as a rule: who is not called within that would have gone anyway.
  * @param isWanted those go only where nobody else can.
  * @returns undefined where there is no room to be made now.
  */
