@@ -51,7 +51,8 @@ test("a bundle is profiled by time, space and batch, and its profile outlives th
   const stored = await server.client.send<unknown>(pathOf("rows"));
   expect(parseMeasuredProfile(stored.body)).toEqual(profile);
   // The scheduler knows how long two rows take, of which nobody has run any in this life.
-  await server.client.answer("rows", floats([1, 6], [1, 2, 3, 4, 5, 6]));
+  const columns = floats([6], [1, 2, 3, 4, 5, 6]);
+  await server.client.infer("rows", { x: floats([1, 6], [1, 2, 3, 4, 5, 6]), w: columns });
   const [fn] = server.gateway.backends.dispatcher.cluster.functions.values();
   const [times] = fn!.allTimes.values();
   expect(times!.isMeasured(2)).toBe(true);
