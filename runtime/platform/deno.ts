@@ -3,6 +3,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { DawnletError } from "../../kernels/errors.ts";
 import { serveDenoHttp } from "./deno-http.ts";
+import { denoSockets } from "./deno-sockets.ts";
+import { nodeSockets } from "./node-sockets.ts";
 import type { OpenGpu, Platform, ProcessOptions, Sealing } from "./platform.ts";
 import { readBlob } from "./posix-blobs.ts";
 import { posixFiles } from "./posix-files.ts";
@@ -15,6 +17,9 @@ import { parentMessagePort, spawnThread, threadPort } from "./posix-worker.ts";
 
 /** What is used of Deno's own. */
 declare const Deno: { execPath(): string };
+
+/** Named pipes are node:net's. */
+const sockets = process.platform === "win32" ? nodeSockets : denoSockets;
 
 export const platform: Platform = {
   runtime: "deno",
@@ -44,11 +49,11 @@ export const platform: Platform = {
       ...runtimeArgs,
       ...(sealed?.script === undefined ? [fileURLToPath(entry)] : ["--ext=js", "-"]),
     ];
-    return spawnChild({ program: Deno.execPath(), args }, options);
+    return spawnChild({ program: Deno.execPath(), args, sockets }, options);
   },
 
   spawnWorker: (entry, options = {}) => spawnThread(entry, options),
-  connectParent: async () => threadPort() ?? connectToParent(),
+  connectParent: async () => threadPort() ?? connectToParent(sockets),
   parentMessagePort,
   readBlob,
 

@@ -6,6 +6,7 @@ import { setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { DawnletError } from "../../kernels/errors.ts";
 import { serveNodeHttp } from "./node-http.ts";
+import { nodeSockets } from "./node-sockets.ts";
 import type { Platform, Sealing } from "./platform.ts";
 import { readBlob } from "./posix-blobs.ts";
 import { posixFiles } from "./posix-files.ts";
@@ -85,10 +86,11 @@ export const platform: Platform = {
     const entryArgs = [...heap, ...runtimeArgs, ...program];
     if (sealed !== undefined) {
       const args = [...sealingArgs(sealed), ...entryArgs];
-      return spawnChild({ program: process.execPath, args: () => args, inheritsLink: true }, options);
+      return spawnChild({ program: process.execPath, args: () => args }, options);
     }
     const environment = { NODE_COMPILE_CACHE: compileCache(), ...options.environment };
-    return spawnChild({ program: process.execPath, args: () => entryArgs }, { ...options, environment });
+    const command = { program: process.execPath, args: () => entryArgs, sockets: nodeSockets };
+    return spawnChild(command, { ...options, environment });
   },
 
   spawnWorker: (entry, options = {}) => spawnThread(entry, options),
@@ -98,7 +100,7 @@ export const platform: Platform = {
     if (port) return port;
     // Written at an orderly exit otherwise, which a killed process does not have.
     setTimeout(flushCompileCache, 2000).unref();
-    return connectToParent();
+    return connectToParent(nodeSockets);
   },
 
   parentMessagePort,

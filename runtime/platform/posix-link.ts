@@ -8,15 +8,16 @@
 import type { ChildProcess } from "node:child_process";
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import type { FrameLimits } from "../port/frame.ts";
 import type { Port } from "../port/port.ts";
 import { SocketPort } from "../port/socket-port.ts";
+import type { LocalConnection, LocalListener, LocalSockets } from "./local-sockets.ts";
+import { acceptedStream } from "./node-sockets.ts";
 import { greetingBytes, inheritedVariable, pathVariable, tokenVariable } from "./posix-parent.ts";
-import { acceptedStream } from "./posix-socket.ts";
 
 const tokenBytes = 32;
 
@@ -53,67 +54,54 @@ export class ParentLink implements Link {
   readonly environment: Readonly<Record<string, string>>;
   readonly path: string;
   /** The Port to the first who knew the token. */
-  readonly #connected: Promise<Port>;
-  readonly #server: Server;
+  readonly #connected = Promise.withResolvers<Port>();
+  readonly #token = randomBytes(tokenBytes);
   readonly #folder: string | undefined;
-  readonly #strangers = new Set<Socket>();
+  readonly #strangers = new Set<LocalConnection>();
   readonly #limits: FrameLimits;
+  #listener: LocalListener | undefined;
 
   /** @param limits of what the child may send. */
-  static async listen(limits: FrameLimits): Promise<ParentLink> {
+  static async listen(sockets: LocalSockets, limits: FrameLimits): Promise<ParentLink> {
     const onWindows = process.platform === "win32";
     const folder = onWindows ? undefined : await mkdtemp(join(tmpdir(), "dawnlet-"));
     const path = folder ? join(folder, "link") : `\\\\.\\pipe\\dawnlet-${randomBytes(16).toString("hex")}`;
-    const server = createServer();
+    const link = new ParentLink(folder, path, limits);
     try {
-      await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
+      link.#listener = await sockets.listen(path, (connection) => void link.#admit(connection));
     } catch (error) {
       if (folder) await rm(folder, { recursive: true, force: true });
       throw error;
     }
-    return new ParentLink(server, folder, path, limits);
+    return link;
   }
 
-  private constructor(server: Server, folder: string | undefined, path: string, limits: FrameLimits) {
+  private constructor(folder: string | undefined, path: string, limits: FrameLimits) {
     this.#limits = limits;
-    const token = randomBytes(tokenBytes);
-    this.#server = server;
     this.#folder = folder;
     this.path = path;
-    this.environment = { [pathVariable]: path, [tokenVariable]: token.toString("hex") };
-    this.#connected = new Promise((resolve) => {
-      server.on("connection", (socket) => this.#admit(socket, token, resolve));
-    });
+    this.environment = { [pathVariable]: path, [tokenVariable]: this.#token.toString("hex") };
   }
 
   connected(): Promise<Port> {
-    return this.#connected;
+    return this.#connected.promise;
   }
 
   /** Makes a Port of a connection that begins with the token; ends any other. */
-  #admit(socket: Socket, token: Uint8Array, resolve: (port: Port) => void): void {
-    this.#strangers.add(socket);
-    let begun = Buffer.alloc(0);
-    const read = (piece: Buffer): void => {
-      begun = Buffer.concat([begun, piece]);
-      if (begun.byteLength < tokenBytes) return;
-      socket.off("data", read);
-      if (!timingSafeEqual(begun.subarray(0, tokenBytes), token)) {
-        socket.destroy();
-        return;
-      }
-      this.#strangers.delete(socket);
-      resolve(
-        new SocketPort(acceptedStream(socket, new Uint8Array(begun.subarray(tokenBytes))), this.#limits),
-      );
-    };
-    socket.on("data", read);
-    socket.on("error", () => {});
+  async #admit(connection: LocalConnection): Promise<void> {
+    this.#strangers.add(connection);
+    const begun = await connection.begin(tokenBytes);
+    if (!timingSafeEqual(begun.subarray(0, tokenBytes), this.#token)) {
+      connection.destroy();
+      return;
+    }
+    this.#strangers.delete(connection);
+    this.#connected.resolve(new SocketPort(connection.stream(begun.slice(tokenBytes)), this.#limits));
   }
 
   async close(): Promise<void> {
-    for (const socket of this.#strangers) socket.destroy();
-    this.#server.close();
+    for (const connection of this.#strangers) connection.destroy();
+    this.#listener?.close();
     if (this.#folder) await rm(this.#folder, { recursive: true, force: true });
   }
 }

@@ -8,8 +8,9 @@ import { setTimeout } from "node:timers";
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Port } from "../port/port.ts";
 import { type ByteStream, SocketPort } from "../port/socket-port.ts";
+import type { LocalSockets } from "./local-sockets.ts";
+import { acceptedStream } from "./node-sockets.ts";
 import { orphanGraceMs } from "./platform.ts";
-import { acceptedStream, connectStream } from "./posix-socket.ts";
 
 export const pathVariable = "DAWNLET_PARENT_SOCKET";
 export const tokenVariable = "DAWNLET_PARENT_TOKEN";
@@ -20,8 +21,8 @@ export const inheritedVariable = "DAWNLET_PARENT_DESCRIPTOR";
 export const greetingBytes = 1;
 
 /** See `Platform.connectParent`, for processes. */
-export function connectToParent(): Port {
-  const stream = openStream();
+export function connectToParent(sockets: LocalSockets): Port {
+  const stream = openStream(sockets);
   // Ctrl-C reaches every process of the terminal. The parent decides when its children end.
   process.on("SIGINT", () => {});
   const port = new SocketPort(stream);
@@ -34,7 +35,7 @@ export function connectToParent(): Port {
   return port;
 }
 
-function openStream(): ByteStream {
+function openStream({ connect }: LocalSockets): ByteStream {
   const take = (name: string): string | undefined => {
     const value = process.env[name];
     // Children of this process are not children of its parent.
@@ -54,7 +55,7 @@ function openStream(): ByteStream {
       "UNAVAILABLE",
       "Cannot connect to a parent as this process was not started by Dawnlet: run 'dawnlet serve' instead",
     );
-  const stream = connectStream(path);
+  const stream = connect(path);
   stream.write([Buffer.from(token, "hex")]);
   return stream;
 }

@@ -11,6 +11,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import { abortError } from "../port/abort-error.ts";
 import { defaultFrameLimits, frameLimits } from "../port/frame.ts";
 import type { Port } from "../port/port.ts";
+import type { LocalSockets } from "./local-sockets.ts";
 import type { ChildProcess, ExitStatus, ProcessOptions } from "./platform.ts";
 import { inheritedLink, ParentLink } from "./posix-link.ts";
 
@@ -26,8 +27,8 @@ export interface RuntimeCommand {
   readonly program: string;
   /** All that comes before the options' arguments. @param linkPath socket that the child connects to. */
   readonly args: (linkPath: string | undefined) => readonly string[];
-  /** The child may not open sockets and is born with one. */
-  readonly inheritsLink?: boolean;
+  /** How the child connects; left out: it may not open sockets and is born with one. */
+  readonly sockets?: LocalSockets;
 }
 
 /** Of V8. */
@@ -43,7 +44,8 @@ export async function spawnChild(command: RuntimeCommand, options: ProcessOption
   const { maxMessageBytes } = options;
   const script = options.sealed?.script;
   const limits = maxMessageBytes === undefined ? defaultFrameLimits : frameLimits(maxMessageBytes);
-  const link = command.inheritsLink ? inheritedLink(limits) : await ParentLink.listen(limits);
+  const { sockets } = command;
+  const link = sockets === undefined ? inheritedLink(limits) : await ParentLink.listen(sockets, limits);
   // A sealed one could read from our terminal and empty our log.
   const output = options.onLine ? "pipe" : options.sealed ? "ignore" : "inherit";
   const child = spawn(command.program, [...command.args(link.path), ...(options.args ?? [])], {
@@ -57,7 +59,7 @@ export async function spawnChild(command: RuntimeCommand, options: ProcessOption
       script === undefined ? "ignore" : "pipe",
       output,
       output,
-      ...(command.inheritsLink ? (["pipe"] as const) : []),
+      ...(sockets === undefined ? (["pipe"] as const) : []),
     ],
     windowsHide: true,
   });

@@ -1,19 +1,47 @@
 /**
- * A node:net socket as the ByteStream of a SocketPort. Used by Node and Deno.
+ * Local sockets by node:net, and its sockets as ByteStreams of a SocketPort.
  *
  * The connecting side can have the kernel write straight into the frame that is being gathered (`onread`), which
  * takes a third off the time of large messages. node:net offers that to connecting sockets only; accepted ones
  * bring pieces of 64 KiB.
  */
-import { connect, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import type { ByteSink, ByteStream } from "../port/socket-port.ts";
+import type { LocalConnection, LocalSockets } from "./local-sockets.ts";
 
 /** How long a closed stream may take to write out what was sent. */
 const closeGraceMs = 1000;
 
-/** Connects to a path. What is written before the connection stands waits for it. */
-export function connectStream(path: string): ByteStream {
+export const nodeSockets: LocalSockets = {
+  async listen(path, onConnection) {
+    const server = createServer((socket) => onConnection(accepted(socket)));
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
+    return { close: () => void server.close() };
+  },
+  connect: connectStream,
+};
+
+function accepted(socket: Socket): LocalConnection {
+  socket.on("error", () => {});
+  return {
+    begin: (leastBytes) =>
+      new Promise((resolve) => {
+        let begun = Buffer.alloc(0);
+        const read = (piece: Buffer): void => {
+          begun = Buffer.concat([begun, piece]);
+          if (begun.byteLength < leastBytes) return;
+          socket.off("data", read);
+          resolve(new Uint8Array(begun));
+        };
+        socket.on("data", read);
+      }),
+    stream: (begun) => acceptedStream(socket, begun),
+    destroy: () => void socket.destroy(),
+  };
+}
+
+function connectStream(path: string): ByteStream {
   let sink: ByteSink | undefined;
   let isTarget = false;
   // node:net asks for the first buffer before anyone can have called `start`.
