@@ -25,9 +25,13 @@ import { type HandlerLimits, maxHandlerLimits } from "./handlers/limits.ts";
 import type { Tenant } from "./http/access.ts";
 import { choiceOf, keepAllEstimates, openDevices } from "./open-devices.ts";
 import type { SchedulingPolicy } from "./scheduler/core/policy.ts";
-import { type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
+import { defaultEviction, type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
 import { type DeadlineOptions, deadlineWith } from "./scheduler/policies/deadline/deadline.ts";
-import { type SchedulingPolicyName, schedulingPolicies } from "./scheduler/policies/policies.ts";
+import {
+  defaultScheduling,
+  type SchedulingPolicyName,
+  schedulingPolicies,
+} from "./scheduler/policies/policies.ts";
 import { scrubRegularly } from "./store/scrub.ts";
 import { openStore } from "./store/store.ts";
 
@@ -75,8 +79,6 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export const defaultEviction: EvictionPolicyName = "cost";
-export const defaultScheduling: SchedulingPolicyName = "deadline";
 /** Calls that may wait for their turn. */
 const queueLimit = 1_024;
 const log = getLogger(["dawnlet", "gateway"]);

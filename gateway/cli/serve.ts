@@ -1,15 +1,17 @@
-/** `dawnlet serve`: a gateway until the process is asked to end. */
-import { resolve } from "node:path";
+/** The command `dawnlet serve`: its options. What it does is in run-serve.ts, which is not loaded for other commands. */
 import { type Command, Option } from "commander";
-import { DawnletError } from "../../kernels/errors.ts";
-import { defaultEviction, defaultScheduling, type Gateway, openGateway } from "../gateway.ts";
 import type { HandlerLimits } from "../handlers/limits.ts";
-import { type EvictionPolicyName, evictionPolicyNames } from "../scheduler/eviction/policies.ts";
-import { type SchedulingPolicyName, schedulingPolicyNames } from "../scheduler/policies/policies.ts";
-import { readTenants } from "../tenants-file.ts";
-import { defaultDataFolder } from "./data-folder.ts";
-import { exampleCall, exampleFunctions } from "./example-functions.ts";
-import { type LogOptions, logForms, logLevels, startLogging } from "./logging.ts";
+import {
+  defaultEviction,
+  type EvictionPolicyName,
+  evictionPolicyNames,
+} from "../scheduler/eviction/policies.ts";
+import {
+  defaultScheduling,
+  type SchedulingPolicyName,
+  schedulingPolicyNames,
+} from "../scheduler/policies/policies.ts";
+import { type LogOptions, logForms, logLevels } from "./logging.ts";
 import {
   parseAdapters,
   parseDevices,
@@ -18,10 +20,9 @@ import {
   parseSize,
   parseYes,
 } from "./option-values.ts";
-import { announce, closeInTime, terminationOf } from "./running-gateway.ts";
-import type { CliContext, Terminal } from "./terminal.ts";
+import type { CliContext } from "./terminal.ts";
 
-interface ServeOptions extends LogOptions {
+export interface ServeOptions extends LogOptions {
   readonly port: number;
   readonly host: string;
   readonly data?: string;
@@ -129,82 +130,8 @@ export function addServe(program: Command, context: CliContext): void {
     .addOption(
       new Option("--log-level <level>", "least level that is logged").choices(logLevels).default("info"),
     )
-    .action((options: ServeOptions) => serve(options, context));
-}
-
-async function serve(options: ServeOptions, context: CliContext): Promise<void> {
-  const { platform, terminal } = context;
-  await startLogging(terminal, options);
-  const ended = terminationOf(context);
-  const dataFolder = resolve(options.data ?? defaultDataFolder(platform, resolve()));
-  const { token, tenants: file } = options;
-  const system = platform.system.name;
-  const tenants = file ? await readTenants(file, { token, system }) : undefined;
-  const access = tenants === undefined ? {} : { tenants };
-  const gateway = await openGateway({ ...gatewayOptions(options), ...access, platform, dataFolder });
-  announce(gateway, dataFolder, context);
-  if (tenants !== undefined) terminal.out(`  tenants  ${tenants.length}`);
-  if (options.examples)
-    await deployExamples(gateway, token !== undefined || tenants !== undefined, terminal, ended);
-  await ended;
-  await closeInTime(gateway, context);
-}
-
-function gatewayOptions(options: ServeOptions) {
-  const {
-    port,
-    host: hostname,
-    token,
-    adapter,
-    devices,
-    implementation,
-    deviceMemory,
-    hostMemory,
-    bodyLimit,
-    eviction,
-    scheduling,
-    allowPrivateHosts,
-    handlerLimits,
-  } = options;
-  return {
-    ...{ port, hostname, scheduling },
-    // Unless somebody has asked for another order, the scheduler has its own.
-    ...(eviction !== defaultEviction && { eviction }),
-    ...(token && { token }),
-    ...(adapter && { adapter }),
-    ...(devices && { devices }),
-    ...(implementation && { implementation }),
-    ...(deviceMemory && { deviceBytes: deviceMemory }),
-    ...(hostMemory && { hostBytes: hostMemory }),
-    ...(bodyLimit && { limits: { callBytes: bodyLimit } }),
-    ...(allowPrivateHosts && { allowPrivateHosts }),
-    ...(handlerLimits && { handlerLimits }),
-  };
-}
-
-async function deployExamples(
-  { functions, url }: Gateway,
-  hasToken: boolean,
-  terminal: Terminal,
-  ended: Promise<void>,
-): Promise<void> {
-  let isEnding = false;
-  void ended.then(() => {
-    isEnding = true;
-  });
-  const examples = await exampleFunctions();
-  const width = Math.max(...examples.map(({ name }) => name.length));
-  terminal.out("Example functions, each with a call to paste:");
-  for (const { name, open } of examples) {
-    if (isEnding) return;
-    try {
-      await functions.deploy(name, { body: await open() });
-      const call = exampleCall({ url, hasToken }, functions.version(name));
-      terminal.out(`  ${name.padEnd(width)}  ${call}`);
-    } catch (error) {
-      // One that this device cannot run leaves the others.
-      if (!(error instanceof DawnletError)) throw error;
-      terminal.err(error.message);
-    }
-  }
+    .action(async (options: ServeOptions) => {
+      const { serve } = await import("./run-serve.ts");
+      await serve(options, context);
+    });
 }

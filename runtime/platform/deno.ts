@@ -63,6 +63,8 @@ export const platform: Platform = {
     return openHttpClient(options);
   },
 
+  // Deno does so by itself.
+  keepCompiled: () => {},
   processUsage,
   pace: paceEventLoop,
   serveHttp: serveDenoHttp,

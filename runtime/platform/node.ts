@@ -1,5 +1,5 @@
 /** Node 24 and later. What it shares with Deno is in the posix files. */
-import { flushCompileCache } from "node:module";
+import { enableCompileCache, flushCompileCache } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout } from "node:timers";
@@ -112,6 +112,7 @@ export const platform: Platform = {
     return openHttpClient(options);
   },
 
+  keepCompiled: () => void enableCompileCache(compileCache()),
   processUsage,
   pace: paceEventLoop,
   serveHttp: serveNodeHttp,

@@ -11,4 +11,6 @@ export const evictionPolicies = { lru, lfu, torpor, cost } as const satisfies Re
 
 export type EvictionPolicyName = keyof typeof evictionPolicies;
 
+export const defaultEviction: EvictionPolicyName = "cost";
+
 export const evictionPolicyNames = Object.keys(evictionPolicies) as EvictionPolicyName[];

@@ -34,4 +34,6 @@ export const schedulingPolicies = {
 
 export type SchedulingPolicyName = keyof typeof schedulingPolicies;
 
+export const defaultScheduling: SchedulingPolicyName = "deadline";
+
 export const schedulingPolicyNames = Object.keys(schedulingPolicies) as SchedulingPolicyName[];
