@@ -20,6 +20,14 @@ class SlowFirst extends BaseSequencer {
   }
 }
 
+/** Tests of code that touches no device and no other process: they share theirs, which saves most of their time. */
+const pure = [
+  "test/kernels/*/**/*.test.ts",
+  "test/models/!(rewrite)/**/*.test.ts",
+  "test/gateway/{api,bundle,http,scheduler,tensors}/**/*.test.ts",
+  "test/bench/{simulate,traces}/**/*.test.ts",
+];
+
 const isDeno = "Deno" in globalThis;
 // vitest knows nothing of Deno: without this `#platform` would be Node's in both.
 const conditions = isDeno ? ["deno", "node"] : ["node"];
@@ -28,8 +36,13 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: ["test/**/*.test.ts"],
-    globalSetup: ["test/setup.ts"],
+    projects: [
+      { extends: true, test: { name: "pure", include: pure, isolate: false } },
+      {
+        extends: true,
+        test: { name: "whole", include: ["test/**/*.test.ts"], exclude: pure, globalSetup: ["test/setup.ts"] },
+      },
+    ],
     pool: "forks",
     maxWorkers: 2,
     sequence: { sequencer: SlowFirst },
