@@ -40,7 +40,12 @@ export default defineConfig({
       { extends: true, test: { name: "pure", include: pure, isolate: false } },
       {
         extends: true,
-        test: { name: "whole", include: ["test/**/*.test.ts"], exclude: pure, globalSetup: ["test/setup.ts"] },
+        test: {
+          name: "whole",
+          include: ["test/**/*.test.ts"],
+          exclude: pure,
+          globalSetup: ["test/setup.ts"],
+        },
       },
     ],
     pool: "forks",

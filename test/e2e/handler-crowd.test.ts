@@ -27,6 +27,8 @@ const tenants = ["acme", "beta", "corp", "dune", "east"].map((name) => ({
   token: `token-of-tenant-${name}`,
 }));
 
+const leastEvictions = 10;
+
 interface Member extends CrowdHandler {
   readonly token: string;
 }
@@ -86,7 +88,7 @@ describe.skipIf(isLeftOut)("fifty handlers of five tenants", () => {
     return response.ok ? check(answer) : `${response.status}: ${new TextDecoder().decode(answer)}`;
   }
 
-  test("answer right, all of them, within the budget", { timeout: setupMs + seconds * 2_000 }, async () => {
+  test("answer right, all of them, within the budget", { timeout: setupMs + seconds * 7_000 }, async () => {
     expect(members).toHaveLength(50);
     expect(new Set(members.map(({ name }) => name)).size).toBe(50);
     const { devices: device } = server.gateway.backends;
@@ -104,10 +106,17 @@ describe.skipIf(isLeftOut)("fifty handlers of five tenants", () => {
     };
     await Promise.all([warm(), warm()]);
     expect(wrong).toEqual([]);
-    const endsAt = performance.now() + seconds * 1_000;
+    const { evictions: evicted } = device.devices[0]!.managed;
+    const startedAt = performance.now();
+    const hasSeenEnough = () => evicted.counts.room > leastEvictions;
+    // A slow machine has until it has seen what this is about.
+    const isOver = () => {
+      const elapsed = (performance.now() - startedAt) / 1_000;
+      return elapsed > seconds && (hasSeenEnough() || elapsed > 6 * seconds);
+    };
     const caller = async (seed: number) => {
       const random = wholeNumbers(90_000 + seed, 100_000);
-      for (let i = 0; performance.now() < endsAt; i++) {
+      for (let i = 0; !isOver(); i++) {
         const member = members[(random[i % random.length]! >>> 8) % members.length]!;
         const { calls, kind, name } = member;
         const startedAt = performance.now();
@@ -119,7 +128,7 @@ describe.skipIf(isLeftOut)("fifty handlers of five tenants", () => {
       }
     };
     const poll = async () => {
-      while (performance.now() < endsAt) {
+      while (!isOver()) {
         const { totalBytes, sessionBytes, tensorBytes } = await device.memory();
         most.total = Math.max(most.total, totalBytes);
         most.sessions = Math.max(most.sessions, sessionBytes);
@@ -142,7 +151,7 @@ describe.skipIf(isLeftOut)("fifty handlers of five tenants", () => {
       ].join("\n"),
     );
     expect(wrong).toEqual([]);
-    expect(evictions.counts.room).toBeGreaterThan(10);
+    expect(evictions.counts.room).toBeGreaterThan(leastEvictions);
     expect(most.tensors).toBeGreaterThan(0);
   });
 

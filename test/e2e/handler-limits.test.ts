@@ -41,7 +41,8 @@ async function besideOthers(work: () => Promise<void>): Promise<void> {
 
 beforeAll(() => deploy("bystander", {}));
 
-describe("limits of time", () => {
+// They use no processor: beside each other they take no longer than the longest of them.
+describe.concurrent("limits of time while nothing is computed", () => {
   test("timeoutMs ends a call that waits for ever; others of the same instance go on", async () => {
     await deploy("waits", { timeoutMs: 3000 });
     const first = await answer("waits");
@@ -73,7 +74,9 @@ describe("limits of time", () => {
     for (const late of waiting) expect((await refusalOf(late)).error).toContain("timeoutMs");
   });
 
-  test("a process that waits without using the processor is replaced after a call has timed out", async () => {
+  test("a process that waits without using the processor is replaced after a call has timed out", async ({
+    expect,
+  }) => {
     await deploy("stuck", { timeoutMs: 3000 });
     const first = await answer("stuck");
     const late = await refusalOf(
@@ -83,6 +86,30 @@ describe("limits of time", () => {
     await expect.poll(() => answer("stuck").catch(() => first), { timeout: 20_000 }).not.toBe(first);
   });
 
+  test("work that was given to waitUntil keeps its instance, until that takes too long as well", async ({
+    expect,
+  }) => {
+    await deploy("tidies", { idleMs: 300, timeoutMs: 6000 });
+    const first = await answer(
+      "tidies",
+      "ctx.waitUntil(pause(4000).then(() => { globalThis.tidied = true; })); return instance",
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(await answer("tidies")).toBe(first);
+    const for_ever = await answer("tidies", "ctx.waitUntil(new Promise(() => {})); return instance");
+    await expect
+      .poll(
+        async () => {
+          await new Promise((resolve) => setTimeout(resolve, 2500));
+          return answer("tidies");
+        },
+        { timeout: 40_000 },
+      )
+      .not.toBe(for_ever);
+  });
+});
+
+describe("limits of the processor's time", () => {
   const loops: ReadonlyArray<readonly [what: string, code: string]> = [
     ["a loop", "for (;;);"],
     ["promises that follow each other", "for (;;) await null"],
@@ -271,26 +298,6 @@ describe("limits of number", () => {
     await expect.poll(statusOf, { timeout: 10_000 }).toBe(0);
     await expect.poll(running, { timeout: 10_000 }).toBeLessThanOrEqual(1);
     expect(await answer("idle")).not.toBe(one);
-  });
-
-  test("work that was given to waitUntil keeps its instance, until that takes too long as well", async () => {
-    await deploy("tidies", { idleMs: 300, timeoutMs: 6000 });
-    const first = await answer(
-      "tidies",
-      "ctx.waitUntil(pause(4000).then(() => { globalThis.tidied = true; })); return instance",
-    );
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    expect(await answer("tidies")).toBe(first);
-    const for_ever = await answer("tidies", "ctx.waitUntil(new Promise(() => {})); return instance");
-    await expect
-      .poll(
-        async () => {
-          await new Promise((resolve) => setTimeout(resolve, 2500));
-          return answer("tidies");
-        },
-        { timeout: 40_000 },
-      )
-      .not.toBe(for_ever);
   });
 });
 

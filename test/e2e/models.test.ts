@@ -5,12 +5,18 @@ import type { Tensor, Tensors } from "../../kernels/tensor.ts";
 import { type CpuSession, createCpuSession } from "../../models/ort.ts";
 import { compareTensors } from "../../models/verify/compare.ts";
 import { missingFiles } from "../models/onnx/shared-files.ts";
+import { onlyUnderNode } from "../one-runtime.ts";
 import { digitPicture, modelFile, readSpeech, wavePicture } from "./media.ts";
 import { gatewayFor, type TestGateway } from "./running-gateway.ts";
 import { floats, floatsIn, tensorOf } from "./tensors.ts";
 
 const digits = [0, 3, 5, 7];
 const deployMs = 300_000;
+
+const isUltrafaceLeftOut = onlyUnderNode(
+  "Ultraface",
+  "its Program is the same, and compiling its shaders takes a software adapter half a minute",
+);
 
 describe.skipIf(missingFiles !== undefined)("real models over HTTP", () => {
   const server = gatewayFor("all tests");
@@ -43,13 +49,19 @@ describe.skipIf(missingFiles !== undefined)("real models over HTTP", () => {
     }
   });
 
-  test("Ultraface is recorded and agrees with the CPU provider", { timeout: deployMs }, async () => {
-    const status = await server.client.mustDeploy("ultraface", modelFile("ultraface-rfb-320.onnx"));
-    expect(status.current.engine).toMatchObject({ type: "program" });
-    const inputs = { input: wavePicture(240, 320) };
-    const outputs = await server.client.infer("ultraface", inputs);
-    expectClose(outputs, await (await reference("ultraface-rfb-320.onnx")).run(inputs));
-  });
+  test.skipIf(isUltrafaceLeftOut)(
+    "Ultraface is recorded and agrees with the CPU provider",
+    {
+      timeout: deployMs,
+    },
+    async () => {
+      const status = await server.client.mustDeploy("ultraface", modelFile("ultraface-rfb-320.onnx"));
+      expect(status.current.engine).toMatchObject({ type: "program" });
+      const inputs = { input: wavePicture(240, 320) };
+      const outputs = await server.client.infer("ultraface", inputs);
+      expectClose(outputs, await (await reference("ultraface-rfb-320.onnx")).run(inputs));
+    },
+  );
 
   test("Silero follows speech with its state carried from step to step", { timeout: deployMs }, async () => {
     const status = await server.client.mustDeploy("silero", modelFile("silero-vad-16k.onnx"));
@@ -87,7 +99,7 @@ describe.skipIf(missingFiles !== undefined)("real models over HTTP", () => {
   test("a restarted gateway serves all of them and compiles nothing", { timeout: deployMs }, async () => {
     const calls: readonly (readonly [string, Tensors])[] = [
       ["mnist", { Input3: digitPicture(7) }],
-      ["ultraface", { input: wavePicture(240, 320) }],
+      ...(isUltrafaceLeftOut ? [] : ([["ultraface", { input: wavePicture(240, 320) }]] as const)),
       ["silero", { input: [...speechSteps(50, 1)][0]!, state: firstState(), sr: sampleRate }],
     ];
     const before = await Promise.all(calls.map(([name, inputs]) => server.client.infer(name, inputs)));
