@@ -65,7 +65,10 @@ export class DeviceService implements DeviceApi {
   readonly #onWait: () => void;
   #sessions: SessionHost | undefined;
   readonly #programs = new Map<string, LoadedProgram>();
-  readonly #loading = new Set<string>();
+  /** Loads under way of each. */
+  readonly #loads = new Map<LoadedProgram, number>();
+  /** Those of which no load has ended well yet. */
+  readonly #untried = new Set<LoadedProgram>();
   /** Evicted Programs that keep their pipelines, in the order of eviction. */
   readonly #evicted = new Set<LoadedProgram>();
 
@@ -133,22 +136,28 @@ export class DeviceService implements DeviceApi {
 
   async load(id: string, program: Program, options: LoadOptions): Promise<LoadTiming> {
     let loaded = this.#programs.get(id);
-    const isNew = loaded === undefined;
     if (loaded === undefined) {
       loaded = new LoadedProgram(this.#context, program, options);
       this.#programs.set(id, loaded);
+      this.#untried.add(loaded);
       this.#host.addReader(loaded.weightDigests);
     }
-    this.#loading.add(id);
+    const others = this.#loads.get(loaded) ?? 0;
+    this.#loads.set(loaded, others + 1);
     try {
-      return await loaded.load();
+      const timing = await loaded.load();
+      this.#untried.delete(loaded);
+      return timing;
     } catch (error) {
       // One that was evicted while it came in is as good as any evicted one.
-      const wasEvicted = error instanceof DawnletError && error.code === "CANCELLED";
-      if (isNew && !wasEvicted) this.#forget(id, loaded);
+      if (error instanceof DawnletError && error.code === "CANCELLED") this.#untried.delete(loaded);
+      // A load that began meanwhile may find what this one did not.
+      if (this.#untried.has(loaded) && this.#loads.get(loaded) === 1) this.#forget(id, loaded);
       throw error;
     } finally {
-      this.#loading.delete(id);
+      const left = this.#loads.get(loaded)! - 1;
+      if (left > 0) this.#loads.set(loaded, left);
+      else this.#loads.delete(loaded);
     }
   }
 
@@ -205,7 +214,10 @@ export class DeviceService implements DeviceApi {
       placedBytes: weights.placedBytes,
       loadedPrograms: this.#programs.size,
       residentPrograms: resident,
-      loadingPrograms: resident.filter((id) => this.#loading.has(id) || !this.#programs.get(id)!.isReady),
+      loadingPrograms: resident.filter((id) => {
+        const loaded = this.#programs.get(id)!;
+        return this.#loads.has(loaded) || !loaded.isReady;
+      }),
       lanes: this.#executor.lanes,
       laneLimits: this.#executor.laneLimits,
       pipelines: pipelines.size,
@@ -217,6 +229,7 @@ export class DeviceService implements DeviceApi {
   #forget(id: string, loaded: LoadedProgram): void {
     if (this.#programs.get(id) !== loaded) return;
     this.#programs.delete(id);
+    this.#untried.delete(loaded);
     this.#evicted.delete(loaded);
     loaded.unload();
     this.#host.removeReader(loaded.weightDigests);

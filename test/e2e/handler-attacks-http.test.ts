@@ -150,6 +150,7 @@ test("a client that sends a byte now and then holds a call for no longer than it
     const dripping = setInterval(() => socket.write("x"), 200);
     socket.on("data", (piece: Buffer) => {
       heard += piece.toString();
+      clearInterval(dripping);
       socket.end();
     });
     socket.on("error", (error: NodeJS.ErrnoException) => {

@@ -54,7 +54,11 @@ export function handlerWorld(
     });
   const put = (name: string, body: Uint8Array | string, who: Who) =>
     ask(`/v1/functions/${name}`, { method: "PUT", body: body as BodyInit }, who);
-  let isFurnished = false;
+  let furnished: Promise<void> | undefined;
+  const furnish = async (): Promise<void> => {
+    await world.deploy("sum", neighbour, {}, "neighbour");
+    expect((await put("triple", timesShader(3), "neighbour")).status).toBe(201);
+  };
 
   const world: World = {
     get url() {
@@ -72,11 +76,8 @@ export function handlerWorld(
       if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
     },
     async checkNeighbour() {
-      if (!isFurnished) {
-        await world.deploy("sum", neighbour, {}, "neighbour");
-        expect((await put("triple", timesShader(3), "neighbour")).status).toBe(201);
-        isFurnished = true;
-      }
+      furnished ??= furnish();
+      await furnished;
       const answers = await Promise.all([
         world.call("sum", { method: "POST", body: "[1,2,3]" }, "neighbour"),
         world.call("triple", { method: "POST", body: '{"x":[1,2]}' }, "neighbour"),
