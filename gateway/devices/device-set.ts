@@ -182,6 +182,11 @@ export class DeviceSet {
     return this.#device(device).managed.evict(id);
   }
 
+  /** Lets copies of weights in host memory go, on all devices. @throws DawnletError what a device process says. */
+  async dropHost(digests: readonly string[]): Promise<void> {
+    await Promise.all(this.devices.map(({ managed }) => managed.dropHost(digests)));
+  }
+
   /** A Program is used by this owner too. Costs nothing where that is known. */
   own(owner: ProgramOwner, program: OwnedProgram): void {
     for (const { managed } of this.devices) managed.own(owner, program);

@@ -36,6 +36,7 @@ export type DeviceLink = Pick<
   | "load"
   | "unload"
   | "evict"
+  | "dropHost"
   | "readTensor"
   | "releaseTensors"
   | "openSession"
@@ -204,6 +205,11 @@ export class ManagedDevice {
   /** Has a Program go. @returns false where it is not there, or is in use or pinned. */
   evict(id: string): boolean {
     return this.#room.evictOne(id);
+  }
+
+  /** As DeviceProcess.dropHost. @throws DawnletError what the device process says. */
+  dropHost(digests: readonly string[]): Promise<void> {
+    return this.#device.dropHost(digests);
   }
 
   /** Whether an owner wants it to stay on some device. */

@@ -36,6 +36,7 @@ async function failures(change: (right: DeviceApi) => Partial<DeviceApi>): Promi
     checkShader: (code) => api.checkShader(code),
     load: (id, program, options) => api.load(id, program, options),
     evict: (id) => api.evict(id),
+    dropHost: (digests) => api.dropHost(digests),
     measureUpload: () => api.measureUpload(),
     unload: (id) => api.unload(id),
     run: (request: PlainRunRequest) => api.run(request),
