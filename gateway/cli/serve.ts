@@ -34,6 +34,7 @@ interface ServeOptions extends LogOptions {
   readonly hostMemory?: number;
   readonly eviction: EvictionPolicyName;
   readonly scheduling: SchedulingPolicyName;
+  readonly autoscale: boolean;
   readonly examples: boolean;
   readonly bodyLimit?: number;
   readonly allowPrivateHosts?: boolean;
@@ -101,6 +102,10 @@ export function addServe(program: Command, context: CliContext): void {
         .choices(schedulingPolicyNames)
         .default(defaultScheduling),
     )
+    .option(
+      "--no-autoscale",
+      "bring weights in when calls come, and never before; keep them until room is needed",
+    )
     .option("--body-limit <size>", "largest body of a call (default: 64MiB)", parseSize)
     .addOption(
       new Option(
@@ -163,6 +168,7 @@ function gatewayOptions(options: ServeOptions) {
     bodyLimit,
     eviction,
     scheduling,
+    autoscale,
     allowPrivateHosts,
     handlerLimits,
   } = options;
@@ -170,6 +176,7 @@ function gatewayOptions(options: ServeOptions) {
     ...{ port, hostname, scheduling },
     // Unless somebody has asked for another order, the scheduler has its own.
     ...(eviction !== defaultEviction && { eviction }),
+    ...(autoscale && { autoscale: {} }),
     ...(token && { token }),
     ...(adapter && { adapter }),
     ...(devices && { devices }),

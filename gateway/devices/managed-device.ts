@@ -203,8 +203,8 @@ export class ManagedDevice {
   }
 
   /** Has a Program go. @returns false where it is not there, or is in use or pinned. */
-  evict(id: string): boolean {
-    return this.#room.evictOne(id);
+  evict(id: string, reason?: string): boolean {
+    return this.#room.evictOne(id, reason);
   }
 
   /** As DeviceProcess.dropHost. @throws DawnletError what the device process says. */
