@@ -58,6 +58,7 @@ export function versionDemand(
     ...{ rate, isInHost },
     tier: owner.settings.pin ? "device" : tierOf(window, idleMs, isCalled),
     configurations: configurationsFor(owner, units(owner), refusing(devices, misfits)),
+    heldBy: new Set(devices.filter((one) => holds(one, ids)).map(({ id }) => id)),
     home: owner.settings.pin ? homeOf(ids, devices) : undefined,
   };
 }
@@ -102,6 +103,10 @@ function refusing(
 ): ReadonlySet<string> {
   const ids = new Set(misfits.map(({ device }) => device));
   return new Set(devices.filter(({ id }) => ids.has(id)).map((device) => device.class));
+}
+
+function holds(device: DeviceMember, programs: ReadonlySet<string>): boolean {
+  return [...programs].some((id) => device.stateOf(id) !== "absent");
 }
 
 function homeOf(programs: ReadonlySet<string>, devices: readonly DeviceMember[]): string | undefined {

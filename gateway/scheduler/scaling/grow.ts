@@ -109,9 +109,14 @@ function gainMost(fleet: Fleet, demand: FunctionDemand, { isVertical }: ScalingO
   return firstOf(candidates, ({ apply }) => apply());
 }
 
-function addOn(fleet: Fleet, { name, bytes }: FunctionDemand, { quota, share }: Configuration, kind: string) {
+function addOn(
+  fleet: Fleet,
+  { name, bytes, heldBy }: FunctionDemand,
+  { quota, share }: Configuration,
+  kind: string,
+) {
   const replica = { function: name, bytes, quota, share };
-  const chosen = chooseSpace(fleet, replica, (space) => space.kind === kind);
+  const chosen = chooseSpace(fleet, replica, (space) => space.kind === kind, heldBy);
   return chosen && fleet.with(chosen.index, chosen.space);
 }
 

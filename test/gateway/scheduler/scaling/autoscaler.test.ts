@@ -244,6 +244,16 @@ describe("scale() does not flap", () => {
   });
 });
 
+it("scale() puts a replica where the weights are, of the devices that would do", () => {
+  const polled = new Polled();
+  const { actions } = polled.poll(gpus(3), [demandOf("a", 1, { heldBy: new Set(["gpu1", "gone"]) })]);
+  expect(actions).toMatchObject([{ type: "add", device: "gpu1" }]);
+  const full = { ...demandOf("b", 1, { heldBy: new Set(["gpu1"]) }), bytes: 950 };
+  expect(polled.poll(gpus(3), [demandOf("a", 1), full]).actions).toMatchObject([
+    { type: "add", function: "b", device: "gpu0" },
+  ]);
+});
+
 describe("scale() has a pinned function", () => {
   it("where it is pinned, and elsewhere only while that is not enough", () => {
     const polled = new Polled({ shrinkAfterMs: 0 });
