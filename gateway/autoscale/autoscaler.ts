@@ -27,6 +27,8 @@ export interface AutoscaleOptions {
   readonly scaling?: Partial<ScalingOptions>;
   /** Milliseconds, for tests. */
   readonly now?: () => number;
+  /** False, for tests: it ticks when it is told to, and never by itself. */
+  readonly isTimed?: boolean;
 }
 
 /** What it works on. */
@@ -47,6 +49,7 @@ export class Autoscaler {
   readonly calls: CallWatch;
   readonly intervalMs: number;
   readonly #now: () => number;
+  readonly #isTimed: boolean;
   readonly #idleWindow: IdleWindowOptions;
   readonly #scaling: ScalingOptions;
   readonly #counts = { add: 0, resize: 0, remove: 0, dropHost: 0 };
@@ -62,6 +65,7 @@ export class Autoscaler {
     const { intervalMs = 10_000, forecast = defaultForecast, now = () => performance.now() } = options;
     this.intervalMs = intervalMs;
     this.#now = now;
+    this.#isTimed = options.isTimed ?? true;
     this.#idleWindow = { ...defaultIdleWindow, ...options.idleWindow };
     this.#scaling = { ...defaultScaling, ...options.scaling };
     this.calls = new CallWatch({ now, intervalMs, forecast: forecasts[forecast] });
@@ -70,7 +74,7 @@ export class Autoscaler {
   /** Ticks from now on, every interval, until `close`. */
   start(gateway: AutoscaledGateway): void {
     this.#gateway = gateway;
-    this.#schedule();
+    if (this.#isTimed) this.#schedule();
   }
 
   close(): void {
