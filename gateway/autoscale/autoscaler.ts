@@ -16,7 +16,12 @@ import { defaultIdleWindow, type IdleWindowOptions } from "../scheduler/scaling/
 import { CallWatch } from "./call-watch.ts";
 import { reasonToCome, reasonToLeave } from "./reasons.ts";
 import { reportScaling, type ScalingReport } from "./report.ts";
-import { type ScaledVersion, type VersionDemand, versionDemand } from "./version-demand.ts";
+import {
+  type ScaledDevice,
+  type ScaledVersion,
+  type VersionDemand,
+  versionDemand,
+} from "./version-demand.ts";
 
 export interface AutoscaleOptions {
   /** Between ticks. Left out: ten seconds, for which the defaults of the others are chosen. */
@@ -33,7 +38,7 @@ export interface AutoscaleOptions {
 
 /** What it works on. */
 export interface AutoscaledGateway {
-  readonly devices: DeviceSet;
+  readonly devices: Pick<DeviceSet, "dropHost"> & { readonly devices: readonly ScaledDevice[] };
   readonly dispatcher: Pick<Dispatcher, "want" | "letGo" | "unitsOf">;
   /** All that are deployed. */
   readonly versions: () => Iterable<ScaledVersion>;
@@ -73,6 +78,7 @@ export class Autoscaler {
 
   /** Ticks from now on, every interval, until `close`. */
   start(gateway: AutoscaledGateway): void {
+    this.close();
     this.#gateway = gateway;
     if (this.#isTimed) this.#schedule();
   }

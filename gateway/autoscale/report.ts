@@ -1,10 +1,9 @@
 /** What `GET /v1/scaling` says: what each device is to hold for whom, and what each function is expected to need. */
-import type { DeviceMember } from "../devices/device-member.ts";
 import type { ScalingAction } from "../scheduler/scaling/actions.ts";
 import type { Shortage } from "../scheduler/scaling/autoscaler.ts";
 import type { Tier } from "../scheduler/scaling/demand.ts";
 import { type Fleet, replicasOf } from "../scheduler/scaling/fleet.ts";
-import type { VersionDemand } from "./version-demand.ts";
+import type { ScaledDevice, VersionDemand } from "./version-demand.ts";
 
 export interface ReplicaReport {
   readonly function: string;
@@ -55,7 +54,7 @@ export interface ScalingReport {
 
 export interface ScalingFacts {
   readonly fleet: Fleet;
-  readonly devices: readonly DeviceMember[];
+  readonly devices: readonly ScaledDevice[];
   readonly demands: readonly VersionDemand[];
   readonly shortages: readonly Shortage[];
   readonly intervalMs: number;

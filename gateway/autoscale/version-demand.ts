@@ -1,7 +1,7 @@
 /** What a version needs now, as the pure autoscaler is told of it: from its calls, its settings and the devices. */
 import type { DeviceMember } from "../devices/device-member.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
-import type { ProgramOwner } from "../devices/owner.ts";
+import type { OwnedProgram, ProgramOwner } from "../devices/owner.ts";
 import type { FunctionState } from "../scheduler/core/function-state.ts";
 import type { Configuration } from "../scheduler/profile/configurations.ts";
 import type { FunctionDemand, Tier } from "../scheduler/scaling/demand.ts";
@@ -15,7 +15,14 @@ import type { CallWatch } from "./call-watch.ts";
 import { inferredConfigurations } from "./inferred-configurations.ts";
 
 /** A version of a function, as far as its Programs are known. */
-export type ScaledVersion = Pick<FunctionDevice, "owner" | "programs" | "misfits">;
+export interface ScaledVersion extends Pick<FunctionDevice, "owner" | "misfits"> {
+  readonly programs: readonly Pick<OwnedProgram, "id" | "weights">[];
+}
+
+export type ScaledDevice = Pick<
+  DeviceMember,
+  "index" | "id" | "class" | "isUp" | "budgetBytes" | "stateOf" | "pins"
+>;
 
 /** A version at a tick. */
 export interface VersionDemand extends FunctionDemand {
@@ -31,7 +38,7 @@ export interface VersionDemand extends FunctionDemand {
 
 export interface DemandContext {
   readonly calls: CallWatch;
-  readonly devices: readonly DeviceMember[];
+  readonly devices: readonly ScaledDevice[];
   /** What the scheduler takes for the functions of a version. */
   readonly units: (owner: ProgramOwner) => readonly FunctionState[];
   readonly idleWindow: IdleWindowOptions;
@@ -98,19 +105,17 @@ function configurationsFor(
 
 /** Classes of devices: what one cannot run, the others of its class cannot either. */
 function refusing(
-  devices: readonly DeviceMember[],
+  devices: readonly ScaledDevice[],
   misfits: ScaledVersion["misfits"] = [],
 ): ReadonlySet<string> {
   const ids = new Set(misfits.map(({ device }) => device));
   return new Set(devices.filter(({ id }) => ids.has(id)).map((device) => device.class));
 }
 
-function holds(device: DeviceMember, programs: ReadonlySet<string>): boolean {
+function holds(device: ScaledDevice, programs: ReadonlySet<string>): boolean {
   return [...programs].some((id) => device.stateOf(id) !== "absent");
 }
 
-function homeOf(programs: ReadonlySet<string>, devices: readonly DeviceMember[]): string | undefined {
-  const isHome = ({ managed: { residency } }: DeviceMember) =>
-    [...programs].some((id) => residency.get(id)?.settings.isPinned === true);
-  return devices.find(isHome)?.id;
+function homeOf(programs: ReadonlySet<string>, devices: readonly ScaledDevice[]): string | undefined {
+  return devices.find((device) => [...programs].some((id) => device.pins(id)))?.id;
 }

@@ -177,6 +177,40 @@ describe("a function that nobody calls", () => {
   });
 });
 
+describe("what a function can do with a part of a device", () => {
+  const point = { share: 0.5, batch: 1, p50Ms: 5, p98Ms: 6 };
+
+  test("its profile says, where there is one", async () => {
+    one = new ScaledGateway(2);
+    const f = one.deploy("f");
+    f.owner.configurations = new Map([["fake", [{ ...point, quota: 0.4, throughput: 4 }]]]);
+    await one.call(f, program("a", 1), 60, 1);
+    await one.pass(1);
+    // By its runs alone, a hundredth of one device would do.
+    const { devices, functions } = one.autoscaler.report();
+    expect(devices.map(({ replicas }) => replicas)).toMatchObject([
+      [{ quota: 0.4, share: 0.5 }],
+      [{ quota: 0.4, share: 0.5 }],
+    ]);
+    expect(functions[0]!.missingCallsPerSecond).toBeUndefined();
+  });
+
+  test("is nothing on devices that cannot run it, or where nothing is known of it yet", async () => {
+    one = new ScaledGateway(2);
+    const f = one.deploy("f");
+    await one.call(f, program("a", 1));
+    const { owner, programs } = f;
+    const misfits = [{ device: "gpu1", reason: "too many bindings" }];
+    one.autoscaler.start({
+      ...{ devices: one.set, dispatcher: one.dispatcher },
+      versions: () => [{ owner, programs, misfits }],
+    });
+    await one.pass(1);
+    expect(one.replicas).toEqual({ gpu0: [], gpu1: [] });
+    expect(one.autoscaler.report().functions[0]!.missingCallsPerSecond).toBe(0.1);
+  });
+});
+
 test("a function that is called at regular times is away between them, and back before each", async () => {
   one = new ScaledGateway(1);
   const f = one.deploy("f");
