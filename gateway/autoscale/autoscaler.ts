@@ -145,10 +145,11 @@ export class Autoscaler {
     const removed = new Set(
       actions.flatMap((one) => (one.type === "remove" ? [`${one.device} ${one.function}`] : [])),
     );
+    const users = usersOfPrograms(byName.values());
     for (const demand of byName.values()) {
       const { name, owner, tier } = demand;
       const reason = reasonToLeave(demand);
-      const needed = programsOfOthers(demand, byName.values());
+      const needed = neededBesides(demand, users);
       for (const { index, id: device } of devices.devices) {
         if (tier === "device" && !removed.has(`${device} ${name}`)) continue;
         if (dispatcher.letGo(owner, index, reason, needed))
@@ -213,12 +214,19 @@ export class Autoscaler {
   }
 }
 
-/** Programs that versions with the same model use, and are to be on a device. */
-function programsOfOthers(of: VersionDemand, demands: Iterable<VersionDemand>): ReadonlySet<string> {
-  const needed = new Set<string>();
-  for (const other of demands) {
-    if (other === of || other.tier !== "device" || other.programs.isDisjointFrom(of.programs)) continue;
-    for (const program of other.programs) needed.add(program);
-  }
-  return needed;
+/** By Program: how many versions that belong on a device use it. Those with the same model share theirs. */
+function usersOfPrograms(demands: Iterable<VersionDemand>): ReadonlyMap<string, number> {
+  const users = new Map<string, number>();
+  for (const { tier, programs } of demands)
+    if (tier === "device") for (const id of programs) users.set(id, (users.get(id) ?? 0) + 1);
+  return users;
+}
+
+/** Programs of a version that others need on a device. */
+function neededBesides(
+  { tier, programs }: VersionDemand,
+  users: ReadonlyMap<string, number>,
+): ReadonlySet<string> {
+  const own = tier === "device" ? 1 : 0;
+  return new Set([...programs].filter((id) => (users.get(id) ?? 0) > own));
 }

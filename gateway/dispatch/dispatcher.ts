@@ -152,11 +152,14 @@ export class Dispatcher implements DeviceSetListener {
    * too. @returns whether any have left.
    */
   letGo(owner: ProgramOwner, index: number, reason: string, needed: ReadonlySet<string>): boolean {
-    const { id: device } = this.#devices.devices[index]!;
+    const { id: device, managed } = this.#devices.devices[index]!;
     const state = this.#scheduler.cluster.device(device);
+    // What goes round the scheduler, as measuring a profile does, uses weights as well.
+    const isInUse = (program: string) => (managed.residency.get(program)?.leases ?? 0) > 0;
     let haveLeft = false;
     for (const { id, programs } of this.#units.ofOwner(owner)) {
       if (state.residenceOf(id) === undefined || !programs.isDisjointFrom(needed)) continue;
+      if ([...programs].some(isInUse)) continue;
       this.#step({ type: "unwanted", device, function: id, reason });
       haveLeft ||= state.residenceOf(id) === undefined;
     }

@@ -130,6 +130,19 @@ describe("a function that nobody calls", () => {
     expect(one.there).toEqual([["a"]]);
   });
 
+  test("stays while something runs that no call has asked for, as a profile does", async () => {
+    const f = one.deploy("f");
+    await one.call(f, program("a", 1));
+    const run = f.runOn(0, program("a", 1), []);
+    await one.pass(11 * minute);
+    expect(one.there).toEqual([["a"]]);
+    one.links[0]!.end("a");
+    await run;
+    await one.pass(1);
+    expect(one.there).toEqual([[]]);
+    expect(one.dispatcher.cluster.devices[0]!.usedBytes).toBe(0);
+  });
+
   test("stays where it is pinned", async () => {
     const f = one.deploy("f", { pin: true });
     await f.load(program("a", 1));
