@@ -37,18 +37,25 @@ export class CallWatch {
 
   /** A call has come, and ends with its answer. */
   called(owner: ProgramOwner, answer: Promise<unknown>): void {
+    this.began(owner);
+    const ended = () => this.ended(owner);
+    answer.then(ended, ended);
+  }
+
+  began(owner: ProgramOwner): void {
     const { now, intervalMs } = this.#options;
     const watched = this.#of(owner);
     watched.calls++;
-    if (watched.running++ === 0 && watched.endedAt !== undefined) {
-      const idleMs = now() - watched.endedAt;
-      if (idleMs >= intervalMs) watched.idleTimes = withIdleTime(watched.idleTimes, idleMs);
-    }
-    const ended = () => {
-      watched.running--;
-      watched.endedAt = now();
-    };
-    answer.then(ended, ended);
+    if (watched.running++ > 0 || watched.endedAt === undefined) return;
+    const idleMs = now() - watched.endedAt;
+    if (idleMs >= intervalMs) watched.idleTimes = withIdleTime(watched.idleTimes, idleMs);
+  }
+
+  /** One that began has its answer. */
+  ended(owner: ProgramOwner): void {
+    const watched = this.#of(owner);
+    watched.running--;
+    watched.endedAt = this.#options.now();
   }
 
   /** An interval is over. @returns calls a second that the next one is expected to bring. */
