@@ -11,6 +11,7 @@ import { reportCost, reportScale } from "./simulate/cost-report.ts";
 import { reportDensity } from "./simulate/density-report.ts";
 import { reportLocality } from "./simulate/locality-report.ts";
 import type { Figures, Report } from "./simulate/report.ts";
+import { reportScaling } from "./simulate/scaling-report.ts";
 import { reportSharing } from "./simulate/sharing-report.ts";
 
 const experiments: Readonly<Record<string, (isQuick: boolean) => Report | Promise<Report>>> = {
@@ -18,6 +19,7 @@ const experiments: Readonly<Record<string, (isQuick: boolean) => Report | Promis
   density: reportDensity,
   contention: reportContention,
   sharing: reportSharing,
+  scaling: reportScaling,
   cost: reportCost,
   scale: reportScale,
 };

@@ -16,10 +16,12 @@ import { addMetrics, Metrics } from "./api/metrics.ts";
 import { addOpenInference } from "./api/open-inference.ts";
 import { addProfiles } from "./api/profiles.ts";
 import { addRepository } from "./api/repository.ts";
+import { addScaling, addScalingMetrics } from "./api/scaling.ts";
 import { addSchedulerMetrics } from "./api/scheduler-metrics.ts";
 import { addSecrets } from "./api/secrets.ts";
 import { addShortForm } from "./api/short-form.ts";
 import { Statistics } from "./api/statistics.ts";
+import type { Autoscaler } from "./autoscale/autoscaler.ts";
 import type { DeviceMember } from "./devices/device-member.ts";
 import { reportDevice } from "./devices/report.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
@@ -42,6 +44,8 @@ export interface AppOptions extends AccessOptions {
   readonly devices?: readonly DeviceMember[];
   /** For metrics of what waits and what was decided. */
   readonly scheduler?: Pick<Dispatcher, "waiting" | "counts">;
+  /** For `/v1/scaling` and its metrics. Left out: nothing is scaled. */
+  readonly scaling?: Pick<Autoscaler, "report" | "counts"> | undefined;
   /** Left out: functions have none. */
   readonly secrets?: Secrets;
   /** Left out: functions have none. */
@@ -85,6 +89,10 @@ export function createApp(options: AppOptions): Hono {
     addContainmentMetrics(metrics.registry, counted);
   }
   if (options.scheduler !== undefined) addSchedulerMetrics(metrics.registry, options.scheduler);
+  if (options.scaling !== undefined) {
+    addScaling(app, endpoint, options.scaling);
+    addScalingMetrics(metrics.registry, options.scaling);
+  }
   if (options.starts !== undefined) addHandlerMetrics(metrics.registry, options.starts);
   addTroubleMetrics(metrics.registry, functions);
   addMetrics(app, endpoint, metrics, functions);

@@ -12,6 +12,7 @@ import { CompilerProcess } from "../runtime/supervisor/compiler-process.ts";
 import type { DeviceProcessOptions } from "../runtime/supervisor/device-process-options.ts";
 import { SessionProcesses } from "../runtime/supervisor/session-processes.ts";
 import { type AppOptions, createApp } from "./app.ts";
+import { type AutoscaleOptions, Autoscaler } from "./autoscale/autoscaler.ts";
 import type { DeviceSetListener } from "./devices/device-events.ts";
 import type { DeviceSet } from "./devices/device-set.ts";
 import { hostMemoryBytes } from "./devices/host-memory.ts";
@@ -59,6 +60,8 @@ export interface GatewayOptions {
   readonly eviction?: EvictionPolicyName;
   /** Which calls run when, and where. */
   readonly scheduling?: SchedulingPolicyName | SchedulingPolicy;
+  /** Keeps weights where calls are expected, and away from where they are not. Left out: calls alone bring them in. */
+  readonly autoscale?: AutoscaleOptions | undefined;
   /** When a device process that does not answer is given up. */
   readonly silence?: DeviceProcessOptions["silence"];
   readonly limits?: AppOptions["limits"];
@@ -75,6 +78,8 @@ export interface Gateway {
   readonly functions: Registry;
   readonly backends: SharedBackends;
   readonly adapters: readonly FoundAdapter[];
+  /** Where `GatewayOptions.autoscale` is given. */
+  readonly autoscaler: Autoscaler | undefined;
   /** Lets running requests finish, ends the child processes, gives the data folder free. */
   close(): Promise<void>;
 }
@@ -95,7 +100,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await using cleanup = new AsyncDisposableStack();
   const store = cleanup.use(await openStore(options.dataFolder, { pid: platform.pid }));
   const adapters = await adaptersFor(options);
-  const { devices, dispatcher } = await startDevices(options, store, adapters);
+  const autoscaler = options.autoscale && new Autoscaler(options.autoscale);
+  const { devices, dispatcher } = await startDevices(options, store, adapters, autoscaler);
   const backends = startBackends(options, { store, devices, dispatcher }, adapters);
   cleanup.defer(() => devices.stop());
   // Before the devices, which would be started again for what it lets run.
@@ -120,6 +126,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await Promise.all([devices.describe(), functions.open()]);
   cleanup.use(await keepAllEstimates(devices, store.records));
   await logDevices(devices);
+  autoscaler?.start({ devices, dispatcher, versions: () => functions.devices() });
+  cleanup.defer(() => autoscaler?.close());
 
   const app = createApp({
     functions,
@@ -127,6 +135,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     profiles: functions.profiles,
     devices: devices.devices,
     scheduler: dispatcher,
+    scaling: autoscaler,
     logs: backends.handlers.logs,
     starts: backends.handlers.starts,
     showsStacks: options.showsStacks === true,
@@ -148,7 +157,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     url: `http://${host}:${server.port}`,
     functions,
     backends,
-    adapters,
+    ...{ adapters, autoscaler },
     close: () => held.disposeAsync(),
   };
 }
@@ -166,6 +175,7 @@ async function startDevices(
   options: GatewayOptions,
   { folder }: SharedBackends["store"],
   adapters: readonly FoundAdapter[],
+  autoscaler: Autoscaler | undefined,
 ): Promise<Pick<SharedBackends, "devices" | "dispatcher">> {
   const { platform, devices: perAdapter = 1, eviction = defaultEviction } = options;
   const { silence, deviceBytes, scheduling = defaultScheduling } = options;
@@ -188,7 +198,11 @@ async function startDevices(
   // Its own victims unless somebody has chosen otherwise; then it has the devices' order.
   const ranking = options.eviction && { eviction: evictionPolicies[options.eviction] };
   const policy = policyOf(scheduling, ranking);
-  const dispatcher = new Dispatcher({ devices, policy });
+  const calls = autoscaler?.calls;
+  const dispatcher = new Dispatcher({
+    ...{ devices, policy },
+    ...(calls && { onCall: (owner, answer) => calls.called(owner, answer) }),
+  });
   return { devices, dispatcher };
 }
 

@@ -4,6 +4,7 @@
  * before, from a seed.
  */
 import type { SchedulerAction } from "../../gateway/scheduler/core/actions.ts";
+import type { Cluster } from "../../gateway/scheduler/core/cluster.ts";
 import type { SchedulerEvent } from "../../gateway/scheduler/core/events.ts";
 import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
 import { createScheduler, type Scheduler } from "../../gateway/scheduler/core/scheduler.ts";
@@ -34,6 +35,8 @@ export interface SimulationOptions {
   readonly tailPart?: number;
   /** Devices are software on shared processors. Left out: each has its own. */
   readonly slowness?: Slowness;
+  /** Acts beside the one scheduler, which hears what it says. */
+  readonly bystander?: Bystander;
   /** Measures the scheduler, for its cost alone. */
   readonly clock?: () => number;
 }
@@ -42,6 +45,16 @@ export interface SimulationOptions {
 export interface Cells {
   readonly ofDevice: readonly number[];
   readonly ofFunction: readonly number[];
+}
+
+/** Functions by their ids; times are simulated ones. */
+export interface Bystander {
+  readonly intervalMs: number;
+  called(fn: string, now: number): void;
+  /** Also of a call that was rejected. */
+  answered(fn: string, now: number): void;
+  /** Every interval, while requests are to come. @param tell what the scheduler is to hear, and does before this returns. */
+  tick(now: number, cluster: Cluster, tell: (event: SchedulerEvent) => void): void;
 }
 
 export function simulate(options: SimulationOptions): Outcomes {
@@ -62,6 +75,9 @@ class Simulation {
   readonly #outcomes: Outcomes;
   /** By request: its client, where it has one. */
   readonly #clientOf = new Map<number, number>();
+  /** By request, where a bystander hears of its end. */
+  readonly #functionOf = new Map<number, string>();
+  #isOver = false;
   #now = 0;
   #requests = 0;
 
@@ -84,7 +100,9 @@ class Simulation {
     const { arrivals, clients = [], closedUntilMs = 0 } = this.#options;
     for (const [i, { function: fn }] of clients.entries()) this.#arrive(fn, i);
     const total = arrivals?.timesMs.length ?? 0;
+    this.#tickLater();
     for (let next = 0; ; ) {
+      this.#isOver = next >= total;
       const arrivesAt = next < total ? arrivals!.timesMs[next]! : Number.POSITIVE_INFINITY;
       if (arrivesAt <= this.#queue.nextAt) {
         if (next >= total) break;
@@ -119,6 +137,17 @@ class Simulation {
     }
   }
 
+  #tickLater(): void {
+    const { bystander } = this.#options;
+    if (bystander === undefined) return;
+    const cell = this.#cells[0]!;
+    this.#queue.push(this.#now + bystander.intervalMs, () => {
+      if (this.#isOver) return;
+      bystander.tick(this.#now, cell.scheduler.cluster, (event) => this.#step(cell, event));
+      this.#tickLater();
+    });
+  }
+
   #cellOf(fn: number): Cell {
     return this.#cells[this.#options.cells?.ofFunction[fn] ?? 0]!;
   }
@@ -128,6 +157,8 @@ class Simulation {
     const id = this.#requests++;
     this.#outcomes.arrived(id, fn, this.#now);
     if (client !== undefined) this.#clientOf.set(id, client);
+    this.#options.bystander?.called(spec.id, this.#now);
+    if (this.#options.bystander !== undefined) this.#functionOf.set(id, spec.id);
     const batchKey = (spec.batchLimit ?? 1) > 1 ? "" : undefined;
     const request = { id, function: spec.id, ...(batchKey !== undefined && { batchKey }) };
     this.#step(this.#cellOf(fn), { type: "arrival", request });
@@ -190,6 +221,9 @@ class Simulation {
   }
 
   #next(id: number): void {
+    const fnId = this.#functionOf.get(id);
+    if (fnId !== undefined) this.#options.bystander!.answered(fnId, this.#now);
+    this.#functionOf.delete(id);
     const client = this.#clientOf.get(id);
     if (client === undefined) return;
     this.#clientOf.delete(id);

@@ -42,6 +42,7 @@ function gatewayOptions(options: ServeOptions) {
     bodyLimit,
     eviction,
     scheduling,
+    autoscale,
     allowPrivateHosts,
     handlerLimits,
   } = options;
@@ -49,6 +50,7 @@ function gatewayOptions(options: ServeOptions) {
     ...{ port, hostname, scheduling },
     // Unless somebody has asked for another order, the scheduler has its own.
     ...(eviction !== defaultEviction && { eviction }),
+    ...(autoscale && { autoscale: {} }),
     ...(token && { token }),
     ...(adapter && { adapter }),
     ...(devices && { devices }),

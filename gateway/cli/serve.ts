@@ -35,6 +35,7 @@ export interface ServeOptions extends LogOptions {
   readonly hostMemory?: number;
   readonly eviction: EvictionPolicyName;
   readonly scheduling: SchedulingPolicyName;
+  readonly autoscale: boolean;
   readonly examples: boolean;
   readonly bodyLimit?: number;
   readonly allowPrivateHosts?: boolean;
@@ -101,6 +102,10 @@ export function addServe(program: Command, context: CliContext): void {
       new Option("--scheduling <policy>", "which calls run when, and where")
         .choices(schedulingPolicyNames)
         .default(defaultScheduling),
+    )
+    .option(
+      "--no-autoscale",
+      "bring weights in when calls come, and never before; keep them until room is needed",
     )
     .option("--body-limit <size>", "largest body of a call (default: 64MiB)", parseSize)
     .addOption(

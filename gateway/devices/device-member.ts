@@ -55,6 +55,11 @@ export class DeviceMember implements PlacedDevice {
     return this.managed.residency.get(program)?.state ?? "absent";
   }
 
+  /** Whether a Program is pinned on this device. */
+  pins(program: string): boolean {
+    return this.managed.residency.get(program)?.settings.isPinned === true;
+  }
+
   loadMs({ id, weights }: OwnedProgram): number {
     const { estimates } = this.managed;
     const measured = this.#estimate(id).loadMs;

@@ -100,9 +100,9 @@ export class DeviceRoom {
   }
 
   /** Has a Program go that is there and neither in use nor pinned. @returns false where it is not, or may not. */
-  evictOne(id: string): boolean {
+  evictOne(id: string, reason = "the scheduler needs its room for others"): boolean {
     if (!this.#residency.evict(id)) return false;
-    const eviction = { cause: "commanded", reason: "the scheduler needs its room for others" } as const;
+    const eviction = { cause: "commanded", reason } as const;
     this.#log(id, eviction);
     this.#sendEvict(id);
     this.#onEvicted(id, "commanded");

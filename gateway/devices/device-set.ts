@@ -177,9 +177,17 @@ export class DeviceSet {
     return managed.load(owner, program, signal);
   }
 
-  /** For a scheduler: has a Program leave this device. @returns false where it is not there, or is in use or pinned. */
-  evictFrom(device: number, id: string): boolean {
-    return this.#device(device).managed.evict(id);
+  /**
+   * For a scheduler: has a Program leave this device. @param reason for the operator.
+   * @returns false where it is not there, or is in use or pinned.
+   */
+  evictFrom(device: number, id: string, reason?: string): boolean {
+    return this.#device(device).managed.evict(id, reason);
+  }
+
+  /** Lets copies of weights in host memory go, on all devices. @throws DawnletError what a device process says. */
+  async dropHost(digests: readonly string[]): Promise<void> {
+    await Promise.all(this.devices.map(({ managed }) => managed.dropHost(digests)));
   }
 
   /** A Program is used by this owner too. Costs nothing where that is known. */

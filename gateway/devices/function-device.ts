@@ -37,6 +37,12 @@ export class FunctionDevice {
     return this.#dispatcher.run(this.owner, { ...wishes, prepared, own: this.#ownLater });
   }
 
+  /** That it has run or loaded, in this order. */
+  get programs(): readonly OwnedProgram[] {
+    const { managed } = this.#devices.devices[0]!;
+    return [...this.#owned].flatMap((id) => managed.owned(id)?.program ?? []);
+  }
+
   /** Devices on which some of its Programs do not run; undefined where there are none. The same object until that changes. */
   get misfits(): readonly Misfit[] | undefined {
     const { misfitsVersion } = this.#devices;

@@ -36,6 +36,7 @@ export type DeviceLink = Pick<
   | "load"
   | "unload"
   | "evict"
+  | "dropHost"
   | "readTensor"
   | "releaseTensors"
   | "openSession"
@@ -202,8 +203,13 @@ export class ManagedDevice {
   }
 
   /** Has a Program go. @returns false where it is not there, or is in use or pinned. */
-  evict(id: string): boolean {
-    return this.#room.evictOne(id);
+  evict(id: string, reason?: string): boolean {
+    return this.#room.evictOne(id, reason);
+  }
+
+  /** As DeviceProcess.dropHost. @throws DawnletError what the device process says. */
+  dropHost(digests: readonly string[]): Promise<void> {
+    return this.#device.dropHost(digests);
   }
 
   /** Whether an owner wants it to stay on some device. */

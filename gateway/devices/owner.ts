@@ -4,6 +4,7 @@ import type { ScheduleSettings } from "../../kernels/manifest/schedule-settings.
 import type { Program } from "../../kernels/program/program.ts";
 import type { StoredProgram } from "../../runtime/supervisor/device-process.ts";
 import type { KnownTime } from "../scheduler/core/specs.ts";
+import type { Configuration } from "../scheduler/profile/configurations.ts";
 import type { Weight } from "./held-weights.ts";
 
 export interface OwnedProgram extends StoredProgram {
@@ -28,4 +29,6 @@ export interface ProgramOwner {
   schedule?: ScheduleSettings | undefined;
   /** How long its runs took when they were profiled. */
   profiled?: readonly KnownTime[] | undefined;
+  /** What it can do with parts of devices, by their class, where it was profiled. */
+  configurations?: ReadonlyMap<string, readonly Configuration[]> | undefined;
 }

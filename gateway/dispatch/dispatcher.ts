@@ -13,6 +13,7 @@ import type { ProgramOwner } from "../devices/owner.ts";
 import type { RejectCause, SchedulerAction } from "../scheduler/core/actions.ts";
 import type { Cluster } from "../scheduler/core/cluster.ts";
 import type { SchedulerEvent } from "../scheduler/core/events.ts";
+import type { FunctionState } from "../scheduler/core/function-state.ts";
 import type { SchedulingPolicy } from "../scheduler/core/policy.ts";
 import { createScheduler, type Scheduler } from "../scheduler/core/scheduler.ts";
 import { runBatch } from "./batch-run.ts";
@@ -24,6 +25,8 @@ import { ScheduledUnits, type Unit } from "./scheduled-units.ts";
 export interface DispatcherOptions {
   readonly devices: DeviceSet;
   readonly policy: SchedulingPolicy;
+  /** Hears of each call that comes, and of its end by what it is answered. */
+  readonly onCall?: (owner: ProgramOwner, answer: Promise<unknown>) => void;
   /** Milliseconds, for tests. */
   readonly now?: () => number;
 }
@@ -60,6 +63,7 @@ export class Dispatcher implements DeviceSetListener {
   readonly #devices: DeviceSet;
   readonly #scheduler: Scheduler;
   readonly #units: ScheduledUnits;
+  readonly #onCall: DispatcherOptions["onCall"];
   readonly #now: () => number;
   readonly #waiting = new Map<number, Waiting>();
   readonly #counts = { runs: 0, calls: 0, loads: 0, evictions: 0 };
@@ -71,8 +75,9 @@ export class Dispatcher implements DeviceSetListener {
   readonly #events: SchedulerEvent[] = [];
   #isStepping = false;
 
-  constructor({ devices, policy, now = () => performance.now() }: DispatcherOptions) {
+  constructor({ devices, policy, onCall, now = () => performance.now() }: DispatcherOptions) {
     this.#devices = devices;
+    this.#onCall = onCall;
     this.#now = now;
     this.#scheduler = createScheduler(policy);
     this.#units = new ScheduledUnits(devices);
@@ -104,6 +109,7 @@ export class Dispatcher implements DeviceSetListener {
     const unit = this.#units.of(owner, call, (event) => this.#step(event));
     this.#wantBatch(unit, call);
     const { promise, resolve, reject } = Promise.withResolvers<ManagedRun>();
+    this.#onCall?.(owner, promise);
     const id = ++this.#lastRequest;
     const now = this.#now();
     this.#waiting.set(id, { call, unit, arrivedAt: now, resolve, reject, isSettled: false });
@@ -114,6 +120,50 @@ export class Dispatcher implements DeviceSetListener {
     const onAbort = () => this.#cancel(id, signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
     return promise.finally(() => signal.removeEventListener("abort", onAbort));
+  }
+
+  /** What the scheduler takes for the functions of a version. To be read only. */
+  unitsOf(owner: ProgramOwner): readonly FunctionState[] {
+    const { functions } = this.#scheduler.cluster;
+    return [...this.#units.ofOwner(owner)].flatMap(({ id }) => functions.get(id) ?? []);
+  }
+
+  /**
+   * Weights of a version are to be on a device, by its `index`, ahead of calls. Those that find no free room stay away.
+   * @returns whether any are coming.
+   */
+  want(owner: ProgramOwner, index: number): boolean {
+    const { id: device, managed } = this.#devices.devices[index]!;
+    const { residency } = managed;
+    const { cluster } = this.#scheduler;
+    let isComing = false;
+    for (const fn of this.unitsOf(owner)) {
+      if (cluster.device(device).holds(fn)) continue;
+      // The scheduler counts what it has placed; the device knows what else is there.
+      if (residency.usedBytes + fn.weightBytes > residency.budgetBytes) continue;
+      this.#step({ type: "wanted", device, function: fn.id });
+      isComing ||= cluster.device(device).holds(fn);
+    }
+    return isComing;
+  }
+
+  /**
+   * Weights of a version need not stay on a device, by its `index`. @param needed Programs that stay, as others have them
+   * too. @returns whether any have left.
+   */
+  letGo(owner: ProgramOwner, index: number, reason: string, needed: ReadonlySet<string>): boolean {
+    const { id: device, managed } = this.#devices.devices[index]!;
+    const state = this.#scheduler.cluster.device(device);
+    // What goes round the scheduler, as measuring a profile does, uses weights as well.
+    const isInUse = (program: string) => (managed.residency.get(program)?.leases ?? 0) > 0;
+    let haveLeft = false;
+    for (const { id, programs } of this.#units.ofOwner(owner)) {
+      if (state.residenceOf(id) === undefined || !programs.isDisjointFrom(needed)) continue;
+      if ([...programs].some(isInUse)) continue;
+      this.#step({ type: "unwanted", device, function: id, reason });
+      haveLeft ||= state.residenceOf(id) === undefined;
+    }
+    return haveLeft;
   }
 
   /** A function does without a Program. */
@@ -199,7 +249,7 @@ export class Dispatcher implements DeviceSetListener {
         this.#load(action.device, action.function);
         break;
       case "evict":
-        this.#evict(action.device, action.function);
+        this.#evict(action);
         break;
       case "reject":
         this.#reject(action);
@@ -305,10 +355,10 @@ export class Dispatcher implements DeviceSetListener {
     );
   }
 
-  #evict(device: string, id: string): void {
+  #evict({ device, function: id, reason }: Extract<SchedulerAction, { readonly type: "evict" }>): void {
     this.#counts.evictions++;
     const index = this.#devices.devices.findIndex((one) => one.id === device);
-    for (const program of this.#units.get(id).programs) this.#devices.evictFrom(index, program);
+    for (const program of this.#units.get(id).programs) this.#devices.evictFrom(index, program, reason);
   }
 
   #reject({ request, cause, reason }: Extract<SchedulerAction, { readonly type: "reject" }>): void {

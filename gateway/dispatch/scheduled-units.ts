@@ -56,6 +56,10 @@ export class ScheduledUnits {
     return this.#byProgram.get(program) ?? [];
   }
 
+  ofOwner(owner: ProgramOwner): Iterable<Unit> {
+    return this.#byOwner.get(owner)?.values() ?? [];
+  }
+
   /** The unit of a call. @param tell hears of one that is new or has changed, before this returns. */
   of(owner: ProgramOwner, { prepared }: DispatchedCall, tell: (event: SchedulerEvent) => void): Unit {
     const { program, batch } = prepared;

@@ -12,6 +12,7 @@ import {
 } from "../../kernels/manifest/memory-settings.ts";
 import { type BundleLimits, defaultBundleLimits } from "../bundle/read-bundle.ts";
 import { receiveUpload } from "../bundle/receive.ts";
+import type { FunctionDevice } from "../devices/function-device.ts";
 import { warnOfPinned } from "../devices/pinned-reload.ts";
 import type { StoredBlob } from "../store/blobs.ts";
 import { checkFunctionName } from "../store/names.ts";
@@ -153,6 +154,11 @@ export class Registry implements Functions {
 
   version(name: string, version?: string): FunctionVersion {
     return this.#currentStatus(this.#versions.find(name, version));
+  }
+
+  /** All versions, as they use the devices. */
+  *devices(): Generator<FunctionDevice> {
+    for (const { device } of this.#versions.all()) yield device;
   }
 
   /** True while any call is running. */

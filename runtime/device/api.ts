@@ -119,6 +119,11 @@ export interface DeviceApi {
    * next run brings them in again. Unknown ids are ignored.
    */
   evict(id: string): Promise<void>;
+  /**
+   * Lets the copies of these weights in host memory go. What is on the device stays there, what is being read comes in;
+   * a later load reads from the store again. Unknown digests are ignored.
+   */
+  dropHost(digests: readonly string[]): Promise<void>;
   /** Forgets a Program, and frees what no other one uses. Unknown ids are ignored. */
   unload(id: string): Promise<void>;
   /**

@@ -106,6 +106,14 @@ export class HostTier {
     if (this.#readers.size === 0) this.#isDeviceShort = false;
   }
 
+  /** Lets these go. What is being read into stays; loads that read from one still have its memory until they are done. */
+  drop(digests: Iterable<string>): void {
+    for (const digest of digests) {
+      const blob = this.#blobs.get(digest);
+      if (blob?.isWhole) this.#drop(digest, blob);
+    }
+  }
+
   open(digest: string, sizeBytes: number): HostBlob {
     const known = this.#blobs.get(digest);
     if (known?.isWhole && known.sizeBytes === sizeBytes) return this.#reopen(digest, known);

@@ -127,6 +127,10 @@ export class DeviceClient implements DeviceApi {
     await this.#rpc.call("evict", programId);
   }
 
+  async dropHost(digests: readonly string[]): Promise<void> {
+    await this.#rpc.call("dropHost", digests);
+  }
+
   async unload(programId: string): Promise<void> {
     await this.#rpc.call("unload", programId);
   }
@@ -187,6 +191,10 @@ export function deviceHandlers(open: (params: OpenParams) => Promise<DeviceApi>)
     },
     evict: async (params) => {
       await opened().evict(check(text, params));
+      return {};
+    },
+    dropHost: async (params) => {
+      await opened().dropHost(check(texts, params));
       return {};
     },
     unload: async (params) => {

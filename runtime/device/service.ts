@@ -171,6 +171,10 @@ export class DeviceService implements DeviceApi {
     this.#limitPipelines();
   }
 
+  async dropHost(digests: readonly string[]): Promise<void> {
+    this.#host.drop(digests);
+  }
+
   async unload(id: string): Promise<void> {
     const loaded = this.#programs.get(id);
     if (loaded !== undefined) this.#forget(id, loaded);

@@ -103,6 +103,7 @@ function deviceFunctions(open: OpenDevice) {
     load: (id: unknown, program: unknown, options: unknown): Promise<LoadTiming> =>
       opened().load(check(text, id), parseProgram(program), check(loadOptions, options)),
     evict: (id: unknown) => opened().evict(check(text, id)),
+    dropHost: (digests: unknown) => opened().dropHost(check(v.array(text), digests)),
     unload: (id: unknown) => opened().unload(check(text, id)),
     run: (request: unknown): Promise<RunResult<RunOutput>> => opened().run(check(runRequest, request)),
     readTensor: (id: unknown) => opened().readTensor(check(text, id)),
@@ -153,6 +154,10 @@ export class WorkerDevice implements DeviceApi {
 
   evict(id: string): Promise<void> {
     return this.#remote.evict(id);
+  }
+
+  dropHost(digests: readonly string[]): Promise<void> {
+    return this.#remote.dropHost(digests);
   }
 
   unload(id: string): Promise<void> {

@@ -226,6 +226,12 @@ export class DeviceProcess {
     if (device?.isLoaded(id)) await unlessLost(device.client.evict(id));
   }
 
+  /** As DeviceApi.dropHost. A device that is away has nothing in host memory either. */
+  async dropHost(digests: readonly string[]): Promise<void> {
+    const device = this.#current;
+    if (device !== undefined) await unlessLost(device.client.dropHost(digests));
+  }
+
   async unload(id: string): Promise<void> {
     const device = this.#current;
     if (device?.forget(id)) await unlessLost(device.client.unload(id));

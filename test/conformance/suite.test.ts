@@ -43,6 +43,7 @@ describe.skipIf(isLeftOut)("the conformance suite", () => {
       checkShader: (code) => api.checkShader(code),
       load: (id, program, options) => api.load(id, program, options),
       evict: (id) => api.evict(id),
+      dropHost: (digests) => api.dropHost(digests),
       measureUpload: () => api.measureUpload(),
       unload: (id) => api.unload(id),
       run: (request: PlainRunRequest) => api.run(request),

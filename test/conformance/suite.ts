@@ -79,6 +79,7 @@ function remembering(device: DeviceApi, loaded: Set<string>): DeviceApi {
       return device.load(id, program, options);
     },
     evict: (id) => device.evict(id),
+    dropHost: (digests) => device.dropHost(digests),
     measureUpload: () => device.measureUpload(),
     unload: (id) => device.unload(id),
     run: (request: PlainRunRequest) => device.run(request),

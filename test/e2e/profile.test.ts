@@ -51,6 +51,8 @@ test("a bundle is profiled by time, space and batch, and its profile outlives th
   await server.restart();
   const stored = await server.client.send<unknown>(pathOf("rows"));
   expect(parseMeasuredProfile(stored.body)).toEqual(profile);
+  const [version] = server.gateway.functions.devices();
+  expect([...version!.owner.configurations!.keys()]).toEqual([profile.class]);
   // The scheduler knows how long two rows take, of which nobody has run any in this life.
   const columns = floats([6], [1, 2, 3, 4, 5, 6]);
   await server.client.infer("rows", { x: floats([1, 6], [1, 2, 3, 4, 5, 6]), w: columns });

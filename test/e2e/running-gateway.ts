@@ -28,6 +28,7 @@ export interface RunningGatewayOptions
       | "adapter"
       | "devices"
       | "scheduling"
+      | "autoscale"
       | "deviceBytes"
       | "silence"
       | "token"

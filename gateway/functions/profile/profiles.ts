@@ -8,6 +8,7 @@ import type { DeviceDescription } from "../../../runtime/device/api.ts";
 import { abortError } from "../../../runtime/port/abort-error.ts";
 import type { DeviceMember } from "../../devices/device-member.ts";
 import type { KnownTime } from "../../scheduler/core/specs.ts";
+import { type Configuration, configurationsOf } from "../../scheduler/profile/configurations.ts";
 import { knownTimes } from "../../scheduler/profile/known-times.ts";
 import type { MeasuredProfile } from "../../scheduler/profile/measured-profile.ts";
 import type { Records } from "../../store/records.ts";
@@ -124,15 +125,22 @@ export class Profiles {
     return profile;
   }
 
-  /** Has the scheduler expect of a version what its profiles say, until runs say more. Never throws. */
+  /**
+   * Has the scheduler expect of a version what its profiles say, until runs say more, and the autoscaler know what parts
+   * of devices are good for. Never throws.
+   */
   async recall(version: Version): Promise<void> {
     const { owner } = version.device;
     const times: KnownTime[] = [];
+    const configurations = new Map<string, readonly Configuration[]>();
     for (const deviceClass of new Set(this.#options.devices.map((device) => device.class))) {
       const profile = await this.#read(version, deviceClass).catch(() => undefined);
-      if (profile !== undefined) times.push(...knownTimes(profile));
+      if (profile === undefined) continue;
+      times.push(...knownTimes(profile));
+      configurations.set(deviceClass, configurationsOf(profile));
     }
     if (times.length > 0) owner.profiled = times;
+    if (configurations.size > 0) owner.configurations = configurations;
   }
 
   /** All of a function that is being removed, in its turn. */

@@ -20,6 +20,10 @@ export type SchedulerEvent =
   | { readonly type: "load-failed"; readonly device: string; readonly function: string }
   /** Weights have left for a reason of the device. */
   | { readonly type: "evicted"; readonly device: string; readonly function: string }
+  /** Weights are to be there ahead of calls, as far as that takes nothing from others: nobody leaves for them. */
+  | { readonly type: "wanted"; readonly device: string; readonly function: string }
+  /** Weights need not stay there: they leave, unless they are pinned, in use or waited for. */
+  | { readonly type: "unwanted"; readonly device: string; readonly function: string; readonly reason: string }
   /** `runMs`: on the device, without waiting and loading. */
   | { readonly type: "ended"; readonly run: number; readonly runMs: number }
   /** Its requests wait again where `isRetried`: the device was lost and they were not at fault. */

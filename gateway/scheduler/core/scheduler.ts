@@ -77,6 +77,12 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
     case "evicted":
       residenceChanged(cluster, policy, event);
       break;
+    case "wanted":
+      wanted(cluster, event.device, event.function);
+      break;
+    case "unwanted":
+      unwanted(cluster, policy, event);
+      break;
     case "ended": {
       const run = cluster.ended(event.run, event.runMs);
       policy.ended?.(run, event.runMs);
@@ -134,6 +140,26 @@ function removed(cluster: Cluster, policy: PolicyAtWork, fn: FunctionState | und
     cluster.reject(request, "removed", `'${fn.id}' was removed`);
     policy.withdrawn(request);
   }
+}
+
+/** Of a function or a device that has gone meanwhile there is nothing to bring. */
+function wanted(cluster: Cluster, id: string, functionId: string): void {
+  const device = cluster.device(id);
+  const fn = cluster.functions.get(functionId);
+  if (fn === undefined || !device.isUp || device.holds(fn) || !fn.canRunOn(device)) return;
+  if (fn.weightBytes <= device.freeBytes) cluster.load(device, fn);
+}
+
+type UnwantedEvent = Extract<SchedulerEvent, { readonly type: "unwanted" }>;
+
+function unwanted(cluster: Cluster, policy: PolicyAtWork, event: UnwantedEvent): void {
+  const device = cluster.device(event.device);
+  const residence = device.residenceOf(event.function);
+  if (residence === undefined || residence.isLeased || residence.isPinned) return;
+  const { function: fn } = residence;
+  if (fn.waiting > 0) return;
+  cluster.evict(device, fn, event.reason);
+  policy.evicted?.(device, fn);
 }
 
 type ResidenceEvent = Extract<SchedulerEvent, { readonly type: "loaded" | "load-failed" | "evicted" }>;

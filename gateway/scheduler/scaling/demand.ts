@@ -17,6 +17,10 @@ export interface FunctionDemand {
   readonly isInHost: boolean;
   /** By the kind of device, as `configurationsOf` gives them; it is put on no device of another kind. */
   readonly configurations: ReadonlyMap<string, readonly Configuration[]>;
+  /** Devices that have the weights now: of those that would do, they are taken first. Left out: none. */
+  readonly heldBy?: ReadonlySet<string>;
+  /** The device on which it is pinned: it has a replica there first, and to the last. Left out: it is pinned nowhere. */
+  readonly home?: string | undefined;
 }
 
 export interface ScalingOptions {

@@ -72,17 +72,22 @@ export interface Chosen {
 }
 
 /**
- * The device for a new replica: of those in use the one that it fits best (least left of the shorter side, then least
- * free area), so that few devices are used; else the first that takes it. A device that has to be packed anew for it
- * comes after those that need not be.
+ * The device for a new replica: one that has the weights already; then of those in use the one that it fits best (least
+ * left of the shorter side, then least free area), so that few devices are used; else the first that takes it. A device
+ * that has to be packed anew for it comes after those that need not be.
+ * @param heldBy devices that have the weights.
  */
 export function chooseSpace(
   spaces: readonly DeviceSpace[],
   replica: Replica,
   isAllowed: (space: DeviceSpace) => boolean = () => true,
+  heldBy: ReadonlySet<string> = new Set(),
 ): Chosen | undefined {
   const candidates = spaces
-    .map((space, index) => ({ space, index, key: keyOf(space, replica) }))
+    .map((space, index) => ({
+      ...{ space, index },
+      key: [heldBy.has(space.id) ? 0 : 1, ...keyOf(space, replica)],
+    }))
     .filter(({ space }) => !space.replicas.has(replica.function) && isAllowed(space))
     .sort((a, b) => compareKeys(a.key, b.key) || a.index - b.index);
   for (const { space, index } of candidates) {

@@ -17,7 +17,7 @@ import { capacityOf, type Fleet, type Placed, placedOf, replicasOf, withConfigur
 
 /** A function that is to be on a device gets a replica also where no calls are forecast. */
 export function grow(fleet: Fleet, demand: FunctionDemand, options: ScalingOptions): Fleet {
-  let grown = addEfficient(fleet, demand, options);
+  let grown = addEfficient(addAtHome(fleet, demand), demand, options);
   while (capacityOf(grown, demand) < demand.rate || replicasOf(grown, demand.name).length === 0) {
     const missing = Math.max(0, demand.rate - capacityOf(grown, demand));
     const next =
@@ -28,6 +28,17 @@ export function grow(fleet: Fleet, demand: FunctionDemand, options: ScalingOptio
     grown = next;
   }
   return grown;
+}
+
+/** Where it is pinned: the smallest configuration that is enough and fits, or what answers most. */
+function addAtHome(fleet: Fleet, demand: FunctionDemand): Fleet {
+  const index = fleet.findIndex(({ id }) => id === demand.home);
+  const home = fleet[index];
+  if (home === undefined || home.replicas.has(demand.name)) return fleet;
+  const all = demand.configurations.get(home.kind) ?? [];
+  const enough = above(all, Math.max(0, demand.rate - capacityOf(fleet, demand)));
+  const less = all.toSorted((a, b) => b.throughput - a.throughput || areaOf(a) - areaOf(b));
+  return firstOf([...enough, ...less], (next) => withConfiguration(fleet, index, demand, next)) ?? fleet;
 }
 
 /** ⌊missing / T(p_eff)⌋ replicas of p_eff, on the kinds of devices first that it is most efficient on. */
@@ -98,9 +109,14 @@ function gainMost(fleet: Fleet, demand: FunctionDemand, { isVertical }: ScalingO
   return firstOf(candidates, ({ apply }) => apply());
 }
 
-function addOn(fleet: Fleet, { name, bytes }: FunctionDemand, { quota, share }: Configuration, kind: string) {
+function addOn(
+  fleet: Fleet,
+  { name, bytes, heldBy }: FunctionDemand,
+  { quota, share }: Configuration,
+  kind: string,
+) {
   const replica = { function: name, bytes, quota, share };
-  const chosen = chooseSpace(fleet, replica, (space) => space.kind === kind);
+  const chosen = chooseSpace(fleet, replica, (space) => space.kind === kind, heldBy);
   return chosen && fleet.with(chosen.index, chosen.space);
 }
 

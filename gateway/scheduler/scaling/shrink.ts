@@ -7,7 +7,7 @@ import { areaOf, type Configuration, efficiencyOf } from "../profile/configurati
 import type { FunctionDemand, ScalingOptions } from "./demand.ts";
 import { capacityOf, type Fleet, type Placed, placedOf, withConfiguration, withoutPlaced } from "./fleet.ts";
 
-/** One replica fewer, or a smaller one; undefined where all are needed. The last one stays. */
+/** One replica fewer, or a smaller one; undefined where all are needed. The last one stays, and one where the function is pinned. */
 export function shrinkOnce(fleet: Fleet, demand: FunctionDemand, options: ScalingOptions): Fleet | undefined {
   const needed = demand.rate * (1 + options.deadBand);
   const spare = capacityOf(fleet, demand) - needed;
@@ -15,7 +15,9 @@ export function shrinkOnce(fleet: Fleet, demand: FunctionDemand, options: Scalin
     (a, b) => efficiencyOf(a.configuration) - efficiencyOf(b.configuration) || a.index - b.index,
   );
   if (placed.length > 1) {
-    const leaving = placed.find(({ configuration }) => configuration.throughput <= spare);
+    const leaving = placed.find(
+      ({ index, configuration }) => configuration.throughput <= spare && fleet[index]!.id !== demand.home,
+    );
     if (leaving !== undefined) return withoutPlaced(fleet, leaving.index, demand.name);
   }
   if (!options.isVertical) return undefined;

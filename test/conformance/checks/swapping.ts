@@ -59,6 +59,10 @@ export const swappingChecks: readonly Check[] = [
           await device.memory();
         ensureEqual("what an evicted one holds", [placedBytes, constantBytes, residentPrograms], [0, 0, []]);
         ensureEqual("what is kept of it", [loadedPrograms, pipelines], [1, 1]);
+        if (round === 2) {
+          await device.dropHost([...one!.weights.keys()]);
+          ensureEqual("what is in host memory", (await device.memory()).hostBytes, 0);
+        }
         await Promise.all([1, 2, 3].map((first) => ensureRight(device, "one", 100, first + round)));
         ensureEqual("residents", (await device.memory()).residentPrograms, ["one"]);
       }

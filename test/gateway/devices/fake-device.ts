@@ -12,7 +12,7 @@ interface Running {
 export class FakeDevice implements DeviceLink {
   readonly id: string;
   isUp = true;
-  /** `run a`, `evict b`, `load c`, `unload d`. */
+  /** `run a`, `evict b`, `load c`, `unload d`, `drop w-e`. */
   readonly told: string[] = [];
   readonly running: Running[] = [];
   memoryInUse: Partial<DeviceMemory> = {};
@@ -41,6 +41,10 @@ export class FakeDevice implements DeviceLink {
 
   async evict(id: string): Promise<void> {
     this.told.push(`evict ${id}`);
+  }
+
+  async dropHost(digests: readonly string[]): Promise<void> {
+    this.told.push(`drop ${digests.join()}`);
   }
 
   async unload(id: string): Promise<void> {

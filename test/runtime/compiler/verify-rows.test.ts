@@ -50,6 +50,7 @@ function device(compute: (x: readonly number[], i: readonly number[]) => readonl
       return { pipelinesMs: 0, uploadMs: 0, totalMs: 0, uploadedBytes: 0 };
     },
     evict: unused,
+    dropHost: unused,
     measureUpload: unused,
     unload: async (id) => void loaded.delete(id),
     readTensor: unused,

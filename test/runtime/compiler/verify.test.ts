@@ -52,6 +52,7 @@ function device(compute: (x: number, memory: number) => number): FakeDevice {
       return { pipelinesMs: 0, uploadMs: 0, totalMs: 0, uploadedBytes: 0 };
     },
     evict: async () => {},
+    dropHost: unused,
     measureUpload: () => Promise.reject(new Error("not asked")),
     unload: async (id) => void loaded.delete(id),
     readTensor: unused,

@@ -145,3 +145,35 @@ test("a blob counts as kept only once its memory is known to be there", async ()
   expect(memory.freed).toEqual([sizeBytes]);
   expect(tier.bytes).toBe(sizeBytes);
 });
+
+test("what is dropped goes, and is kept again when it is read again", async () => {
+  const tier = openTier();
+  tier.addReader(["a", "b"]);
+  tier.noteEviction();
+  await read(tier, "a");
+  await read(tier, "b");
+  tier.drop(["a", "unknown"]);
+  expect([tier.has("a"), tier.has("b"), tier.bytes]).toEqual([false, true, sizeBytes]);
+  expect(await read(tier, "a")).toEqual(blobs.get("a"));
+  expect(tier.has("a")).toBe(true);
+});
+
+test("what is dropped while loads use it is theirs until they are done", async () => {
+  const tier = openTier();
+  const memory = new NotedMemory();
+  tier.use(memory);
+  tier.addReader(["a", "b"]);
+  tier.noteEviction();
+  await read(tier, "a");
+  const reading = tier.open("a", sizeBytes);
+  const coming = tier.open("b", sizeBytes);
+  tier.drop(["a", "b"]);
+  expect(await reading.read(0, sizeBytes)).toEqual(blobs.get("a"));
+  expect(memory.freed).toEqual([]);
+  reading.close(true);
+  expect(memory.freed).toEqual([sizeBytes]);
+  // What was on its way is there when it has come.
+  await coming.read(0, sizeBytes);
+  coming.close(true);
+  expect([tier.has("b"), tier.bytes]).toEqual([true, sizeBytes]);
+});

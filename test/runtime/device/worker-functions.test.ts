@@ -68,6 +68,9 @@ beforeEach(() => {
     async evict(id) {
       calls.push(["evict", id]);
     },
+    async dropHost(digests) {
+      calls.push(["drop", ...digests]);
+    },
     measureUpload: async () => uploadChoice,
     async unload(id) {
       calls.push(id);
@@ -102,6 +105,7 @@ test("every method of DeviceApi reaches the device and brings its answer back", 
   expect(await device.memory()).toEqual(memory);
   expect(await device.measureUpload()).toEqual(uploadChoice);
   await device.evict("p");
+  await device.dropHost(["w1", "w2"]);
   await device.unload("p");
   expect(await device.readTensor("t7")).toEqual(Uint8Array.of(7));
   await device.releaseTensors(["t7", "t8"]);
@@ -109,6 +113,7 @@ test("every method of DeviceApi reaches the device and brings its answer back", 
   expect(calls).toEqual([
     ["p", program, { writesBeforeReads: true }],
     ["evict", "p"],
+    ["drop", "w1", "w2"],
     "p",
     ["release", "t7", "t8"],
     "destroy",

@@ -32,6 +32,8 @@ type What =
       readonly device: string;
       readonly function: string;
     }
+  /** Known or not, there or not. */
+  | { readonly type: "wanted" | "unwanted"; readonly device: string; readonly function: string }
   | { readonly type: "ended"; readonly pick: number; readonly runMs: number }
   | { readonly type: "failed"; readonly pick: number; readonly isRetried: boolean }
   | { readonly type: "tick" };
@@ -125,6 +127,14 @@ const anyWhat: fc.Arbitrary<What> = fc.oneof(
       function: anyFunction,
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      type: fc.constantFrom("wanted" as const, "unwanted" as const),
+      device: anyDevice,
+      function: anyFunction,
+    }),
+  },
   { weight: 9, arbitrary: fc.record({ type: fc.constant("ended" as const), pick, runMs: fc.nat(30) }) },
   {
     weight: 2,
@@ -184,6 +194,14 @@ export function eventOf(what: What, reference: ReferenceCluster): SchedulerEvent
     case "untimely":
       if (!devices.has(what.device)) return undefined;
       return { type: what.event, device: what.device, function: what.function };
+    case "wanted":
+    case "unwanted": {
+      if (!devices.has(what.device)) return undefined;
+      const at = { device: what.device, function: what.function };
+      return what.type === "wanted"
+        ? { type: "wanted", ...at }
+        : { type: "unwanted", ...at, reason: "at random" };
+    }
     case "ended":
     case "failed": {
       const run = pickOf([...reference.runs.keys()], what.pick);

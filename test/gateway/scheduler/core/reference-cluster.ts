@@ -57,6 +57,9 @@ export class ReferenceCluster {
     this.now = Math.max(this.now, now);
     this.wakesAt = this.wakesAt.filter((at) => at > this.now);
     this.#hear(event);
+    const own = this.#ownAction(event);
+    // Before anything that the policy does of its own: that takes nothing from anybody.
+    if (own !== undefined) expect(actions[0]).toEqual(own);
     for (const action of actions) this.#obey(action);
     expect(this.waiting().filter((request) => !this.#mayRunSomewhere(request))).toEqual([]);
   }
@@ -199,11 +202,31 @@ export class ReferenceCluster {
           true,
         );
         break;
+      case "wanted":
+      case "unwanted":
       case "tick":
         break;
       default:
         event satisfies never;
     }
+  }
+
+  /** What the scheduler itself has to do, whatever its policy. */
+  #ownAction(event: SchedulerEvent): SchedulerAction | undefined {
+    if (event.type !== "wanted" && event.type !== "unwanted") return undefined;
+    const device = this.devices.get(event.device)!;
+    const at = { device: event.device, function: event.function };
+    const residence = device.residences.get(event.function);
+    if (event.type === "wanted") {
+      const fn = this.functions.get(event.function);
+      if (fn === undefined || fn.isRemoved || residence !== undefined || !device.isUp) return undefined;
+      if (fn.spec.refusedBy?.includes(device.spec.class) === true) return undefined;
+      const fits = usedBytes(device) + fn.spec.weightBytes <= device.budgetBytes;
+      return fits ? { type: "load", ...at } : undefined;
+    }
+    if (residence === undefined || residence.fn.spec.isPinned === true) return undefined;
+    const isNeeded = this.#leases(device, residence) + this.#count(residence.fn, "waiting") > 0;
+    return isNeeded ? undefined : { type: "evict", ...at, reason: event.reason };
   }
 
   #residenceChanged(type: "loaded" | "load-failed" | "evicted", device: ReferenceDevice, fn: string): void {

@@ -271,3 +271,74 @@ describe("loaded, load-failed and evicted", () => {
     expect(device.holds(f)).toBe(true);
   });
 });
+
+describe("wanted", () => {
+  it("brings weights in ahead of requests, once", () => {
+    const one = new CommandedCluster();
+    one.device("d");
+    one.function("f");
+    const want = () => one.send({ type: "wanted", device: "d", function: "f" });
+    expect(want()).toEqual([{ type: "load", device: "d", function: "f" }]);
+    expect(want()).toEqual([]);
+    one.send({ type: "loaded", device: "d", function: "f" });
+    expect(want()).toEqual([]);
+  });
+
+  it("displaces nobody", () => {
+    const one = new CommandedCluster();
+    const device = one.device("d", { budgetBytes: 19 });
+    one.cluster.load(device, one.function("there"));
+    one.send({ type: "loaded", device: "d", function: "there" });
+    one.function("f");
+    expect(one.send({ type: "wanted", device: "d", function: "f" })).toEqual([]);
+    one.send({ type: "budget", device: "d", bytes: 20 });
+    expect(one.send({ type: "wanted", device: "d", function: "f" })).toHaveLength(1);
+  });
+
+  it("does nothing on a device that is down or cannot run it, nor for a function that was removed", () => {
+    const one = new CommandedCluster();
+    one.device("d");
+    one.device("old", { class: "v100" });
+    one.device("down");
+    one.send({ type: "device-down", device: "down" });
+    one.function("f", { refusedBy: ["v100"] });
+    for (const device of ["old", "down"])
+      expect(one.send({ type: "wanted", device, function: "f" })).toEqual([]);
+    expect(one.send({ type: "wanted", device: "d", function: "gone" })).toEqual([]);
+    expect(one.send({ type: "wanted", device: "d", function: "f" })).toHaveLength(1);
+  });
+});
+
+describe("unwanted", () => {
+  const unwanted = { type: "unwanted", device: "d", function: "f", reason: "not called" } as const;
+
+  it("has weights leave that nobody uses, and the policy hears of it", () => {
+    const one = new CommandedCluster();
+    const device = one.device("d");
+    one.function("f");
+    one.send({ type: "wanted", device: "d", function: "f" });
+    expect(one.send(unwanted)).toEqual([]);
+    one.send({ type: "loaded", device: "d", function: "f" });
+    expect(one.send(unwanted)).toEqual([{ type: "evict", device: "d", function: "f", reason: "not called" }]);
+    expect(one.heard.at(-1)).toBe("evicted f on d");
+    expect(device.usedBytes).toBe(0);
+    expect(one.send(unwanted)).toEqual([]);
+  });
+
+  it("leaves what runs, is waited for or is pinned", () => {
+    const one = new CommandedCluster();
+    const device = one.device("d");
+    one.function("f");
+    const run = one.cluster.run(device, [one.request("f")]);
+    one.send({ type: "loaded", device: "d", function: "f" });
+    expect(one.send(unwanted)).toEqual([]);
+    const waiting = one.request("f");
+    one.send({ type: "ended", run: run.id, runMs: 1 });
+    expect(one.send(unwanted)).toEqual([]);
+    one.send({ type: "cancelled", request: waiting.id });
+    one.function("f", { isPinned: true });
+    expect(one.send(unwanted)).toEqual([]);
+    one.function("f");
+    expect(one.send(unwanted)).toHaveLength(1);
+  });
+});

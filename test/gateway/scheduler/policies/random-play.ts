@@ -18,6 +18,7 @@ export type Command =
   | { readonly type: "cancel" | "end" | "retry" | "fail" | "load" | "load-failed"; readonly which: number }
   | { readonly type: "down" | "up"; readonly device: number }
   | { readonly type: "budget"; readonly device: number; readonly bytes: number }
+  | { readonly type: "wanted" | "unwanted"; readonly fn: number; readonly device: number }
   | { readonly type: "wait"; readonly ms: number };
 
 const which = fc.nat(20);
@@ -51,6 +52,14 @@ export const anyCommands: fc.Arbitrary<readonly Command[]> = fc.array(
         type: fc.constant("budget" as const),
         device,
         bytes: fc.constantFrom(0, 30, 60, budgetBytes),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        type: fc.constantFrom("wanted" as const, "unwanted" as const),
+        fn: fc.nat(20),
+        device,
       }),
     },
     { weight: 3, arbitrary: fc.record({ type: fc.constant("wait" as const), ms: fc.nat(3_000) }) },
@@ -154,6 +163,10 @@ export class RandomPlay {
         break;
       case "budget":
         this.#setBudget(this.#devices[command.device]!, command.bytes);
+        break;
+      case "wanted":
+      case "unwanted":
+        this.#want(command);
         break;
       case "wait":
         this.#wait(command.ms);
@@ -264,6 +277,11 @@ export class RandomPlay {
   #setBudget(device: PlayedDevice, bytes: number): void {
     device.budgetBytes = bytes;
     this.#hear({ type: "budget", device: device.id, bytes });
+  }
+
+  #want({ type, fn, device }: Extract<Command, { type: "wanted" | "unwanted" }>): void {
+    const at = { device: deviceIds[device]!, function: this.#functions[fn % this.#functions.length]!.id };
+    this.#hear(type === "wanted" ? { type, ...at } : { type, ...at, reason: "not called" });
   }
 
   #wait(ms: number): void {

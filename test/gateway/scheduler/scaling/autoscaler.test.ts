@@ -244,6 +244,40 @@ describe("scale() does not flap", () => {
   });
 });
 
+it("scale() puts a replica where the weights are, of the devices that would do", () => {
+  const polled = new Polled();
+  const { actions } = polled.poll(gpus(3), [demandOf("a", 1, { heldBy: new Set(["gpu1", "gone"]) })]);
+  expect(actions).toMatchObject([{ type: "add", device: "gpu1" }]);
+  const full = { ...demandOf("b", 1, { heldBy: new Set(["gpu1"]) }), bytes: 950 };
+  expect(polled.poll(gpus(3), [demandOf("a", 1), full]).actions).toMatchObject([
+    { type: "add", function: "b", device: "gpu0" },
+  ]);
+});
+
+describe("scale() has a pinned function", () => {
+  it("where it is pinned, and elsewhere only while that is not enough", () => {
+    const polled = new Polled({ shrinkAfterMs: 0 });
+    const on = () => polled.state.fleet.flatMap(({ id, replicas }) => (replicas.size > 0 ? [id] : []));
+    const pinned = (rate: number) => demandOf("a", rate, { home: "gpu2" });
+    polled.poll(gpus(4), [demandOf("a", 1)]);
+    expect(on()).toEqual(["gpu0"]);
+    // Once it is there, the other is too much.
+    for (let i = 0; i < 2; i++) polled.poll(gpus(4), [pinned(1)]);
+    expect(on()).toEqual(["gpu2"]);
+    polled.poll(gpus(4), [pinned(900)]);
+    expect(on().length).toBeGreaterThan(1);
+    polled.poll(gpus(4), [pinned(0)]);
+    expect(on()).toEqual(["gpu2"]);
+  });
+
+  it("nowhere special while that device is away", () => {
+    const polled = new Polled();
+    const { shortages } = polled.poll(gpus(2), [demandOf("a", 1, { home: "gpu2" })]);
+    expect(shortages).toEqual([]);
+    expect(polled.state.fleet[0]!.replicas.size).toBe(1);
+  });
+});
+
 describe("scale() says what to do", () => {
   it("so that whoever does it has what the state says, and holds too much at no moment", () => {
     const anyStep = fc.record({
