@@ -4,7 +4,6 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
-import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import type { DeviceSetListener } from "../devices/device-events.ts";
 import type { DeviceSet } from "../devices/device-set.ts";
 import { later } from "../devices/later.ts";
@@ -15,11 +14,11 @@ import type { Cluster } from "../scheduler/core/cluster.ts";
 import type { SchedulerEvent } from "../scheduler/core/events.ts";
 import type { SchedulingPolicy } from "../scheduler/core/policy.ts";
 import { createScheduler, type Scheduler } from "../scheduler/core/scheduler.ts";
-import { runBatch } from "./batch-run.ts";
-import { deviceSpec } from "./device-specs.ts";
 import type { DispatchedCall } from "./dispatched-call.ts";
 import { rejection } from "./rejection.ts";
+import type { ScheduledDevice } from "./scheduled-device.ts";
 import { ScheduledUnits, type Unit } from "./scheduled-units.ts";
+import { SetDevice } from "./set-device.ts";
 
 export interface DispatcherOptions {
   readonly devices: DeviceSet;
@@ -57,7 +56,9 @@ export interface DispatchCounts {
 const callsBeforeBatch = 32;
 
 export class Dispatcher implements DeviceSetListener {
-  readonly #devices: DeviceSet;
+  readonly #set: DeviceSet;
+  /** By `index`. */
+  readonly #devices: readonly ScheduledDevice[];
   readonly #scheduler: Scheduler;
   readonly #units: ScheduledUnits;
   readonly #now: () => number;
@@ -72,12 +73,13 @@ export class Dispatcher implements DeviceSetListener {
   #isStepping = false;
 
   constructor({ devices, policy, now = () => performance.now() }: DispatcherOptions) {
-    this.#devices = devices;
+    this.#set = devices;
+    this.#devices = devices.devices.map((member) => new SetDevice(devices, member));
     this.#now = now;
     this.#scheduler = createScheduler(policy);
-    this.#units = new ScheduledUnits(devices);
+    this.#units = new ScheduledUnits(this.#devices);
     // Calls may come before the devices are up, and wait for them.
-    for (const { index, isUp } of devices.devices) {
+    for (const [index, { isUp }] of this.#devices.entries()) {
       this.up(index);
       if (!isUp) this.down(index);
     }
@@ -133,31 +135,31 @@ export class Dispatcher implements DeviceSetListener {
   // --- What devices tell
 
   up(index: number): void {
-    this.#step({ type: "device-up", device: deviceSpec(this.#devices.devices[index]!) });
+    this.#step({ type: "device-up", device: this.#device(index).spec });
   }
 
   down(index: number): void {
-    this.#step({ type: "device-down", device: this.#idOf(index) });
+    this.#step({ type: "device-down", device: this.#device(index).id });
   }
 
   budget(index: number, bytes: number): void {
-    this.#step({ type: "budget", device: this.#idOf(index), bytes });
+    this.#step({ type: "budget", device: this.#device(index).id, bytes });
   }
 
   resident(index: number, program: string): void {
     for (const unit of this.#units.withProgram(program))
-      this.#step({ type: "loaded", device: this.#idOf(index), function: unit.id });
+      this.#step({ type: "loaded", device: this.#device(index).id, function: unit.id });
   }
 
   loadMeasured(index: number, program: string, _bytes: number, loadMs: number): void {
     for (const unit of this.#units.withProgram(program))
-      this.#step({ type: "loaded", device: this.#idOf(index), function: unit.id, loadMs });
+      this.#step({ type: "loaded", device: this.#device(index).id, function: unit.id, loadMs });
   }
 
   evicted(index: number, program: string): void {
     for (const unit of this.#units.withProgram(program))
-      if (!this.#units.isOn(unit, index))
-        this.#step({ type: "evicted", device: this.#idOf(index), function: unit.id });
+      if (!this.#device(index).holds(unit))
+        this.#step({ type: "evicted", device: this.#device(index).id, function: unit.id });
   }
 
   // --- Private
@@ -172,8 +174,12 @@ export class Dispatcher implements DeviceSetListener {
     if (rows > 1 && batch.group.sizeFor(rows) === undefined) void batch.group.want(rows);
   }
 
-  #idOf(index: number): string {
-    return this.#devices.devices[index]!.id;
+  #device(index: number): ScheduledDevice {
+    return this.#devices[index]!;
+  }
+
+  #deviceOf(id: string): ScheduledDevice {
+    return this.#devices.find((one) => one.id === id)!;
   }
 
   /** What is told while actions are carried out comes after them. */
@@ -220,16 +226,13 @@ export class Dispatcher implements DeviceSetListener {
     }
     this.#counts.runs++;
     this.#counts.calls += members.length;
-    const index = this.#devices.devices.findIndex(({ id }) => id === action.device);
+    const device = this.#deviceOf(action.device);
     const startedAt = this.#now();
     const urgencyMs = action.due === undefined ? undefined : Math.max(0, action.due - startedAt);
     const standing = { urgencyMs, share: action.share };
     const { unit } = members[0]!;
     const calls = members.map(({ call }) => call);
-    const runs =
-      calls.length === 1
-        ? [this.#runAlone(index, unit, calls[0]!, standing)]
-        : runBatch(this.#devices, index, unit, calls, standing);
+    const runs = device.run(unit, calls, standing);
     let gpuMs = 0;
     const settled = runs.map((run, i) =>
       run.then(
@@ -250,7 +253,7 @@ export class Dispatcher implements DeviceSetListener {
     void Promise.all(settled).then((ended) => {
       const tell = (event: SchedulerEvent) => {
         this.#step(event);
-        this.#lookFor(unit, index);
+        this.#lookFor(unit, device);
       };
       if (ended.every(Boolean)) tell({ type: "ended", run: action.run, runMs: gpuMs });
       // Whoever called hears of it before others run: those may not be to run any more.
@@ -273,29 +276,18 @@ export class Dispatcher implements DeviceSetListener {
    * The scheduler takes no note of weights that leave a device while it believes them in use, and it hears of a run's end
    * some microtasks after the device has: what went between the two, or ran elsewhere as there was no room, is told here.
    */
-  #lookFor(unit: Unit, index: number): void {
-    if (this.#units.isOn(unit, index)) return;
-    this.#step({ type: "evicted", device: this.#idOf(index), function: unit.id });
-  }
-
-  #runAlone(
-    index: number,
-    { owner }: Unit,
-    { prepared, signal }: DispatchedCall,
-    standing: DeviceRunOptions,
-  ): Promise<ManagedRun> {
-    const { program, inputs, keep } = prepared;
-    return this.#devices.runPlaced(index, owner, program, inputs, { ...standing, keep, signal });
+  #lookFor(unit: Unit, device: ScheduledDevice): void {
+    if (device.holds(unit)) return;
+    this.#step({ type: "evicted", device: device.id, function: unit.id });
   }
 
   #load(device: string, id: string): void {
     this.#counts.loads++;
     const unit = this.#units.get(id);
-    const index = this.#devices.devices.findIndex((one) => one.id === device);
-    const [program] = unit.programs;
-    this.#devices.loadOn(index, program!).then(
+    const target = this.#deviceOf(device);
+    target.load(unit).then(
       () => {
-        if (this.#units.isOn(unit, index)) this.#step({ type: "loaded", device, function: id });
+        if (target.holds(unit)) this.#step({ type: "loaded", device, function: id });
         else this.#step({ type: "load-failed", device, function: id });
       },
       (error: unknown) => {
@@ -307,8 +299,7 @@ export class Dispatcher implements DeviceSetListener {
 
   #evict(device: string, id: string): void {
     this.#counts.evictions++;
-    const index = this.#devices.devices.findIndex((one) => one.id === device);
-    for (const program of this.#units.get(id).programs) this.#devices.evictFrom(index, program);
+    this.#deviceOf(device).evict(this.#units.get(id));
   }
 
   #reject({ request, cause, reason }: Extract<SchedulerAction, { readonly type: "reject" }>): void {
@@ -320,7 +311,7 @@ export class Dispatcher implements DeviceSetListener {
     // What a device says of what it cannot hold is more exact, and it may know better.
     if (cause === "too-large") {
       const { program, inputs, keep } = call.prepared;
-      this.#devices.run(unit.owner, program, inputs, { keep, signal: call.signal }).then(resolve, reject);
+      this.#set.run(unit.owner, program, inputs, { keep, signal: call.signal }).then(resolve, reject);
       return;
     }
     reject(rejection(unit.name, cause, reason));

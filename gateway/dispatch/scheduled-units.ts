@@ -3,13 +3,13 @@
  * of inputs that differ are different Programs, which take different times. Weights that Programs share count with the
  * first of them that is known: the devices count exactly, and tell what they had to do.
  */
-import type { DeviceSet } from "../devices/device-set.ts";
 import type { OwnedProgram, ProgramOwner } from "../devices/owner.ts";
 import { holderOf } from "../devices/tensor-moves.ts";
 import type { BatchGroup } from "../functions/prepared-call.ts";
 import type { SchedulerEvent } from "../scheduler/core/events.ts";
 import type { FunctionSpec, KnownTime, RequestSpec } from "../scheduler/core/specs.ts";
 import type { DispatchedCall } from "./dispatched-call.ts";
+import type { ScheduledDevice } from "./scheduled-device.ts";
 
 export interface Unit {
   /** Of the scheduler's function. */
@@ -29,6 +29,8 @@ export interface Unit {
 
 interface KnownUnit extends Unit {
   readonly programs: Set<string>;
+  /** Of its single runs. */
+  readonly weights: OwnedProgram["weights"];
   readonly weightBytes: number;
   batchLimit: number;
   /** As the scheduler was told last. */
@@ -36,13 +38,13 @@ interface KnownUnit extends Unit {
 }
 
 export class ScheduledUnits {
-  readonly #devices: DeviceSet;
+  readonly #devices: readonly ScheduledDevice[];
   readonly #byId = new Map<string, KnownUnit>();
   readonly #byOwner = new Map<ProgramOwner, Map<string, KnownUnit>>();
   readonly #byProgram = new Map<string, Set<KnownUnit>>();
   #count = 0;
 
-  constructor(devices: DeviceSet) {
+  constructor(devices: readonly ScheduledDevice[]) {
     this.#devices = devices;
   }
 
@@ -91,11 +93,6 @@ export class ScheduledUnits {
     };
   }
 
-  isOn({ programs }: Unit, device: number): boolean {
-    const { managed } = this.#devices.devices[device]!;
-    return [...programs].some((program) => managed.residency.get(program)?.isOn === true);
-  }
-
   /** A function does without a Program. @returns the unit, where that was the Program of its single runs. */
   remove(owner: ProgramOwner, program: string): Unit | undefined {
     const units = this.#byOwner.get(owner);
@@ -118,6 +115,7 @@ export class ScheduledUnits {
       name: owner.name,
       owner,
       programs: new Set(),
+      weights: program.weights,
       weightBytes: this.#newBytes(owner, program),
       told: undefined,
       batchLimit: 1,
@@ -132,9 +130,8 @@ export class ScheduledUnits {
   /** What no other unit of the same version reads. */
   #newBytes(owner: ProgramOwner, program: OwnedProgram): number {
     const known = new Set<string>();
-    const { managed } = this.#devices.devices[0]!;
-    for (const id of this.#byOwner.get(owner)?.keys() ?? [])
-      for (const { digest } of managed.owned(id)?.program.weights ?? []) known.add(digest);
+    for (const { weights } of this.#byOwner.get(owner)?.values() ?? [])
+      for (const { digest } of weights) known.add(digest);
     let bytes = 0;
     for (const { digest, sizeBytes } of program.weights) if (!known.has(digest)) bytes += sizeBytes;
     return bytes;
@@ -154,9 +151,9 @@ export class ScheduledUnits {
 
   /** From an earlier life, and more exact than a profile: of this Program. */
   #knownTimes(program: string): readonly KnownTime[] {
-    return this.#devices.devices.flatMap((device) => {
-      const { executeMs } = device.managed.estimates.of(program);
-      return executeMs === undefined ? [] : [{ class: device.class, batch: 1, runMs: executeMs }];
+    return this.#devices.flatMap((device) => {
+      const runMs = device.executeMs(program);
+      return runMs === undefined ? [] : [{ class: device.spec.class, batch: 1, runMs }];
     });
   }
 

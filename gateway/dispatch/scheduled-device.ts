@@ -1,0 +1,31 @@
+/** A device as the dispatcher commands it, whatever it is. What happens there it tells the dispatcher. Types only. */
+import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
+import type { ManagedRun } from "../devices/managed-runs.ts";
+import type { DeviceSpec } from "../scheduler/core/specs.ts";
+import type { DispatchedCall } from "./dispatched-call.ts";
+import type { Unit } from "./scheduled-units.ts";
+
+export interface ScheduledDevice {
+  readonly id: string;
+  /** Runs begin at once. */
+  readonly isUp: boolean;
+  /** As it is now. */
+  readonly spec: DeviceSpec;
+  /**
+   * Runs calls of one unit, which may go as one. What is not there is brought in.
+   * @returns for each call, in their order, what it would have got from a run of its own.
+   */
+  run(
+    unit: Unit,
+    calls: readonly DispatchedCall[],
+    options: DeviceRunOptions,
+  ): readonly Promise<ManagedRun>[];
+  /** Brings it in ahead of runs. Does nothing where it is there. @throws DawnletError */
+  load(unit: Unit): Promise<void>;
+  /** Has it leave, unless it is in use. */
+  evict(unit: Unit): void;
+  /** Whether it is there, or on its way. */
+  holds(unit: Unit): boolean;
+  /** Milliseconds that a run of a Program took in an earlier life; undefined where nothing is known. */
+  executeMs(program: string): number | undefined;
+}
