@@ -14,6 +14,7 @@ import {
   parseAdapters,
   parseDevices,
   parseHandlerLimits,
+  parseLanes,
   parsePort,
   parseSize,
   parseYes,
@@ -32,6 +33,7 @@ interface ServeOptions extends LogOptions {
   readonly implementation?: "dawn" | "native";
   readonly deviceMemory?: number;
   readonly hostMemory?: number;
+  readonly cpu?: number | true;
   readonly eviction: EvictionPolicyName;
   readonly scheduling: SchedulingPolicyName;
   readonly examples: boolean;
@@ -84,6 +86,11 @@ export function addServe(program: Command, context: CliContext): void {
         "dawn",
         "native",
       ]),
+    )
+    .option(
+      "--cpu [lanes]",
+      "run ONNX models on the CPU as well, where that is faster, so many at a time (default: by its cores)",
+      parseLanes,
     )
     .option("--device-memory <size>", "most bytes on each device (default: by what it has)", parseSize)
     .option(
@@ -160,6 +167,7 @@ function gatewayOptions(options: ServeOptions) {
     implementation,
     deviceMemory,
     hostMemory,
+    cpu,
     bodyLimit,
     eviction,
     scheduling,
@@ -176,6 +184,7 @@ function gatewayOptions(options: ServeOptions) {
     ...(implementation && { implementation }),
     ...(deviceMemory && { deviceBytes: deviceMemory }),
     ...(hostMemory && { hostBytes: hostMemory }),
+    ...(cpu && { cpu }),
     ...(bodyLimit && { limits: { callBytes: bodyLimit } }),
     ...(allowPrivateHosts && { allowPrivateHosts }),
     ...(handlerLimits && { handlerLimits }),

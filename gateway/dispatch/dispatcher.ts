@@ -16,12 +16,14 @@ import type { SchedulingPolicy } from "../scheduler/core/policy.ts";
 import { createScheduler, type Scheduler } from "../scheduler/core/scheduler.ts";
 import type { DispatchedCall } from "./dispatched-call.ts";
 import { rejection } from "./rejection.ts";
-import type { ScheduledDevice } from "./scheduled-device.ts";
+import { RefusedHere, type ScheduledDevice } from "./scheduled-device.ts";
 import { ScheduledUnits, type Unit } from "./scheduled-units.ts";
 import { SetDevice } from "./set-device.ts";
 
 export interface DispatcherOptions {
   readonly devices: DeviceSet;
+  /** CPU lanes; their indices follow those of the devices. */
+  readonly lanes?: readonly ScheduledDevice[];
   readonly policy: SchedulingPolicy;
   /** Milliseconds, for tests. */
   readonly now?: () => number;
@@ -72,12 +74,12 @@ export class Dispatcher implements DeviceSetListener {
   readonly #events: SchedulerEvent[] = [];
   #isStepping = false;
 
-  constructor({ devices, policy, now = () => performance.now() }: DispatcherOptions) {
+  constructor({ devices, lanes = [], policy, now = () => performance.now() }: DispatcherOptions) {
     this.#set = devices;
-    this.#devices = devices.devices.map((member) => new SetDevice(devices, member));
+    this.#devices = [...devices.devices.map((member) => new SetDevice(devices, member)), ...lanes];
     this.#now = now;
     this.#scheduler = createScheduler(policy);
-    this.#units = new ScheduledUnits(this.#devices);
+    this.#units = new ScheduledUnits(this.#devices, lanes.length > 0);
     // Calls may come before the devices are up, and wait for them.
     for (const [index, { isUp }] of this.#devices.entries()) {
       this.up(index);
@@ -120,8 +122,11 @@ export class Dispatcher implements DeviceSetListener {
 
   /** A function does without a Program. */
   forget(owner: ProgramOwner, program: string): void {
-    const unit = this.#units.remove(owner, program);
-    if (unit !== undefined) this.#step({ type: "function-removed", function: unit.id });
+    // The scheduler hears first that it has left.
+    for (const unit of this.#units.withProgram(program))
+      if (unit.owner === owner) for (const device of this.#devices) device.forget(unit);
+    for (const { id } of this.#units.remove(owner, program))
+      this.#step({ type: "function-removed", function: id });
   }
 
   /** Calls that wait are refused; what runs goes on. To be called before the devices are stopped. */
@@ -245,7 +250,8 @@ export class Dispatcher implements DeviceSetListener {
         },
         (error: unknown) => {
           const member = members[i]!;
-          settle(member, () => member.reject(error));
+          if (error instanceof RefusedHere) this.#runElsewhere(member);
+          else settle(member, () => member.reject(error));
           return false;
         },
       ),
@@ -259,6 +265,30 @@ export class Dispatcher implements DeviceSetListener {
       // Whoever called hears of it before others run: those may not be to run any more.
       else setTimeout(() => tell({ type: "failed", run: action.run, isRetried: false }));
     });
+  }
+
+  /** What a lane did not run after all; its unit may not come there again. */
+  #runElsewhere(waiting: Waiting): void {
+    const { unit, arrivedAt } = waiting;
+    this.#units.refused(unit.cpuModel, (event) => this.#step(event));
+    if (this.#isStopped) {
+      settle(waiting, () => waiting.reject(stopped()));
+      return;
+    }
+    const startedAt = this.#now();
+    this.#runUnscheduled(waiting).then(
+      (done) => {
+        const waitMs = (done.waitMs ?? 0) + startedAt - arrivedAt;
+        settle(waiting, () => waiting.resolve({ ...done, waitMs }));
+      },
+      (error: unknown) => settle(waiting, () => waiting.reject(error)),
+    );
+  }
+
+  /** On whichever device of the set it likes, at once. */
+  #runUnscheduled({ unit, call }: Waiting): Promise<ManagedRun> {
+    const { program, inputs, keep } = call.prepared;
+    return this.#set.run(unit.owner, program, inputs, { keep, signal: call.signal });
   }
 
   /** Those of its calls that are still to run. */
@@ -291,6 +321,7 @@ export class Dispatcher implements DeviceSetListener {
         else this.#step({ type: "load-failed", device, function: id });
       },
       (error: unknown) => {
+        if (error instanceof RefusedHere) this.#units.refused(unit.cpuModel, (event) => this.#step(event));
         log.debug("{function} was not loaded on {device}: {error}", { function: unit.name, device, error });
         this.#step({ type: "load-failed", device, function: id });
       },
@@ -307,11 +338,10 @@ export class Dispatcher implements DeviceSetListener {
     if (waiting === undefined) return;
     this.#waiting.delete(request);
     this.#refused[cause]++;
-    const { unit, call, resolve, reject } = waiting;
+    const { unit, resolve, reject } = waiting;
     // What a device says of what it cannot hold is more exact, and it may know better.
     if (cause === "too-large") {
-      const { program, inputs, keep } = call.prepared;
-      this.#set.run(unit.owner, program, inputs, { keep, signal: call.signal }).then(resolve, reject);
+      this.#runUnscheduled(waiting).then(resolve, reject);
       return;
     }
     reject(rejection(unit.name, cause, reason));

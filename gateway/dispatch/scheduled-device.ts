@@ -1,4 +1,4 @@
-/** A device as the dispatcher commands it, whatever it is. What happens there it tells the dispatcher. Types only. */
+/** A device as the dispatcher commands it, whatever it is. What happens there it tells the dispatcher. */
 import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import type { ManagedRun } from "../devices/managed-runs.ts";
 import type { DeviceSpec } from "../scheduler/core/specs.ts";
@@ -11,9 +11,12 @@ export interface ScheduledDevice {
   readonly isUp: boolean;
   /** As it is now. */
   readonly spec: DeviceSpec;
+  /** Whether it can run calls of this unit, as far as it knows. */
+  takes(unit: Unit): boolean;
   /**
    * Runs calls of one unit, which may go as one. What is not there is brought in.
-   * @returns for each call, in their order, what it would have got from a run of its own.
+   * @returns for each call, in their order, what it would have got from a run of its own, or an error that is the
+   * caller's; RefusedHere where it is not.
    */
   run(
     unit: Unit,
@@ -24,8 +27,19 @@ export interface ScheduledDevice {
   load(unit: Unit): Promise<void>;
   /** Has it leave, unless it is in use. */
   evict(unit: Unit): void;
+  /** Its function does without it. */
+  forget(unit: Unit): void;
   /** Whether it is there, or on its way. */
   holds(unit: Unit): boolean;
   /** Milliseconds that a run of a Program took in an earlier life; undefined where nothing is known. */
   executeMs(program: string): number | undefined;
+}
+
+/** A device did not run a call that another may run: its caller is not to hear of it. */
+export class RefusedHere extends Error {
+  override readonly name = "RefusedHere";
+
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
 }

@@ -31,6 +31,11 @@ export class SetDevice implements ScheduledDevice {
     return deviceSpec(this.#member);
   }
 
+  /** What a device of the set cannot run, the set sees to. */
+  takes(): boolean {
+    return true;
+  }
+
   run(
     unit: Unit,
     calls: readonly DispatchedCall[],
@@ -51,6 +56,9 @@ export class SetDevice implements ScheduledDevice {
   evict({ programs }: Unit): void {
     for (const program of programs) this.#set.evictFrom(this.#member.index, program);
   }
+
+  /** The set is told by whoever owned it. */
+  forget(): void {}
 
   holds({ programs }: Unit): boolean {
     const { residency } = this.#member.managed;
