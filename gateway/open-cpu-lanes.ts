@@ -4,7 +4,8 @@ import { getLogger } from "@logtape/logtape";
 import type { Platform } from "../runtime/platform/platform.ts";
 import { SessionProcesses } from "../runtime/supervisor/session-processes.ts";
 import type { DeviceSetListener } from "./devices/device-events.ts";
-import { CpuLane } from "./dispatch/cpu-lane.ts";
+import { CpuLane, sessionBytes } from "./dispatch/cpu-lane.ts";
+import { formatBytes } from "./text.ts";
 
 export interface OpenCpuLanesOptions {
   readonly platform: Platform;
@@ -26,13 +27,18 @@ export function defaultLanes(cores: number = availableParallelism()): number {
 /** Starts no process yet. */
 export function openCpuLanes(options: OpenCpuLanesOptions): readonly CpuLane[] {
   const { platform, count, budgetBytes, firstIndex, listener } = options;
+  const laneBytes = Math.floor(budgetBytes / Math.max(1, count));
+  if (count > 0 && laneBytes < sessionBytes)
+    getLogger(["dawnlet", "gateway"]).warn("no model runs on a CPU lane: it has {bytes} (--host-memory)", {
+      bytes: formatBytes(laneBytes),
+    });
   const log = getLogger(["dawnlet", "session"]);
   return Array.from({ length: count }, (_, lane) => {
     const id = `cpu${lane}`;
     const index = firstIndex + lane;
     return new CpuLane({
       id,
-      budgetBytes: Math.floor(budgetBytes / count),
+      budgetBytes: laneBytes,
       sessions: (onClosed) =>
         new SessionProcesses({
           ...{ platform, onClosed },
