@@ -86,9 +86,9 @@ export interface LaneReport {
   readonly sessions: CpuLane["sessions"];
 }
 
-export function reportLane({ id, isUp, spec, sessions }: CpuLane): LaneReport {
+export function reportLane({ id, isUp, budgetBytes, sessions }: CpuLane): LaneReport {
   const total = sessions.reduce((sum, { bytes }) => sum + bytes, 0);
-  return { ...{ id, kind: "cpu", isUp, budgetBytes: spec.budgetBytes }, usedBytes: { total }, sessions };
+  return { ...{ id, kind: "cpu", isUp, budgetBytes }, usedBytes: { total }, sessions };
 }
 
 export async function reportDevice(member: DeviceMember): Promise<DeviceReport | SilentDeviceReport> {

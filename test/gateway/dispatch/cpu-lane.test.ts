@@ -111,7 +111,7 @@ describe("a model", () => {
     expect(outcomes).toEqual(["ok gpu0", "ok cpu0", "ok cpu0"]);
     expect(sessions.told).toEqual(["open a", "run a", "run a", "run a"]);
     expect(gpu.told).toEqual([]);
-    expect(lane.sessions).toEqual([{ function: "f", bytes: sessionBytes + 1_000, running: 0 }]);
+    expect(lane.sessions).toEqual([{ function: "f", bytes: sessionBytes + 2_600, running: 0 }]);
   });
 
   test("that a GPU computes fast is not tried there", async () => {
