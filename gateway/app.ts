@@ -5,6 +5,7 @@
 import { Hono } from "hono";
 import packageManifest from "../package.json" with { type: "json" };
 import { addContainmentMetrics, addTroubleMetrics } from "./api/containment-metrics.ts";
+import { addCpuMetrics } from "./api/cpu-metrics.ts";
 import { addDevices } from "./api/devices.ts";
 import { addFunctionsApi } from "./api/functions.ts";
 import { functionsByCaller } from "./api/functions-of.ts";
@@ -23,7 +24,8 @@ import { addShortForm } from "./api/short-form.ts";
 import { Statistics } from "./api/statistics.ts";
 import type { Autoscaler } from "./autoscale/autoscaler.ts";
 import type { DeviceMember } from "./devices/device-member.ts";
-import { reportDevice } from "./devices/report.ts";
+import { reportDevice, reportLane } from "./devices/report.ts";
+import type { CpuLane } from "./dispatch/cpu-lane.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Functions } from "./functions/functions.ts";
 import type { Profiles } from "./functions/profile/profiles.ts";
@@ -42,6 +44,8 @@ export interface AppOptions extends AccessOptions {
   readonly limits?: Partial<BodyLimits>;
   /** For `/v1/devices` and for metrics of what they hold. */
   readonly devices?: readonly DeviceMember[];
+  /** CPU lanes, for the same. */
+  readonly lanes?: readonly CpuLane[];
   /** For metrics of what waits and what was decided. */
   readonly scheduler?: Pick<Dispatcher, "waiting" | "counts">;
   /** For `/v1/scaling` and its metrics. Left out: nothing is scaled. */
@@ -59,7 +63,7 @@ export interface AppOptions extends AccessOptions {
 }
 
 export function createApp(options: AppOptions): Hono {
-  const { functions, devices, secrets, profiles, logs, showsStacks = false } = options;
+  const { functions, devices, lanes = [], secrets, profiles, logs, showsStacks = false } = options;
   const { callBytes, deployBytes } = { ...defaultBodyLimits, ...options.limits };
   const statistics = new Statistics();
   const metrics = new Metrics({ functions, statistics });
@@ -83,10 +87,14 @@ export function createApp(options: AppOptions): Hono {
   if (profiles !== undefined) addProfiles(app, endpoint, { functionsOf, profiles, callBytes });
   if (logs !== undefined) addLogs(app, endpoint, { functionsOf, logs });
   if (devices !== undefined) {
-    addDevices(app, endpoint, () => Promise.all(devices.map(reportDevice)));
+    addDevices(app, endpoint, async () => [
+      ...(await Promise.all(devices.map(reportDevice))),
+      ...lanes.map(reportLane),
+    ]);
     const counted = devices.map(({ id, managed }) => ({ id, managed }));
     addMemoryMetrics(metrics.registry, counted);
     addContainmentMetrics(metrics.registry, counted);
+    if (lanes.length > 0) addCpuMetrics(metrics.registry, lanes);
   }
   if (options.scheduler !== undefined) addSchedulerMetrics(metrics.registry, options.scheduler);
   if (options.scaling !== undefined) {

@@ -24,6 +24,7 @@ import { functionsFor } from "./functions/tenant-functions.ts";
 import { HandlerHost } from "./handlers/handler-host.ts";
 import { type HandlerLimits, maxHandlerLimits } from "./handlers/limits.ts";
 import type { Tenant } from "./http/access.ts";
+import { defaultLanes, openCpuLanes } from "./open-cpu-lanes.ts";
 import { choiceOf, keepAllEstimates, openDevices } from "./open-devices.ts";
 import type { SchedulingPolicy } from "./scheduler/core/policy.ts";
 import { defaultEviction, type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
@@ -56,6 +57,11 @@ export interface GatewayOptions {
   readonly deviceBytes?: number;
   /** Bytes of weights that device processes may keep in host memory, in equal parts. Left out: half of the machine's. */
   readonly hostBytes?: number;
+  /**
+   * ONNX models may run on the CPU as well, where that is answered sooner: a number of CPU lanes, or true for as many as
+   * the machine has cores to spare. Left out: only what can be no Program runs there.
+   */
+  readonly cpu?: boolean | number;
   /** Who leaves the device when room is needed. */
   readonly eviction?: EvictionPolicyName;
   /** Which calls run when, and where. */
@@ -84,6 +90,8 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
+/** Of the host memory that weights may take: what sessions of CPU lanes may. */
+const lanesShare = 1 / 4;
 /** Calls that may wait for their turn. */
 const queueLimit = 1_024;
 const log = getLogger(["dawnlet", "gateway"]);
@@ -101,9 +109,10 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const store = cleanup.use(await openStore(options.dataFolder, { pid: platform.pid }));
   const adapters = await adaptersFor(options);
   const autoscaler = options.autoscale && new Autoscaler(options.autoscale);
-  const { devices, dispatcher } = await startDevices(options, store, adapters, autoscaler);
-  const backends = startBackends(options, { store, devices, dispatcher }, adapters);
+  const { devices, lanes, dispatcher } = await startDevices(options, store, adapters, autoscaler);
+  const backends = startBackends(options, { store, devices, lanes, dispatcher }, adapters);
   cleanup.defer(() => devices.stop());
+  for (const lane of lanes) cleanup.defer(() => lane.stop());
   // Before the devices, which would be started again for what it lets run.
   cleanup.defer(() => dispatcher.stop());
   cleanup.defer(() => backends.compiler.stop());
@@ -126,7 +135,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await Promise.all([devices.describe(), functions.open()]);
   cleanup.use(await keepAllEstimates(devices, store.records));
   await logDevices(devices);
-  autoscaler?.start({ devices, dispatcher, versions: () => functions.devices() });
+  autoscaler?.start({ devices, replicas: dispatcher.replicas, versions: () => functions.devices() });
   cleanup.defer(() => autoscaler?.close());
 
   const app = createApp({
@@ -134,6 +143,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     secrets: functions.secrets,
     profiles: functions.profiles,
     devices: devices.devices,
+    lanes,
     scheduler: dispatcher,
     scaling: autoscaler,
     logs: backends.handlers.logs,
@@ -176,12 +186,15 @@ async function startDevices(
   { folder }: SharedBackends["store"],
   adapters: readonly FoundAdapter[],
   autoscaler: Autoscaler | undefined,
-): Promise<Pick<SharedBackends, "devices" | "dispatcher">> {
+): Promise<Pick<SharedBackends, "devices" | "lanes" | "dispatcher">> {
   const { platform, devices: perAdapter = 1, eviction = defaultEviction } = options;
   const { silence, deviceBytes, scheduling = defaultScheduling } = options;
   const allHostBytes = await hostMemoryBytes();
-  const hostBytes = options.hostBytes ?? Math.floor(allHostBytes / 2);
-  const listener: DeviceSetListener = {
+  const givenBytes = options.hostBytes ?? Math.floor(allHostBytes / 2);
+  const laneCount = lanesOf(options);
+  const laneBytes = laneCount === 0 ? 0 : Math.floor(givenBytes * lanesShare);
+  const hostBytes = givenBytes - laneBytes;
+  const listener: Required<Omit<DeviceSetListener, "ran">> = {
     resident: (...told) => dispatcher.resident(...told),
     evicted: (device, program) => dispatcher.evicted(device, program),
     up: (...told) => dispatcher.up(...told),
@@ -198,12 +211,21 @@ async function startDevices(
   // Its own victims unless somebody has chosen otherwise; then it has the devices' order.
   const ranking = options.eviction && { eviction: evictionPolicies[options.eviction] };
   const policy = policyOf(scheduling, ranking);
+  const lanes = openCpuLanes({
+    ...{ platform, listener, count: laneCount, budgetBytes: laneBytes },
+    firstIndex: devices.devices.length,
+  });
   const calls = autoscaler?.calls;
   const dispatcher = new Dispatcher({
-    ...{ devices, policy },
+    ...{ devices, lanes, policy },
     ...(calls && { onCall: (owner, answer) => calls.called(owner, answer) }),
   });
-  return { devices, dispatcher };
+  return { devices, lanes, dispatcher };
+}
+
+function lanesOf({ cpu = false }: GatewayOptions): number {
+  if (typeof cpu === "number") return cpu;
+  return cpu ? defaultLanes() : 0;
 }
 
 function policyOf(
@@ -231,7 +253,7 @@ async function logDevices({ devices }: DeviceSet): Promise<void> {
 
 function startBackends(
   { platform, handlerLimits, allowPrivateHosts = false }: GatewayOptions,
-  { store, devices, dispatcher }: Pick<SharedBackends, "store" | "devices" | "dispatcher">,
+  { store, devices, lanes, dispatcher }: Pick<SharedBackends, "store" | "devices" | "lanes" | "dispatcher">,
   adapters: readonly FoundAdapter[],
 ): SharedBackends {
   const lineLogger = (category: string) => {
@@ -254,5 +276,5 @@ function startBackends(
     onLine: lineLogger("compiler"),
   });
   const sessions = new SessionProcesses({ platform, onLine: lineLogger("session") });
-  return { store, devices, dispatcher, handlers, compiler, sessions };
+  return { store, devices, lanes, dispatcher, handlers, compiler, sessions };
 }

@@ -34,7 +34,7 @@ export class SimulatedAutoscaler implements Bystander {
     this.#autoscaler = new Autoscaler({ ...options, intervalMs, now: () => this.#now, isTimed: false });
     this.#autoscaler.start({
       devices: { devices: devices.map((spec, index) => this.#device(spec, index)), dropHost: async () => {} },
-      dispatcher: {
+      replicas: {
         unitsOf: (owner) => [this.#cluster!.function(owner.name)],
         want: (owner, device) => this.#want(owner, device),
         letGo: (owner, device, reason) => this.#letGo(owner, device, reason),

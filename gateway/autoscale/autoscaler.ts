@@ -7,7 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import type { DeviceSet } from "../devices/device-set.ts";
 import { later } from "../devices/later.ts";
 import type { ProgramOwner } from "../devices/owner.ts";
-import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import type { ReplicaControl } from "../dispatch/replica-control.ts";
 import type { ScalingAction } from "../scheduler/scaling/actions.ts";
 import { nothingScaled, type ScalingState, type Shortage, scale } from "../scheduler/scaling/autoscaler.ts";
 import { defaultScaling, type ScalingOptions } from "../scheduler/scaling/demand.ts";
@@ -39,7 +39,7 @@ export interface AutoscaleOptions {
 /** What it works on. */
 export interface AutoscaledGateway {
   readonly devices: Pick<DeviceSet, "dropHost"> & { readonly devices: readonly ScaledDevice[] };
-  readonly dispatcher: Pick<Dispatcher, "want" | "letGo" | "unitsOf">;
+  readonly replicas: Pick<ReplicaControl, "want" | "letGo" | "unitsOf">;
   /** All that are deployed. */
   readonly versions: () => Iterable<ScaledVersion>;
 }
@@ -121,10 +121,10 @@ export class Autoscaler {
     this.#dropFromHost(gateway, actions, byName);
   }
 
-  #look({ devices, dispatcher, versions }: AutoscaledGateway): readonly VersionDemand[] {
+  #look({ devices, replicas, versions }: AutoscaledGateway): readonly VersionDemand[] {
     const context = {
       ...{ calls: this.calls, devices: devices.devices, idleWindow: this.#idleWindow },
-      units: (owner: ProgramOwner) => dispatcher.unitsOf(owner),
+      units: (owner: ProgramOwner) => replicas.unitsOf(owner),
     };
     return [...versions()].flatMap((version) => {
       const { owner, programs } = version;
@@ -138,7 +138,7 @@ export class Autoscaler {
 
   /** What is on a device for no reason: a replica too many, or one of a function that is to be on none. */
   #takeAway(
-    { devices, dispatcher }: AutoscaledGateway,
+    { devices, replicas: control }: AutoscaledGateway,
     actions: readonly ScalingAction[],
     byName: ReadonlyMap<string, VersionDemand>,
   ): void {
@@ -152,7 +152,7 @@ export class Autoscaler {
       const needed = neededBesides(demand, users);
       for (const { index, id: device } of devices.devices) {
         if (tier === "device" && !removed.has(`${device} ${name}`)) continue;
-        if (dispatcher.letGo(owner, index, reason, needed))
+        if (control.letGo(owner, index, reason, needed))
           log.info("{function} version {version} leaves {device}: {reason}", {
             ...{ function: owner.name, version: owner.version, device, reason },
           });
@@ -160,13 +160,16 @@ export class Autoscaler {
     }
   }
 
-  #bring({ devices, dispatcher }: AutoscaledGateway, byName: ReadonlyMap<string, VersionDemand>): void {
+  #bring(
+    { devices, replicas: control }: AutoscaledGateway,
+    byName: ReadonlyMap<string, VersionDemand>,
+  ): void {
     for (const { id: device, replicas } of this.#state.fleet) {
       const { index } = devices.devices.find(({ id }) => id === device)!;
       for (const name of replicas.keys()) {
         const demand = byName.get(name)!;
         const { owner } = demand;
-        if (!dispatcher.want(owner, index)) continue;
+        if (!control.want(owner, index)) continue;
         const reason = reasonToCome(demand);
         log.info("{function} version {version} comes to {device} ahead of calls: {reason}", {
           ...{ function: owner.name, version: owner.version, device, reason },

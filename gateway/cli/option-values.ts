@@ -39,6 +39,15 @@ export function parseDevices(text: string): number {
 
 const maxDevices = 16;
 
+/** Each is a core that models keep busy. */
+export function parseLanes(text: string): number {
+  const count = parseCount(text);
+  if (count >= 1 && count <= maxLanes) return count;
+  throw new InvalidArgumentError(`expected a number from 1 to ${maxLanes}`);
+}
+
+const maxLanes = 64;
+
 /** Of a variable of the environment as well, where `0` is to mean no. */
 export function parseYes(text: string): boolean {
   if (/^(yes|true|1)$/i.test(text)) return true;

@@ -11,7 +11,7 @@ export function announce(
   context: CliContext,
 ): void {
   const { terminal, versions } = context;
-  const { length: count } = backends.devices.devices;
+  const devices = [...backends.devices.devices, ...backends.lanes].map(({ id }) => id);
   terminal.out(`Dawnlet ${versions.dawnlet} listens on ${url}`);
   for (const { name, description } of adapters) {
     const { device, description: driver, isSoftware } = description.adapter;
@@ -20,7 +20,7 @@ export function announce(
     const which = adapters.length > 1 ? name : driver || device || name;
     terminal.out(`  adapter  ${which}${speed}`);
   }
-  if (count > 1) terminal.out(`  devices  ${backends.devices.devices.map(({ id }) => id).join(", ")}`);
+  if (devices.length > 1) terminal.out(`  devices  ${devices.join(", ")}`);
   terminal.out(`  data     ${dataFolder}`);
 }
 

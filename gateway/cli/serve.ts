@@ -16,6 +16,7 @@ import {
   parseAdapters,
   parseDevices,
   parseHandlerLimits,
+  parseLanes,
   parsePort,
   parseSize,
   parseYes,
@@ -33,6 +34,7 @@ export interface ServeOptions extends LogOptions {
   readonly implementation?: "dawn" | "native";
   readonly deviceMemory?: number;
   readonly hostMemory?: number;
+  readonly cpu?: number | true;
   readonly eviction: EvictionPolicyName;
   readonly scheduling: SchedulingPolicyName;
   readonly autoscale: boolean;
@@ -86,6 +88,11 @@ export function addServe(program: Command, context: CliContext): void {
         "dawn",
         "native",
       ]),
+    )
+    .option(
+      "--cpu [lanes]",
+      "run ONNX models on the CPU as well, where that is faster, so many at a time (default: by its cores)",
+      parseLanes,
     )
     .option("--device-memory <size>", "most bytes on each device (default: by what it has)", parseSize)
     .option(

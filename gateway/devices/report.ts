@@ -2,6 +2,7 @@
 import { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceDescription, DeviceMemory } from "../../runtime/device/api.ts";
 import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";
+import type { CpuLane } from "../dispatch/cpu-lane.ts";
 import type { DeviceKind } from "../scheduler/placement/place.ts";
 import type { DeviceMember } from "./device-member.ts";
 import type { LoggedEviction } from "./eviction-log.ts";
@@ -71,6 +72,23 @@ export interface DeviceReport extends DeviceStanding {
     readonly counts: Readonly<Record<string, number>>;
     readonly last: readonly LoggedEviction[];
   };
+}
+
+/** Of a CPU lane, which has no weights but sessions of ONNX Runtime. */
+export interface LaneReport {
+  /** `cpu0` */
+  readonly id: string;
+  readonly kind: "cpu";
+  readonly isUp: boolean;
+  /** Of host memory, as the gateway estimates what sessions take. */
+  readonly budgetBytes: number;
+  readonly usedBytes: { readonly total: number };
+  readonly sessions: CpuLane["sessions"];
+}
+
+export function reportLane({ id, isUp, budgetBytes, sessions }: CpuLane): LaneReport {
+  const total = sessions.reduce((sum, { bytes }) => sum + bytes, 0);
+  return { ...{ id, kind: "cpu", isUp, budgetBytes }, usedBytes: { total }, sessions };
 }
 
 export async function reportDevice(member: DeviceMember): Promise<DeviceReport | SilentDeviceReport> {

@@ -4,7 +4,6 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
-import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import type { DeviceSetListener } from "../devices/device-events.ts";
 import type { DeviceSet } from "../devices/device-set.ts";
 import { later } from "../devices/later.ts";
@@ -13,17 +12,19 @@ import type { ProgramOwner } from "../devices/owner.ts";
 import type { RejectCause, SchedulerAction } from "../scheduler/core/actions.ts";
 import type { Cluster } from "../scheduler/core/cluster.ts";
 import type { SchedulerEvent } from "../scheduler/core/events.ts";
-import type { FunctionState } from "../scheduler/core/function-state.ts";
 import type { SchedulingPolicy } from "../scheduler/core/policy.ts";
 import { createScheduler, type Scheduler } from "../scheduler/core/scheduler.ts";
-import { runBatch } from "./batch-run.ts";
-import { deviceSpec } from "./device-specs.ts";
 import type { DispatchedCall } from "./dispatched-call.ts";
 import { rejection } from "./rejection.ts";
+import { ReplicaControl } from "./replica-control.ts";
+import { RefusedHere, type ScheduledDevice } from "./scheduled-device.ts";
+import { ScheduledMember } from "./scheduled-member.ts";
 import { ScheduledUnits, type Unit } from "./scheduled-units.ts";
 
 export interface DispatcherOptions {
   readonly devices: DeviceSet;
+  /** CPU lanes; their indices follow those of the devices. */
+  readonly lanes?: readonly ScheduledDevice[];
   readonly policy: SchedulingPolicy;
   /** Hears of each call that comes, and of its end by what it is answered. */
   readonly onCall?: (owner: ProgramOwner, answer: Promise<unknown>) => void;
@@ -60,7 +61,11 @@ export interface DispatchCounts {
 const callsBeforeBatch = 32;
 
 export class Dispatcher implements DeviceSetListener {
-  readonly #devices: DeviceSet;
+  /** For the autoscaler. */
+  readonly replicas: ReplicaControl;
+  readonly #set: DeviceSet;
+  /** By `index`. */
+  readonly #devices: readonly ScheduledDevice[];
   readonly #scheduler: Scheduler;
   readonly #units: ScheduledUnits;
   readonly #onCall: DispatcherOptions["onCall"];
@@ -75,14 +80,19 @@ export class Dispatcher implements DeviceSetListener {
   readonly #events: SchedulerEvent[] = [];
   #isStepping = false;
 
-  constructor({ devices, policy, onCall, now = () => performance.now() }: DispatcherOptions) {
-    this.#devices = devices;
+  constructor({ devices, lanes = [], policy, onCall, now = () => performance.now() }: DispatcherOptions) {
+    this.#set = devices;
+    this.#devices = [...devices.devices.map((member) => new ScheduledMember(devices, member)), ...lanes];
     this.#onCall = onCall;
     this.#now = now;
     this.#scheduler = createScheduler(policy);
-    this.#units = new ScheduledUnits(devices);
+    this.#units = new ScheduledUnits(this.#devices, lanes.length > 0);
+    this.replicas = new ReplicaControl({
+      ...{ set: devices, units: this.#units, cluster: this.cluster },
+      step: (event) => this.#step(event),
+    });
     // Calls may come before the devices are up, and wait for them.
-    for (const { index, isUp } of devices.devices) {
+    for (const [index, { isUp }] of this.#devices.entries()) {
       this.up(index);
       if (!isUp) this.down(index);
     }
@@ -122,54 +132,13 @@ export class Dispatcher implements DeviceSetListener {
     return promise.finally(() => signal.removeEventListener("abort", onAbort));
   }
 
-  /** What the scheduler takes for the functions of a version. To be read only. */
-  unitsOf(owner: ProgramOwner): readonly FunctionState[] {
-    const { functions } = this.#scheduler.cluster;
-    return [...this.#units.ofOwner(owner)].flatMap(({ id }) => functions.get(id) ?? []);
-  }
-
-  /**
-   * Weights of a version are to be on a device, by its `index`, ahead of calls. Those that find no free room stay away.
-   * @returns whether any are coming.
-   */
-  want(owner: ProgramOwner, index: number): boolean {
-    const { id: device, managed } = this.#devices.devices[index]!;
-    const { residency } = managed;
-    const { cluster } = this.#scheduler;
-    let isComing = false;
-    for (const fn of this.unitsOf(owner)) {
-      if (cluster.device(device).holds(fn)) continue;
-      // The scheduler counts what it has placed; the device knows what else is there.
-      if (residency.usedBytes + fn.weightBytes > residency.budgetBytes) continue;
-      this.#step({ type: "wanted", device, function: fn.id });
-      isComing ||= cluster.device(device).holds(fn);
-    }
-    return isComing;
-  }
-
-  /**
-   * Weights of a version need not stay on a device, by its `index`. @param needed Programs that stay, as others have them
-   * too. @returns whether any have left.
-   */
-  letGo(owner: ProgramOwner, index: number, reason: string, needed: ReadonlySet<string>): boolean {
-    const { id: device, managed } = this.#devices.devices[index]!;
-    const state = this.#scheduler.cluster.device(device);
-    // What goes round the scheduler, as measuring a profile does, uses weights as well.
-    const isInUse = (program: string) => (managed.residency.get(program)?.leases ?? 0) > 0;
-    let haveLeft = false;
-    for (const { id, programs } of this.#units.ofOwner(owner)) {
-      if (state.residenceOf(id) === undefined || !programs.isDisjointFrom(needed)) continue;
-      if ([...programs].some(isInUse)) continue;
-      this.#step({ type: "unwanted", device, function: id, reason });
-      haveLeft ||= state.residenceOf(id) === undefined;
-    }
-    return haveLeft;
-  }
-
   /** A function does without a Program. */
   forget(owner: ProgramOwner, program: string): void {
-    const unit = this.#units.remove(owner, program);
-    if (unit !== undefined) this.#step({ type: "function-removed", function: unit.id });
+    // The scheduler hears first that it has left.
+    for (const unit of this.#units.withProgram(program))
+      if (unit.owner === owner) for (const device of this.#devices) device.forget(unit);
+    for (const { id } of this.#units.remove(owner, program))
+      this.#step({ type: "function-removed", function: id });
   }
 
   /** Calls that wait are refused; what runs goes on. To be called before the devices are stopped. */
@@ -183,31 +152,31 @@ export class Dispatcher implements DeviceSetListener {
   // --- What devices tell
 
   up(index: number): void {
-    this.#step({ type: "device-up", device: deviceSpec(this.#devices.devices[index]!) });
+    this.#step({ type: "device-up", device: this.#device(index).spec });
   }
 
   down(index: number): void {
-    this.#step({ type: "device-down", device: this.#idOf(index) });
+    this.#step({ type: "device-down", device: this.#device(index).id });
   }
 
   budget(index: number, bytes: number): void {
-    this.#step({ type: "budget", device: this.#idOf(index), bytes });
+    this.#step({ type: "budget", device: this.#device(index).id, bytes });
   }
 
   resident(index: number, program: string): void {
     for (const unit of this.#units.withProgram(program))
-      this.#step({ type: "loaded", device: this.#idOf(index), function: unit.id });
+      this.#step({ type: "loaded", device: this.#device(index).id, function: unit.id });
   }
 
   loadMeasured(index: number, program: string, _bytes: number, loadMs: number): void {
     for (const unit of this.#units.withProgram(program))
-      this.#step({ type: "loaded", device: this.#idOf(index), function: unit.id, loadMs });
+      this.#step({ type: "loaded", device: this.#device(index).id, function: unit.id, loadMs });
   }
 
   evicted(index: number, program: string): void {
     for (const unit of this.#units.withProgram(program))
-      if (!this.#units.isOn(unit, index))
-        this.#step({ type: "evicted", device: this.#idOf(index), function: unit.id });
+      if (!this.#device(index).holds(unit))
+        this.#step({ type: "evicted", device: this.#device(index).id, function: unit.id });
   }
 
   // --- Private
@@ -222,8 +191,12 @@ export class Dispatcher implements DeviceSetListener {
     if (rows > 1 && batch.group.sizeFor(rows) === undefined) void batch.group.want(rows);
   }
 
-  #idOf(index: number): string {
-    return this.#devices.devices[index]!.id;
+  #device(index: number): ScheduledDevice {
+    return this.#devices[index]!;
+  }
+
+  #deviceOf(id: string): ScheduledDevice {
+    return this.#devices.find((one) => one.id === id)!;
   }
 
   /** What is told while actions are carried out comes after them. */
@@ -270,16 +243,13 @@ export class Dispatcher implements DeviceSetListener {
     }
     this.#counts.runs++;
     this.#counts.calls += members.length;
-    const index = this.#devices.devices.findIndex(({ id }) => id === action.device);
+    const device = this.#deviceOf(action.device);
     const startedAt = this.#now();
     const urgencyMs = action.due === undefined ? undefined : Math.max(0, action.due - startedAt);
     const standing = { urgencyMs, share: action.share };
     const { unit } = members[0]!;
     const calls = members.map(({ call }) => call);
-    const runs =
-      calls.length === 1
-        ? [this.#runAlone(index, unit, calls[0]!, standing)]
-        : runBatch(this.#devices, index, unit, calls, standing);
+    const runs = device.run(unit, calls, standing);
     let gpuMs = 0;
     const settled = runs.map((run, i) =>
       run.then(
@@ -292,7 +262,8 @@ export class Dispatcher implements DeviceSetListener {
         },
         (error: unknown) => {
           const member = members[i]!;
-          settle(member, () => member.reject(error));
+          if (error instanceof RefusedHere) this.#runElsewhere(member);
+          else settle(member, () => member.reject(error));
           return false;
         },
       ),
@@ -300,12 +271,36 @@ export class Dispatcher implements DeviceSetListener {
     void Promise.all(settled).then((ended) => {
       const tell = (event: SchedulerEvent) => {
         this.#step(event);
-        this.#lookFor(unit, index);
+        this.#lookFor(unit, device);
       };
       if (ended.every(Boolean)) tell({ type: "ended", run: action.run, runMs: gpuMs });
       // Whoever called hears of it before others run: those may not be to run any more.
       else setTimeout(() => tell({ type: "failed", run: action.run, isRetried: false }));
     });
+  }
+
+  /** What a lane did not run after all; its unit may not come there again. */
+  #runElsewhere(waiting: Waiting): void {
+    const { unit, arrivedAt } = waiting;
+    this.#units.refused(unit.cpuModel, (event) => this.#step(event));
+    if (this.#isStopped) {
+      settle(waiting, () => waiting.reject(stopped()));
+      return;
+    }
+    const startedAt = this.#now();
+    this.#runUnscheduled(waiting).then(
+      (done) => {
+        const waitMs = (done.waitMs ?? 0) + startedAt - arrivedAt;
+        settle(waiting, () => waiting.resolve({ ...done, waitMs }));
+      },
+      (error: unknown) => settle(waiting, () => waiting.reject(error)),
+    );
+  }
+
+  /** On whichever device of the set it likes, at once. */
+  #runUnscheduled({ unit, call }: Waiting): Promise<ManagedRun> {
+    const { program, inputs, keep } = call.prepared;
+    return this.#set.run(unit.owner, program, inputs, { keep, signal: call.signal });
   }
 
   /** Those of its calls that are still to run. */
@@ -323,32 +318,22 @@ export class Dispatcher implements DeviceSetListener {
    * The scheduler takes no note of weights that leave a device while it believes them in use, and it hears of a run's end
    * some microtasks after the device has: what went between the two, or ran elsewhere as there was no room, is told here.
    */
-  #lookFor(unit: Unit, index: number): void {
-    if (this.#units.isOn(unit, index)) return;
-    this.#step({ type: "evicted", device: this.#idOf(index), function: unit.id });
-  }
-
-  #runAlone(
-    index: number,
-    { owner }: Unit,
-    { prepared, signal }: DispatchedCall,
-    standing: DeviceRunOptions,
-  ): Promise<ManagedRun> {
-    const { program, inputs, keep } = prepared;
-    return this.#devices.runPlaced(index, owner, program, inputs, { ...standing, keep, signal });
+  #lookFor(unit: Unit, device: ScheduledDevice): void {
+    if (device.holds(unit)) return;
+    this.#step({ type: "evicted", device: device.id, function: unit.id });
   }
 
   #load(device: string, id: string): void {
     this.#counts.loads++;
     const unit = this.#units.get(id);
-    const index = this.#devices.devices.findIndex((one) => one.id === device);
-    const [program] = unit.programs;
-    this.#devices.loadOn(index, program!).then(
+    const target = this.#deviceOf(device);
+    target.load(unit).then(
       () => {
-        if (this.#units.isOn(unit, index)) this.#step({ type: "loaded", device, function: id });
+        if (target.holds(unit)) this.#step({ type: "loaded", device, function: id });
         else this.#step({ type: "load-failed", device, function: id });
       },
       (error: unknown) => {
+        if (error instanceof RefusedHere) this.#units.refused(unit.cpuModel, (event) => this.#step(event));
         log.debug("{function} was not loaded on {device}: {error}", { function: unit.name, device, error });
         this.#step({ type: "load-failed", device, function: id });
       },
@@ -357,8 +342,7 @@ export class Dispatcher implements DeviceSetListener {
 
   #evict({ device, function: id, reason }: Extract<SchedulerAction, { readonly type: "evict" }>): void {
     this.#counts.evictions++;
-    const index = this.#devices.devices.findIndex((one) => one.id === device);
-    for (const program of this.#units.get(id).programs) this.#devices.evictFrom(index, program, reason);
+    this.#deviceOf(device).evict(this.#units.get(id), reason);
   }
 
   #reject({ request, cause, reason }: Extract<SchedulerAction, { readonly type: "reject" }>): void {
@@ -366,11 +350,10 @@ export class Dispatcher implements DeviceSetListener {
     if (waiting === undefined) return;
     this.#waiting.delete(request);
     this.#refused[cause]++;
-    const { unit, call, resolve, reject } = waiting;
+    const { unit, resolve, reject } = waiting;
     // What a device says of what it cannot hold is more exact, and it may know better.
     if (cause === "too-large") {
-      const { program, inputs, keep } = call.prepared;
-      this.#devices.run(unit.owner, program, inputs, { keep, signal: call.signal }).then(resolve, reject);
+      this.#runUnscheduled(waiting).then(resolve, reject);
       return;
     }
     reject(rejection(unit.name, cause, reason));

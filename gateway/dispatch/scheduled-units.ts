@@ -3,13 +3,13 @@
  * of inputs that differ are different Programs, which take different times. Weights that Programs share count with the
  * first of them that is known: the devices count exactly, and tell what they had to do.
  */
-import type { DeviceSet } from "../devices/device-set.ts";
 import type { OwnedProgram, ProgramOwner } from "../devices/owner.ts";
 import { holderOf } from "../devices/tensor-moves.ts";
-import type { BatchGroup } from "../functions/prepared-call.ts";
+import type { BatchGroup, CpuModel } from "../functions/prepared-call.ts";
 import type { SchedulerEvent } from "../scheduler/core/events.ts";
 import type { FunctionSpec, KnownTime, RequestSpec } from "../scheduler/core/specs.ts";
 import type { DispatchedCall } from "./dispatched-call.ts";
+import type { ScheduledDevice } from "./scheduled-device.ts";
 
 export interface Unit {
   /** Of the scheduler's function. */
@@ -19,6 +19,8 @@ export interface Unit {
   readonly owner: ProgramOwner;
   /** Ids; that of single runs first. */
   readonly programs: ReadonlySet<string>;
+  /** What its calls may run as on a CPU lane; undefined where they may not. */
+  readonly cpuModel: CpuModel | undefined;
   /** Most rows of a run, as the scheduler was told last. */
   readonly batchLimit: number;
   /** The last calls that found others of the unit waiting, in a row. */
@@ -29,6 +31,8 @@ export interface Unit {
 
 interface KnownUnit extends Unit {
   readonly programs: Set<string>;
+  /** Of its single runs. */
+  readonly weights: OwnedProgram["weights"];
   readonly weightBytes: number;
   batchLimit: number;
   /** As the scheduler was told last. */
@@ -36,14 +40,17 @@ interface KnownUnit extends Unit {
 }
 
 export class ScheduledUnits {
-  readonly #devices: DeviceSet;
+  readonly #devices: readonly ScheduledDevice[];
+  readonly #hasLanes: boolean;
   readonly #byId = new Map<string, KnownUnit>();
   readonly #byOwner = new Map<ProgramOwner, Map<string, KnownUnit>>();
   readonly #byProgram = new Map<string, Set<KnownUnit>>();
   #count = 0;
 
-  constructor(devices: DeviceSet) {
+  /** @param hasLanes some of the devices run models on the CPU. */
+  constructor(devices: readonly ScheduledDevice[], hasLanes: boolean) {
     this.#devices = devices;
+    this.#hasLanes = hasLanes;
   }
 
   get(id: string): Unit {
@@ -60,16 +67,21 @@ export class ScheduledUnits {
     return this.#byOwner.get(owner)?.values() ?? [];
   }
 
-  /** The unit of a call. @param tell hears of one that is new or has changed, before this returns. */
+  /**
+   * The unit of a call. Where there are devices that take some calls of a Program and not others, those are units apart.
+   * @param tell hears of one that is new or has changed, before this returns.
+   */
   of(owner: ProgramOwner, { prepared }: DispatchedCall, tell: (event: SchedulerEvent) => void): Unit {
     const { program, batch } = prepared;
+    const cpuModel = this.#hasLanes ? prepared.onCpu?.model : undefined;
     let units = this.#byOwner.get(owner);
     if (units === undefined) {
       units = new Map();
       this.#byOwner.set(owner, units);
     }
-    const unit = units.get(program.id) ?? this.#add(owner, program);
-    units.set(program.id, unit);
+    const key = keyOf(program.id, cpuModel);
+    const unit = units.get(key) ?? this.#add(owner, program, cpuModel);
+    units.set(key, unit);
     const batchLimit = batch === undefined ? unit.batchLimit : readyRows(batch.group);
     const { settings, profiled } = owner;
     const { told } = unit;
@@ -79,6 +91,15 @@ export class ScheduledUnits {
     unit.batchLimit = batchLimit;
     tell({ type: "function", function: this.#spec(unit, program.id) });
     return unit;
+  }
+
+  /** A device has found out that it does not take a model. */
+  refused(model: CpuModel | undefined, tell: (event: SchedulerEvent) => void): void {
+    for (const unit of [...this.#byId.values()]) {
+      const [program] = unit.programs;
+      if (unit.cpuModel !== undefined && unit.cpuModel.id === model?.id)
+        tell({ type: "function", function: this.#spec(unit, program!) });
+    }
   }
 
   request(id: number, unit: Unit, call: DispatchedCall, now: number): RequestSpec {
@@ -95,33 +116,33 @@ export class ScheduledUnits {
     };
   }
 
-  isOn({ programs }: Unit, device: number): boolean {
-    const { managed } = this.#devices.devices[device]!;
-    return [...programs].some((program) => managed.residency.get(program)?.isOn === true);
-  }
-
-  /** A function does without a Program. @returns the unit, where that was the Program of its single runs. */
-  remove(owner: ProgramOwner, program: string): Unit | undefined {
+  /** A function does without a Program. @returns the units whose single runs it was. */
+  remove(owner: ProgramOwner, program: string): readonly Unit[] {
     const units = this.#byOwner.get(owner);
-    const unit = units?.get(program);
-    if (units === undefined || unit === undefined) {
-      for (const one of this.#byProgram.get(program) ?? [])
-        if (one.owner === owner) this.#unlink(one, program);
-      return undefined;
+    const removed: Unit[] = [];
+    for (const [key, unit] of units ?? []) {
+      const [first] = unit.programs;
+      if (first !== program) {
+        this.#unlink(unit, program);
+        continue;
+      }
+      units!.delete(key);
+      this.#byId.delete(unit.id);
+      for (const id of [...unit.programs]) this.#unlink(unit, id);
+      removed.push(unit);
     }
-    units.delete(program);
-    if (units.size === 0) this.#byOwner.delete(owner);
-    this.#byId.delete(unit.id);
-    for (const id of [...unit.programs]) this.#unlink(unit, id);
-    return unit;
+    if (units?.size === 0) this.#byOwner.delete(owner);
+    return removed;
   }
 
-  #add(owner: ProgramOwner, program: OwnedProgram): KnownUnit {
+  #add(owner: ProgramOwner, program: OwnedProgram, cpuModel: CpuModel | undefined): KnownUnit {
     const unit: KnownUnit = {
       id: `${owner.name}@${owner.version}/${++this.#count}`,
       name: owner.name,
       owner,
       programs: new Set(),
+      cpuModel,
+      weights: program.weights,
       weightBytes: this.#newBytes(owner, program),
       told: undefined,
       batchLimit: 1,
@@ -136,31 +157,33 @@ export class ScheduledUnits {
   /** What no other unit of the same version reads. */
   #newBytes(owner: ProgramOwner, program: OwnedProgram): number {
     const known = new Set<string>();
-    const { managed } = this.#devices.devices[0]!;
-    for (const id of this.#byOwner.get(owner)?.keys() ?? [])
-      for (const { digest } of managed.owned(id)?.program.weights ?? []) known.add(digest);
+    for (const { weights } of this.#byOwner.get(owner)?.values() ?? [])
+      for (const { digest } of weights) known.add(digest);
     let bytes = 0;
     for (const { digest, sizeBytes } of program.weights) if (!known.has(digest)) bytes += sizeBytes;
     return bytes;
   }
 
-  #spec({ id, owner, weightBytes, batchLimit }: KnownUnit, program: string): FunctionSpec {
+  #spec(unit: KnownUnit, program: string): FunctionSpec {
+    const { id, owner, weightBytes, batchLimit } = unit;
     const { settings, schedule, tenant } = owner;
+    const refusing = this.#devices.filter((device) => !device.takes(unit));
     return {
       ...{ id, tenant: tenant ?? "", weightBytes, batchLimit },
       ...(schedule?.deadlineMs !== undefined && { deadlineMs: schedule.deadlineMs }),
       ...(schedule?.quota !== undefined && { quota: schedule.quota }),
       ...{ isPinned: settings.pin, priority: settings.priority },
       ...(settings.keepAliveMs !== null && { keepAliveMs: settings.keepAliveMs }),
+      ...(refusing.length > 0 && { refusedBy: [...new Set(refusing.map(({ spec }) => spec.class))] }),
       known: [...this.#knownTimes(program), ...(owner.profiled ?? [])],
     };
   }
 
   /** From an earlier life, and more exact than a profile: of this Program. */
   #knownTimes(program: string): readonly KnownTime[] {
-    return this.#devices.devices.flatMap((device) => {
-      const { executeMs } = device.managed.estimates.of(program);
-      return executeMs === undefined ? [] : [{ class: device.class, batch: 1, runMs: executeMs }];
+    return this.#devices.flatMap((device) => {
+      const runMs = device.executeMs(program);
+      return runMs === undefined ? [] : [{ class: device.spec.class, batch: 1, runMs }];
     });
   }
 
@@ -182,4 +205,8 @@ export class ScheduledUnits {
 function readyRows(group: BatchGroup): number {
   const sizes = group.readySizes();
   return sizes === "any" ? Math.max(1, group.maxRows) : (sizes.at(-1) ?? 1);
+}
+
+function keyOf(program: string, cpuModel: CpuModel | undefined): string {
+  return cpuModel === undefined ? program : `${program} on cpu`;
 }

@@ -8,8 +8,8 @@ import {
   statedMemorySettings,
 } from "../../kernels/manifest/memory-settings.ts";
 import {
+  modelScheduleSettingsEntries,
   type ScheduleSettings,
-  scheduleSettingsEntries,
   statedScheduleSettings,
 } from "../../kernels/manifest/schedule-settings.ts";
 import { timeLimitSchema } from "../../kernels/manifest/time-limit.ts";
@@ -22,7 +22,7 @@ const schema = v.strictObject({
   timeLimitMs: v.exactOptional(timeLimitSchema),
   batch: v.exactOptional(modelBatchSchema),
   ...memorySettingsEntries,
-  ...scheduleSettingsEntries,
+  ...modelScheduleSettingsEntries,
   /** Sizes of the free dimensions, one object a variant. Others are compiled when a call first needs them. */
   variants: v.exactOptional(
     v.array(v.record(v.string(), v.pipe(v.number(), v.safeInteger(), v.minValue(1)))),

@@ -5,7 +5,7 @@
  */
 import { DawnletError } from "../../kernels/errors.ts";
 import { describeProgram } from "../../kernels/program/describe.ts";
-import { elementCount } from "../../kernels/tensor.ts";
+import { elementCount, type Tensors } from "../../kernels/tensor.ts";
 import { batchAxisOf } from "../../models/batch-axis.ts";
 import type { ModelSource } from "../../runtime/compiler/protocol.ts";
 import { allAsBytes, type CallTensor, isTensor } from "../devices/call-tensor.ts";
@@ -15,7 +15,7 @@ import type { Batching, DeployProgress, Engine, FunctionSignature } from "./func
 import { keyOf, ModelBatches } from "./model-batches.ts";
 import { needsBytes, programInputs, readOthers } from "./model-inputs.ts";
 import { type ModelProgram, openModelProgram, readProgram } from "./model-program.ts";
-import { type BatchShare, type PreparedCall, runPrepared } from "./prepared-call.ts";
+import { type BatchShare, type CpuModel, type PreparedCall, runPrepared } from "./prepared-call.ts";
 import type { CompiledVariant, ModelVariant, OnnxSource, VersionRecord } from "./record.ts";
 import { type Backends, keptOutputs, type Servable, type ServableCall, type ServedCall } from "./servable.ts";
 
@@ -38,6 +38,8 @@ export class OnnxFunction implements Servable {
   readonly #save: (source: OnnxSource) => Promise<void>;
   readonly #records: ModelVariant[];
   readonly #batches: ModelBatches;
+  /** Undefined where the manifest wants it on GPUs only. */
+  readonly #cpuModel: CpuModel | undefined;
   onTrouble: Servable["onTrouble"];
   #engine: Engine;
   readonly #open = new Map<string, Promise<OpenVariant>>();
@@ -58,6 +60,10 @@ export class OnnxFunction implements Servable {
     this.#records = [...source.variants];
     this.#engine = engineOf(this.#records);
     this.#save = save;
+    this.#cpuModel =
+      record.schedule?.cpu === false
+        ? undefined
+        : { id: record.digest, sizeBytes: source.modelBytes, source: () => this.#modelSource() };
     this.#batches = new ModelBatches({
       axis: batchAxisOf(record.signature),
       settings: record.batch,
@@ -261,6 +267,10 @@ export class OnnxFunction implements Servable {
       outputs,
       wanted: call.outputs,
       batch: joins ? batch : undefined,
+      onCpu:
+        isPlain && this.#cpuModel !== undefined
+          ? { model: this.#cpuModel, inputs: call.inputs as Tensors }
+          : undefined,
     };
   }
 

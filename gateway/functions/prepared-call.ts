@@ -3,6 +3,8 @@
  * it as one. When they do, somebody else decides; how several calls become one run is the matter of their `BatchGroup`.
  */
 import type { Program } from "../../kernels/program/program.ts";
+import type { Tensors } from "../../kernels/tensor.ts";
+import type { ModelSource } from "../../runtime/compiler/protocol.ts";
 import type { DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
 import type { ManagedRun } from "../devices/managed-runs.ts";
@@ -24,6 +26,23 @@ export interface PreparedProgram {
   readonly wanted: readonly string[] | undefined;
   /** Undefined where the call runs alone whatever happens. */
   readonly batch: BatchShare | undefined;
+  /** The same call for the model's session on the CPU. Left out where it may not run there. */
+  readonly onCpu?: CpuCall | undefined;
+}
+
+export interface CpuCall {
+  readonly model: CpuModel;
+  /** By name, as the model takes them. */
+  readonly inputs: Tensors;
+}
+
+/** A model that ONNX Runtime's CPU provider may run; the same object for all calls of a version. */
+export interface CpuModel {
+  /** Models with equal ids share a session. */
+  readonly id: string;
+  readonly sizeBytes: number;
+  /** @throws DawnletError CORRUPT_DATA, NOT_FOUND where it is damaged. */
+  source(): Promise<ModelSource>;
 }
 
 /** What the device has no part in. */

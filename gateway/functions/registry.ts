@@ -92,6 +92,7 @@ export class Registry implements Functions {
     this.profiles = new Profiles({
       records: backends.store.records,
       devices: backends.devices.devices,
+      lanes: backends.lanes,
       find: (name, version) => this.#versions.find(name, version),
       isDeployed: (version) => this.#versions.isDeployed(version),
       failed: (version, error) => this.#troubles.failed(version, error),

@@ -9,6 +9,7 @@ import { type CallTensor, callTensor, largeOutputs } from "../devices/call-tenso
 import type { DeviceSet } from "../devices/device-set.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
 import type { ManagedRun } from "../devices/managed-runs.ts";
+import type { CpuLane } from "../dispatch/cpu-lane.ts";
 import type { CallWishes } from "../dispatch/dispatched-call.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { HandlerHost } from "../handlers/handler-host.ts";
@@ -35,6 +36,7 @@ export interface Backends {
 /** The same for all functions. */
 export interface SharedBackends extends Omit<Backends, "device"> {
   readonly devices: DeviceSet;
+  readonly lanes: readonly CpuLane[];
   readonly dispatcher: Dispatcher;
 }
 

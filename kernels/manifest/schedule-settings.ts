@@ -28,7 +28,14 @@ export const scheduleSettingsEntries = {
   ),
 };
 
-export const scheduleSettingsSchema = v.object(scheduleSettingsEntries);
+/** Of models; WGSL runs on no CPU. */
+export const modelScheduleSettingsEntries = {
+  ...scheduleSettingsEntries,
+  /** False: never on a CPU lane, whose outputs are not bit by bit those of a GPU. */
+  cpu: v.exactOptional(v.boolean()),
+};
+
+export const scheduleSettingsSchema = v.object(modelScheduleSettingsEntries);
 
 export type ScheduleSettings = v.InferOutput<typeof scheduleSettingsSchema>;
 
@@ -36,7 +43,12 @@ export type ScheduleSettings = v.InferOutput<typeof scheduleSettingsSchema>;
 export function statedScheduleSettings({
   deadlineMs,
   quota,
+  cpu,
 }: ScheduleSettings): ScheduleSettings | undefined {
-  if (deadlineMs === undefined && quota === undefined) return undefined;
-  return { ...(deadlineMs !== undefined && { deadlineMs }), ...(quota && { quota }) };
+  if (deadlineMs === undefined && quota === undefined && cpu === undefined) return undefined;
+  return {
+    ...(deadlineMs !== undefined && { deadlineMs }),
+    ...(quota && { quota }),
+    ...(cpu !== undefined && { cpu }),
+  };
 }

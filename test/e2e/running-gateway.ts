@@ -27,6 +27,7 @@ export interface RunningGatewayOptions
       | "limits"
       | "adapter"
       | "devices"
+      | "cpu"
       | "scheduling"
       | "autoscale"
       | "deviceBytes"

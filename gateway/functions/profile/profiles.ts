@@ -56,6 +56,8 @@ export interface ProfileProgress {
 export interface ProfilesOptions {
   readonly records: Pick<Records, "readOptional" | "write" | "remove" | "removeFolder" | "list">;
   readonly devices: readonly DeviceMember[];
+  /** Devices that are CPU lanes, which have no profiles. */
+  readonly lanes: readonly { readonly id: string }[];
   /** @throws DawnletError NOT_FOUND */
   readonly find: (name: string, version: string | undefined) => Version;
   readonly isDeployed: (version: Version) => boolean;
@@ -226,6 +228,11 @@ export class Profiles {
         ? (devices.find(({ id }) => !misfits.has(id)) ?? devices[0])
         : devices.find(({ id }) => id === wanted);
     if (found !== undefined) return found;
+    if (this.#options.lanes.some(({ id }) => id === wanted))
+      throw new DawnletError(
+        "UNSUPPORTED",
+        `Cannot profile function '${name}' on '${wanted}': a CPU lane has no parts to measure, one call runs at a time`,
+      );
     const known = devices.map(({ id }) => id).join(", ");
     throw new DawnletError(
       "NOT_FOUND",

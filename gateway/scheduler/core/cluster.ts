@@ -44,7 +44,8 @@ export class Cluster {
   /** Median time of a run on the class of devices that is fastest for it; no device can do it in less as a rule. */
   fastestMs(fn: FunctionState, rows: number): number {
     let fastestMs = Number.POSITIVE_INFINITY;
-    for (const one of this.#classes) fastestMs = Math.min(fastestMs, fn.times(one).median(rows));
+    for (const one of this.#classes)
+      if (!fn.isRefusedBy(one)) fastestMs = Math.min(fastestMs, fn.times(one).median(rows));
     return fastestMs;
   }
 
@@ -309,7 +310,7 @@ export class Cluster {
   }
 
   #place(device: DeviceState, fn: FunctionState): Residence {
-    if (device.usedBytes + fn.weightBytes > device.budgetBytes)
+    if (device.usedBytes + device.bytesOf(fn) > device.budgetBytes)
       throw new RangeError(`There is no room for ${fn.id} on ${device.id}`);
     const loadEndsAt = this.now + device.loadMs(fn);
     device.loads++;

@@ -60,7 +60,12 @@ export class DeviceState {
 
   /** Whether it could ever hold the function. */
   canHold(fn: FunctionState): boolean {
-    return fn.weightBytes <= this.budgetBytes && fn.canRunOn(this);
+    return this.bytesOf(fn) <= this.budgetBytes && fn.canRunOn(this);
+  }
+
+  /** What a function takes of the budget. */
+  bytesOf(fn: FunctionState): number {
+    return fn.weightBytes + (this.spec.fixedBytes ?? 0);
   }
 
   /** Median time of a run, weights there, nothing beside it. */

@@ -48,6 +48,7 @@ const deviceSpec = v.strictObject({
   budgetBytes: number,
   loadBytesPerMs: number,
   loadFixedMs: v.exactOptional(number),
+  fixedBytes: v.exactOptional(number),
   aheadMs: v.exactOptional(number),
 });
 

@@ -72,7 +72,11 @@ export class FunctionState {
   }
 
   canRunOn(device: DeviceState): boolean {
-    return this.spec.refusedBy?.includes(device.spec.class) !== true;
+    return !this.isRefusedBy(device.spec.class);
+  }
+
+  isRefusedBy(deviceClass: string): boolean {
+    return this.spec.refusedBy?.includes(deviceClass) === true;
   }
 
   #know({ known = [] }: FunctionSpec): void {

@@ -54,7 +54,7 @@ export function canMakeRoom(device: DeviceState, fn: FunctionState): boolean {
   if (device.holds(fn)) return true;
   let stayingBytes = 0;
   for (const { isPinned, bytes } of device.residences.values()) if (isPinned) stayingBytes += bytes;
-  return stayingBytes + fn.weightBytes <= device.budgetBytes;
+  return stayingBytes + device.bytesOf(fn) <= device.budgetBytes;
 }
 
 const nobody: readonly Residence[] = [];

@@ -30,7 +30,7 @@ export class Residence implements Resident {
   ) {
     this.function = fn;
     this.device = device;
-    this.bytes = fn.weightBytes;
+    this.bytes = device.bytesOf(fn);
     this.isFromPeer = device.hasPeerWith(fn);
     this.loadedAtMs = now;
     this.loadEndsAt = loadEndsAt;

@@ -61,6 +61,8 @@ export interface DeviceSpec {
   readonly loadBytesPerMs: number;
   /** Of each load, however small. */
   readonly loadFixedMs?: number;
+  /** Of the budget, taken by each function that is there, beside its weights. Left out: 0. */
+  readonly fixedBytes?: number;
   /**
    * Work that it should have before it, so that it never waits for more, and can do small runs together. It has an order
    * of its own for them. Left out: none, one run at a time or as many as fit side by side.

@@ -58,7 +58,7 @@ export class BoundFunctions {
 
 /** Whether their weights have room there, all at a time. */
 export const fitsMemory: Fits = (device, fn, others) =>
-  others.reduce((sum, { weightBytes }) => sum + weightBytes, fn.weightBytes) <= device.budgetBytes;
+  others.reduce((sum, other) => sum + device.bytesOf(other), device.bytesOf(fn)) <= device.budgetBytes;
 
 /**
  * Rejects what waits for a function and can never run on the one device that it has: the first ones of its queue, up to

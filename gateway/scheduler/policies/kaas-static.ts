@@ -59,7 +59,7 @@ class KaasStatic extends Queueing<FunctionQueues> {
   /** @returns undefined where it does not fit its part. */
   #fitting(fn: FunctionState): DeviceState | undefined {
     const device = this.#deviceOf.get(fn)!;
-    const fits = fn.weightBytes <= device.budgetBytes / this.#perDevice && fn.canRunOn(device);
+    const fits = device.bytesOf(fn) <= device.budgetBytes / this.#perDevice && fn.canRunOn(device);
     return fits ? device : undefined;
   }
 }

@@ -88,7 +88,7 @@ class KeepAlive implements PolicyAtWork {
     let roomiest: DeviceState | undefined;
     for (const device of this.#cluster.devices) {
       if (!device.isUp || !request.mayRunOn(device)) continue;
-      if (device.freeBytes < request.function.weightBytes) continue;
+      if (device.freeBytes < device.bytesOf(request.function)) continue;
       if (roomiest === undefined || device.freeBytes > roomiest.freeBytes) roomiest = device;
     }
     return roomiest;

@@ -25,7 +25,7 @@ export function runAlone(
 export function makeRoom(device: DeviceState, fn: FunctionState, eviction: EvictionPolicy = lru): boolean {
   if (device.holds(fn)) return true;
   const { cluster } = device;
-  const victims = victimsFor(device, fn.weightBytes, eviction, cluster.now);
+  const victims = victimsFor(device, device.bytesOf(fn), eviction, cluster.now);
   if (victims === undefined) return false;
   for (const victim of victims)
     cluster.evict(device, victim.function, `${eviction.explain(victim, cluster.now)}; '${fn.id}' comes in`);

@@ -215,7 +215,7 @@ describe("what a function can do with a part of a device", () => {
     const { owner, programs } = f;
     const misfits = [{ device: "gpu1", reason: "too many bindings" }];
     one.autoscaler.start({
-      ...{ devices: one.set, dispatcher: one.dispatcher },
+      ...{ devices: one.set, replicas: one.dispatcher.replicas },
       versions: () => [{ owner, programs, misfits }],
     });
     await one.pass(1);

@@ -49,7 +49,7 @@ export class ScaledGateway {
       onCall: (owner, answer) => this.autoscaler.calls.called(owner, answer),
     });
     const { set, dispatcher, versions } = this;
-    this.autoscaler.start({ devices: set, dispatcher, versions: () => versions });
+    this.autoscaler.start({ devices: set, replicas: dispatcher.replicas, versions: () => versions });
   }
 
   deploy(name: string, settings: Partial<MemorySettings> = {}, version = 1): FunctionDevice {

@@ -160,15 +160,26 @@ it("a tenants' file that is wrong is refused", async () => {
 
 it("several devices are announced, named by '--devices' and '--adapter', and refused where there are none", async () => {
   await using other = await temporaryFolder();
-  const names = ["--adapter", "null", "--adapter", "null", "--devices", "2", "--device-memory", "64MiB"];
+  const names = [
+    "--adapter",
+    "null",
+    "--adapter",
+    "null",
+    "--devices",
+    "2",
+    "--device-memory",
+    "64MiB",
+    "--cpu",
+    "2",
+  ];
   await using served = await startServe([...names, "--data", other.path, "--no-examples"]);
-  await served.printed(/^ {2}devices {2}(gpu|software)0, \w+1, \w+2, \w+3$/);
+  await served.printed(/^ {2}devices {2}(gpu|software)0, \w+1, \w+2, \w+3, cpu0, cpu1$/);
   const { devices } = await (await fetch(`${served.url}/v1/devices`)).json();
-  expect(devices.map(({ budgetBytes }: { budgetBytes: number }) => budgetBytes)).toEqual(
-    new Array(4).fill(64 * 2 ** 20),
-  );
-  for (const count of ["0", "17", "x"]) {
-    const refused = await runCli(["serve", "--devices", count, "--data", other.path]);
+  const budgets = devices.map(({ budgetBytes }: { budgetBytes: number }) => budgetBytes);
+  expect(budgets.slice(0, 4)).toEqual(new Array(4).fill(64 * 2 ** 20));
+  expect(budgets).toHaveLength(6);
+  for (const wrong of ["--devices=0", "--devices=17", "--devices=x", "--cpu=0"]) {
+    const refused = await runCli(["serve", wrong, "--data", other.path]);
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("expected") });
   }
 });

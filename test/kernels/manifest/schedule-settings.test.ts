@@ -13,6 +13,7 @@ describe("when a function is to run", () => {
     { deadlineMs: 0.5 },
     { deadlineMs: 80, quota: { request: 0.2, limit: 0.5 } },
     { quota: { request: 1, limit: 1 } },
+    { cpu: false },
   ])("may be stated as %j", (value) => {
     expect(accepts(value)).toBe(true);
   });
@@ -26,6 +27,7 @@ describe("when a function is to run", () => {
     { quota: { request: 0.5, limit: 1.1 } },
     { quota: { limit: 0.5 } },
     { quota: { request: 0.1, limit: 0.5, burst: 2 } },
+    { cpu: "never" },
   ])("is not %j", (value) => {
     expect(accepts(value)).toBe(false);
   });
@@ -33,5 +35,6 @@ describe("when a function is to run", () => {
   test("is nothing where a manifest says nothing of it", () => {
     expect(statedScheduleSettings({})).toBeUndefined();
     expect(statedScheduleSettings({ deadlineMs: 5 })).toEqual({ deadlineMs: 5 });
+    expect(statedScheduleSettings({ cpu: false })).toEqual({ cpu: false });
   });
 });

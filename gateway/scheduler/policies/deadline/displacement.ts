@@ -48,7 +48,7 @@ export function displacementFor(
   isWanted: (residence: Residence) => boolean,
 ): Displacement | undefined {
   const { now } = device.cluster;
-  const bytes = fn.weightBytes;
+  const bytes = device.bytesOf(fn);
   const victims =
     victimsFor(device, bytes, eviction, now, (one) => !isWanted(one)) ??
     victimsFor(device, bytes, eviction, now);
