@@ -21,7 +21,9 @@ export async function run(args: readonly string[]): Promise<void> {
   const settings = parseSettings(args);
   const { devices, isQuick } = settings;
   const startedAt = performance.now();
-  console.log(`storing functions; all takes about ${isQuick ? "two" : "ten"} minutes on an idle machine`);
+  console.log(
+    `storing functions; all takes about ${isQuick ? "three" : "twenty"} minutes on an idle machine`,
+  );
   const count = Math.max((slots + 1) * devices, localityFunctions, isQuick ? 0 : mostFunctions);
   const world = await makeWorld(devices, count);
   try {

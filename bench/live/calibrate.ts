@@ -27,9 +27,8 @@ export async function calibrate(setup: LiveSetup, calls: number): Promise<Calibr
   await using gateway = await LiveGateway.open(setup, schedulingPolicies.lb);
   const { devices } = setup;
   const { record } = gateway;
-  // Once it is all in host memory, and worked out.
   const many = (slots + 1) * devices;
-  for (let i = 0; i < 2 * many; i++) await gateway.call(i % many);
+  await gateway.warm(many);
   const slowness: number[] = [];
   const loadSlowness: number[] = [];
   let [runMs, loadMs, hostMs] = [0, 0, 0];

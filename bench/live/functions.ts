@@ -1,6 +1,7 @@
 /**
  * The functions of the live benchmark: each wanders through weights of its own, as far as its input says, in one
- * workgroup, which a software GPU computes on one processor. Whole numbers, so that the host can work out the same.
+ * workgroup, which a software GPU computes on one processor. It mostly computes between two reads: processors share their
+ * caches and memory, and devices are to share nothing. Whole numbers, so that the host can work out the same.
  */
 import { Uint8ArrayReader, Uint8ArrayWriter, ZipWriter } from "@zip.js/zip.js";
 
@@ -13,6 +14,8 @@ export interface LiveFunction {
 const lanes = 64;
 const laneFactor = 0x9e3779b1;
 const stateFactor = 1_664_525;
+/** Of arithmetic, for each weight that is read. */
+const roundsARead = 64;
 /** Inputs of a function that are told apart. */
 export const seedsOfEach = 2;
 
@@ -25,7 +28,10 @@ const shader = `
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let count = arrayLength(&w);
   var state = x[0] + id.x * ${laneFactor}u;
-  for (var i = 0u; i < x[1]; i++) { state = state * ${stateFactor}u + w[(state >> 4u) % count]; }
+  for (var i = 0u; i < x[1]; i++) {
+    for (var round = 0u; round < ${roundsARead}u; round++) { state = state * ${stateFactor}u + (state >> 15u); }
+    state = state * ${stateFactor}u + w[(state >> 4u) % count];
+  }
   y[id.x] = state;
 }
 `;
@@ -58,8 +64,11 @@ export function expectedOutput(fn: LiveFunction, seed: number, steps: number): U
   const weights = weightsOf(fn);
   return Uint32Array.from({ length: lanes }, (_, lane) => {
     let state = (seed + Math.imul(lane, laneFactor)) >>> 0;
-    for (let i = 0; i < steps; i++)
+    for (let i = 0; i < steps; i++) {
+      for (let round = 0; round < roundsARead; round++)
+        state = (Math.imul(state, stateFactor) + (state >>> 15)) >>> 0;
       state = (Math.imul(state, stateFactor) + weights[(state >>> 4) % weights.length]!) >>> 0;
+    }
     return state;
   });
 }

@@ -8,6 +8,9 @@ import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
 import { bodyOf, expectedOutput, type LiveFunction, seedsOfEach } from "./functions.ts";
 import { observed, PolicyRecord } from "./observed-policy.ts";
 
+/** The second time it is kept in host memory, if it has left meanwhile. */
+const loadsOfEach = 3;
+
 export interface LiveSetup {
   readonly dataFolder: string;
   readonly devices: number;
@@ -78,12 +81,17 @@ export class LiveGateway implements AsyncDisposable {
   }
 
   /**
-   * Each function with each of its inputs, one after the other: weights are in host memory then, pipelines compiled, and
-   * what is right is worked out.
+   * Each function with each of its inputs, one after the other, and then on each device: pipelines are compiled then, what
+   * is right is worked out, and weights are in host memory, where a device keeps what comes in again.
    */
   async warm(functions: number): Promise<void> {
     for (let i = 0; i < functions; i++)
       for (let seed = 0; seed < seedsOfEach; seed++) await this.call(i, { seed });
+    const { devices } = this.#gateway.backends;
+    const programs = [...this.#gateway.functions.devices()].flatMap((one) => one.programs);
+    for (const { index } of devices.devices)
+      for (let round = 0; round < loadsOfEach; round++)
+        for (const { id } of programs) await devices.loadOn(index, id);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

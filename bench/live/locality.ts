@@ -1,6 +1,7 @@
 /**
- * Locality in small: working sets of two, three and four times what one device holds, near LB's saturation, and one well
- * below it; each policy live, then in the simulator on the same calls.
+ * Locality in small: working sets of two, three and four times what one device holds, at three quarters of what LB can
+ * answer (nearer to it, queues multiply whatever differs), and one at a third; each policy live, then in the simulator on
+ * the same calls.
  */
 import type { DeviceSpec } from "../../gateway/scheduler/core/specs.ts";
 import { deadline } from "../../gateway/scheduler/policies/deadline/deadline.ts";
@@ -37,9 +38,9 @@ export interface LocalityTurn {
 
 export const localityPolicies = [lb, lalb, lalbo3, deadline];
 const settings = [
-  { name: "6", functions: 6, load: 0.9 },
-  { name: "9", functions: 9, load: 0.9 },
-  { name: "12", functions: 12, load: 0.9 },
+  { name: "6", functions: 6, load: 0.75 },
+  { name: "9", functions: 9, load: 0.75 },
+  { name: "12", functions: 12, load: 0.75 },
   { name: "9 calm", functions: 9, load: 0.3 },
 ];
 export const localityFunctions = 12;
