@@ -178,6 +178,7 @@ export class CpuLane implements ScheduledDevice {
     try {
       const ownMs = await this.#sessions.open(model.id, () => model.source());
       lane.isOpen = true;
+      // Again: one that was closed meanwhile has forgotten them.
       lane.programs.add(program!);
       if (ownMs > 0 && model.sizeBytes >= measurableBytes)
         this.#listener.loadMeasured(program!, model.sizeBytes, ownMs);

@@ -57,7 +57,7 @@ export interface DispatchCounts {
   readonly refused: Readonly<Record<RejectCause, number>>;
 }
 
-/** One after another that found others of their function waiting. */
+/** Calls in a row that found others of their function waiting, before a run that takes several is compiled. */
 const callsBeforeBatch = 32;
 
 export class Dispatcher implements DeviceSetListener {

@@ -59,6 +59,11 @@ function caller() {
 
 /** After a failure, callers hear of it first. */
 const heard = () => vi.waitFor(() => expect(dispatcher.cluster.runs.size).toBe(0));
+/** The run of "a" ends, which took so long. */
+async function endAfter100(): Promise<void> {
+  links[0]!.end("a", undefined, 0, 100);
+  await settled();
+}
 const told = () => links.map((link) => link.told.splice(0));
 
 describe("with one device", () => {
@@ -103,8 +108,7 @@ describe("with one device", () => {
     call(f, slow("b"), { deadlineMs: 10_000 });
     call(f, slow("c"), { deadlineMs: 300 });
     expect(told()).toEqual([["run a"]]);
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     expect(told()).toEqual([["run c"]]);
   });
 
@@ -112,16 +116,14 @@ describe("with one device", () => {
     const { call, outcomes } = caller();
     const f = functionNamed("f");
     call(f, prepared(program("a", 0)));
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     call(f, prepared(program("a", 0)), { deadlineMs: 50, refuseLate: true });
     call(f, prepared(program("a", 0)), { deadlineMs: 500, refuseLate: true });
     await settled();
     expect(outcomes).toEqual(["ok gpu0", "DEADLINE_EXCEEDED", "waits"]);
     call(f, prepared(program("a", 0)), { deadlineMs: 50 });
     for (let i = 0; i < 2; i++) {
-      links[0]!.end("a", undefined, 0, 100);
-      await settled();
+      await endAfter100();
     }
     expect(outcomes.slice(2)).toEqual(["ok gpu0", "ok gpu0"]);
   });
@@ -130,8 +132,7 @@ describe("with one device", () => {
     const { call, outcomes } = caller();
     const f = functionNamed("f", { deadlineMs: 50 });
     call(f, prepared(program("a", 0)));
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     call(f, prepared(program("a", 0)), { refuseLate: true });
     await settled();
     expect(outcomes).toEqual(["ok gpu0", "DEADLINE_EXCEEDED"]);
@@ -141,15 +142,13 @@ describe("with one device", () => {
     const { call, outcomes } = caller();
     const f = functionNamed("f");
     call(f, prepared(program("a", 0)));
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     told();
     const giveUp = new AbortController();
     call(f, prepared(program("a", 0)));
     call(f, prepared(program("a", 0)), { signal: giveUp.signal });
     giveUp.abort(new DawnletError("CANCELLED", "enough"));
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     expect(outcomes.slice(1)).toEqual(["ok gpu0", "CANCELLED"]);
     expect(told()).toEqual([["run a"]]);
     expect(dispatcher.cluster.requests.size).toBe(0);
@@ -174,8 +173,7 @@ describe("with one device", () => {
     const f = functionNamed("f");
     let refusal: DawnletError | undefined;
     call(f, prepared(program("a", 0)), { refusal: () => refusal });
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     for (let i = 0; i < 3; i++) call(f, prepared(program("a", 0)), { refusal: () => refusal });
     refusal = new DawnletError("QUARANTINED", "no more");
     links[0]!.end("a", new DawnletError("TIME_LIMIT_EXCEEDED", "too long"));
@@ -201,14 +199,12 @@ describe("with one device", () => {
     const { call, outcomes } = caller();
     const f = functionNamed("f");
     call(f, prepared(program("a", 0)));
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     for (let i = 0; i < 3; i++) call(f, prepared(program("a", 0)));
     told();
     dispatcher.stop();
     call(f, prepared(program("a", 0)));
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     expect(outcomes.slice(1)).toEqual(["ok gpu0", "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE"]);
     expect(told()).toEqual([[]]);
     expect(dispatcher.waiting).toBe(0);
@@ -242,13 +238,11 @@ describe("with one device", () => {
     const { call, outcomes } = caller();
     const f = functionNamed("f");
     call(f, prepared(program("a", 0)));
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     told();
     for (let i = 0; i < 4; i++) call(f, prepared(program("a", 0), rows(1)));
     expect(told()).toEqual([["run a"]]);
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     expect(told()).toEqual([["run a*3"]]);
     links[0]!.end("a*3", undefined, 0, 110);
     await settled();
@@ -260,16 +254,13 @@ describe("with one device", () => {
     const { call, outcomes } = caller();
     const f = functionNamed("f");
     call(f, prepared(program("a", 0)));
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     for (let i = 0; i < 3; i++) call(f, prepared(program("a", 0), rows));
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     links[0]!.end("a*2", new DawnletError("DEVICE_LOST", "gone"));
     await vi.waitFor(() => expect(links[0]!.running).toHaveLength(2));
     links[0]!.end("a", new DawnletError("TIME_LIMIT_EXCEEDED", "mine"));
-    links[0]!.end("a", undefined, 0, 100);
-    await settled();
+    await endAfter100();
     expect(outcomes.slice(1)).toEqual(["ok gpu0", "TIME_LIMIT_EXCEEDED", "ok gpu0"]);
   });
 });

@@ -93,13 +93,18 @@ describe("a device with several that wait", () => {
     expect(overtaken).toBeGreaterThan(25);
   });
 
-  it("puts what cannot be in time behind what can, and runs it then", () => {
+  /** Runs of f and g are known; one of f runs, and another can only be late. */
+  function withHopeless() {
     const stage = oneDevice();
     for (const id of ["f", "g"]) stage.function(id);
     for (const id of ["f", "g"]) stage.call(id);
     stage.until(100);
     stage.call("f");
-    const hopeless = stage.call("f", { deadline: 105 });
+    return { stage, hopeless: stage.call("f", { deadline: 105 }) };
+  }
+
+  it("puts what cannot be in time behind what can, and runs it then", () => {
+    const { stage, hopeless } = withHopeless();
     const inTime = stage.call("g", { deadline: 150 });
     const none = stage.call("g");
     stage.until(1_000);
@@ -107,12 +112,7 @@ describe("a device with several that wait", () => {
   });
 
   it("has calls of a function wait neither for a hopeless one of it nor behind all that have deadlines", () => {
-    const stage = oneDevice();
-    for (const id of ["f", "g"]) stage.function(id);
-    for (const id of ["f", "g"]) stage.call(id);
-    stage.until(100);
-    stage.call("f");
-    const hopeless = stage.call("f", { deadline: 105 });
+    const { stage, hopeless } = withHopeless();
     const inTime = stage.call("f", { deadline: 150 });
     const none = stage.call("f");
     for (let i = 0; i < 20; i++) stage.call("f", { at: 110 + 10 * i, deadline: 160 + 10 * i });
