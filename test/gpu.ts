@@ -4,6 +4,7 @@
  */
 import { create, globals } from "webgpu";
 import type { Program } from "../kernels/program/program.ts";
+import type { WeightSource } from "../runtime/device/api.ts";
 import { DeviceService, type DeviceServiceOptions } from "../runtime/device/service.ts";
 import type { UploadChoice } from "../runtime/device/upload-path.ts";
 import { MemoryWeights } from "../runtime/device/weights.ts";
@@ -31,12 +32,23 @@ async function open(): Promise<GPUDevice> {
 }
 
 /** A DeviceService on the test device whose weights come from memory. */
-export async function testService(
+export function testService(
   weights: ReadonlyMap<string, Uint8Array> = new Map(),
   budgetBytes = 2 ** 30,
   hostBudgetBytes = 0,
   upload?: UploadChoice,
   options: Pick<DeviceServiceOptions, "sliceMs"> = {},
+): Promise<DeviceService> {
+  return testServiceFrom(new MemoryWeights(weights), {
+    ...{ budgetBytes, hostBudgetBytes, upload },
+    ...options,
+  });
+}
+
+/** The same whose weights come from anywhere. */
+export async function testServiceFrom(
+  weights: WeightSource,
+  options: Partial<DeviceServiceOptions> = {},
 ): Promise<DeviceService> {
   const adapter = {
     vendor: "",
@@ -50,10 +62,8 @@ export async function testService(
   return new DeviceService({
     device: await testDevice(),
     adapter,
-    weights: new MemoryWeights(weights),
-    budgetBytes,
-    hostBudgetBytes,
-    upload,
+    weights,
+    budgetBytes: 2 ** 30,
     ...options,
   });
 }

@@ -4,7 +4,7 @@
  * settings mean, managed-device.ts knows.
  */
 import { getLogger } from "@logtape/logtape";
-import type { LoadTiming } from "../../runtime/device/api.ts";
+import type { LoadTiming, OnLoaded } from "../../runtime/device/api.ts";
 import type { DeviceProcess, DeviceRun } from "../../runtime/supervisor/device-process.ts";
 import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import type { DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
@@ -128,7 +128,9 @@ export class ManagedRuns {
     attempt: number,
   ): Promise<ManagedRun> {
     const { id } = program;
-    return this.#device.run(program, inputs, options).then(
+    const isComing = this.#residency.get(id)!.state === "loading";
+    const onLoaded = isComing ? (load: Parameters<OnLoaded>[0]) => this.#loaded(id, load) : undefined;
+    return this.#device.run(program, inputs, isComing ? { ...options, onLoaded } : options).then(
       (run) => {
         this.#ended(id, run);
         return run;
@@ -161,23 +163,23 @@ export class ManagedRuns {
   #ended(id: string, run: DeviceRun<DeviceValue> | undefined, loaded?: LoadTiming): void {
     const residency = this.#residency;
     const { timing } = run ?? {};
-    const isComing = this.#listener !== undefined && residency.get(id)!.state === "loading";
-    const mayAdvance = residency.ran(id, this.#now(), timing?.loadMs ?? 0, timing?.executeMs ?? 0);
     // Before it may have to go for those that wait.
-    if (isComing) this.#tellArrived(id, timing?.loadMs ?? 0, loaded);
+    this.#loaded(
+      id,
+      loaded ?? { uploadMs: timing?.loadMs ?? 0, uploadedBytes: residency.get(id)!.sizeBytes },
+    );
+    const mayAdvance = residency.ran(id, timing?.executeMs ?? 0);
     if (mayAdvance) this.#room.advance();
     if (timing !== undefined) this.#listener?.ran(id, timing);
     this.#keepAlive.used(id);
     if (!this.#owners.isOwned(id)) void this.#room.forget(id);
   }
 
-  #tellArrived(id: string, waitedMs: number, loaded: LoadTiming | undefined): void {
-    const { uploadMs: ms, uploadedBytes: bytes } = loaded ?? {
-      uploadMs: waitedMs,
-      uploadedBytes: this.#residency.get(id)!.sizeBytes,
-    };
-    if (ms > 0 && bytes > 0) this.#listener!.loadMeasured(id, bytes, ms);
-    this.#listener!.resident(id);
+  /** Weights have come in; nothing where that was heard before. */
+  #loaded(id: string, { uploadMs, uploadedBytes }: Parameters<OnLoaded>[0]): void {
+    if (!this.#residency.arrived(id, this.#now(), uploadMs)) return;
+    if (uploadMs > 0 && uploadedBytes > 0) this.#listener?.loadMeasured(id, uploadedBytes, uploadMs);
+    this.#listener?.resident(id);
   }
 
   #failed(id: string): void {

@@ -150,12 +150,35 @@ export class Residency<W> {
   }
 
   /**
-   * A run, or a load, ended well; times in milliseconds, 0 for those that are not known.
+   * Weights have come in, for a run or a load that may go on.
+   * @param loadMs what that took, in milliseconds; 0 where it is not known.
+   * @returns false where nobody waited for them.
+   */
+  arrived(id: string, now: number, loadMs: number): boolean {
+    const residence = this.#residences.get(id);
+    if (residence?.state !== "loading") return false;
+    residence.state = "resident";
+    residence.loadedAtMs = now;
+    if (residence.sizeBytes > 0) {
+      residence.swapIns++;
+      this.#swapIns++;
+      this.#swapInBytes += residence.sizeBytes;
+    }
+    // The first load makes pipelines too: the ones after it are what a swap-in costs.
+    if (residence.isKnown && loadMs > 0 && residence.sizeBytes > 0)
+      this.#estimates.swappedIn(residence.estimate, residence.sizeBytes, loadMs);
+    residence.estimate = this.#estimates.loaded(residence.id, residence.estimate);
+    residence.isKnown = true;
+    return true;
+  }
+
+  /**
+   * A run, or a load, ended well, and its weights are there.
+   * @param executeMs milliseconds; 0 where it is not known.
    * @returns true where `advance` may have something to do.
    */
-  ran(id: string, now: number, loadMs: number, executeMs: number): boolean {
+  ran(id: string, executeMs: number): boolean {
     const residence = this.#residences.get(id)!;
-    if (residence.state === "loading") this.#arrived(residence, now, loadMs);
     if (executeMs > 0) residence.estimate.executed(executeMs);
     return this.#left(residence);
   }
@@ -242,21 +265,6 @@ export class Residency<W> {
       else this.#remove(residence);
     }
     return lost;
-  }
-
-  #arrived(residence: Residence, now: number, loadMs: number): void {
-    residence.state = "resident";
-    residence.loadedAtMs = now;
-    if (residence.sizeBytes > 0) {
-      residence.swapIns++;
-      this.#swapIns++;
-      this.#swapInBytes += residence.sizeBytes;
-    }
-    // The first load makes pipelines too: the ones after it are what a swap-in costs.
-    if (residence.isKnown && loadMs > 0 && residence.sizeBytes > 0)
-      this.#estimates.swappedIn(residence.estimate, residence.sizeBytes, loadMs);
-    residence.estimate = this.#estimates.loaded(residence.id, residence.estimate);
-    residence.isKnown = true;
   }
 
   #left(residence: Residence): boolean {

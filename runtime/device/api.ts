@@ -79,6 +79,9 @@ export interface RunRequest {
   readonly share?: number | undefined;
 }
 
+/** Hears what it took to bring in the weights that a run waits for, when they are there. */
+export type OnLoaded = (load: Pick<LoadTiming, "uploadMs" | "uploadedBytes">) => void;
+
 /** A run whose outputs all come back. */
 export interface PlainRunRequest extends RunRequest {
   readonly keep?: undefined;
@@ -129,12 +132,13 @@ export interface DeviceApi {
   /**
    * Runs a loaded Program, bringing its weights in where they were evicted. Tensors that it reads may be released once
    * it was called: they stay until it has them.
+   * @param onLoaded called once where weights had to come in, before the run ends.
    * @throws NOT_FOUND for ids that were not loaded, and for those of tensors, which the detail `tensor` names;
    *   OUT_OF_MEMORY, whose details have `neededBytes` where evicting others would help; TIME_LIMIT_EXCEEDED, whose
    *   detail `isAlone` says whether nothing else was in the round that hangs: the device does not recover from it.
    */
-  run(request: PlainRunRequest): Promise<RunResult>;
-  run(request: RunRequest): Promise<RunResult<RunOutput>>;
+  run(request: PlainRunRequest, onLoaded?: OnLoaded): Promise<RunResult>;
+  run(request: RunRequest, onLoaded?: OnLoaded): Promise<RunResult<RunOutput>>;
   /** The bytes of a tensor that stays on the device, which it goes on to do. @throws NOT_FOUND, OUT_OF_MEMORY. */
   readTensor(id: string): Promise<Uint8Array>;
   /** Gives the memory of tensors back. Unknown ids are ignored. */

@@ -8,7 +8,7 @@
  * handing outputs out, of submissions.ts.
  */
 import { DawnletError } from "../../kernels/errors.ts";
-import type { RunOutput, RunRequest, RunResult } from "./api.ts";
+import type { OnLoaded, RunOutput, RunRequest, RunResult } from "./api.ts";
 import { CutRuns } from "./cut-runs.ts";
 import { EncodeAhead } from "./encode-ahead.ts";
 import type { KeptTensors } from "./kept-tensors.ts";
@@ -90,10 +90,15 @@ export class Executor {
   }
 
   /**
+   * @param onLoaded as DeviceApi.run has it.
    * @throws DawnletError INVALID_ARGUMENT (byte counts), NOT_FOUND (tensors), OUT_OF_MEMORY, TIME_LIMIT_EXCEEDED,
    *   DEVICE_LOST.
    */
-  run(program: LoadedProgram, request: Omit<RunRequest, "program">): Promise<RunResult<RunOutput>> {
+  run(
+    program: LoadedProgram,
+    request: Omit<RunRequest, "program">,
+    onLoaded?: OnLoaded,
+  ): Promise<RunResult<RunOutput>> {
     return new Promise((resolve, reject) => {
       if (this.#submissions.lost !== undefined) throw this.#submissions.lost;
       const inputs = this.#tensors.resolve(request.inputs);
@@ -101,7 +106,7 @@ export class Executor {
       const tensors = runTensors(this.#tensors, program, inputs, request.keep);
       const run = new PendingRun(program, inputs, tensors, request, resolve, reject);
       if (program.isReady) this.#admit(run);
-      else void this.#streams.bringIn(run);
+      else void this.#streams.bringIn(run, onLoaded);
     });
   }
 

@@ -102,6 +102,11 @@ export class LoadedProgram {
     return this.#residency?.weights.written ?? 0;
   }
 
+  /** Weights that must be there before a run can begin. */
+  get neededFirst(): number {
+    return this.#needs[0] ?? 0;
+  }
+
   /** Until it is disposed, the weights stay where they are on the device. */
   holdInPlace(): Disposable {
     return this.#residency!.weights.holdInPlace();

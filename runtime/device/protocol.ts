@@ -14,6 +14,7 @@ import type {
   DeviceMemory,
   LoadOptions,
   LoadTiming,
+  OnLoaded,
   PlainRunRequest,
   RunInput,
   RunOutput,
@@ -87,6 +88,8 @@ type RunParams = v.InferOutput<typeof runParams>;
 type SentOutput = 0 | readonly [id: string, sizeBytes: number];
 /** RunTiming, and the outputs of a run with tensors. */
 type RunReply = [...TimingTuple, outputs?: readonly SentOutput[]];
+/** What is said of a run before its end: that its weights have come in. */
+type LoadReport = readonly [uploadMs: number, uploadedBytes: number];
 type TimingTuple = [loadMs: number, queueMs: number, encodeMs: number, executeMs: number, gpuMs: number];
 
 /** Weights lie in 256 folders by the first two digits of their digest. */
@@ -135,14 +138,16 @@ export class DeviceClient implements DeviceApi {
     await this.#rpc.call("unload", programId);
   }
 
-  run(request: PlainRunRequest): Promise<RunResult>;
-  run(request: RunRequest): Promise<RunResult<RunOutput>>;
-  async run(request: RunRequest): Promise<RunResult<RunOutput>> {
+  run(request: PlainRunRequest, onLoaded?: OnLoaded): Promise<RunResult>;
+  run(request: RunRequest, onLoaded?: OnLoaded): Promise<RunResult<RunOutput>>;
+  async run(request: RunRequest, onLoaded?: OnLoaded): Promise<RunResult<RunOutput>> {
     const bytes = request.inputs.filter((input) => input instanceof Uint8Array);
     // Most runs are bytes in and bytes out.
     const isPlain = request.keep === undefined && bytes.length === request.inputs.length;
     const params = isPlain ? plainParams(request) : paramsOf(request);
-    const { result, attachments } = await this.#rpc.call("run", params, bytes);
+    const { result, attachments } = await this.#rpc.call("run", params, bytes, {
+      ...(onLoaded !== undefined && { onProgress: (value) => onLoaded(loadOf(value as LoadReport)) }),
+    });
     const [loadMs, queueMs, encodeMs, executeMs, gpuMs, sent] = result as RunReply;
     const outputs = sent === undefined ? attachments : receivedOutputs(sent, attachments);
     return { outputs, timing: { loadMs, queueMs, encodeMs, executeMs, gpuMs } };
@@ -201,17 +206,19 @@ export function deviceHandlers(open: (params: OpenParams) => Promise<DeviceApi>)
       await opened().unload(check(text, params));
       return {};
     },
-    run: (params, attachments) =>
-      typeof params === "string" || Array.isArray(params)
+    run: (params, attachments, { progress }) => {
+      const onLoaded: OnLoaded = (load) => progress(loadReport(load));
+      return typeof params === "string" || Array.isArray(params)
         ? opened()
-            .run(plainRequest(params, attachments))
+            .run(plainRequest(params, attachments), onLoaded)
             .then(({ outputs, timing }) => ({ result: timingTuple(timing), attachments: outputs }))
         : opened()
-            .run(requestOf(check(runParams, params), attachments))
+            .run(requestOf(check(runParams, params), attachments), onLoaded)
             .then(({ outputs, timing }) => ({
               result: [...timingTuple(timing), outputs.map(sentOutput)],
               attachments: outputs.filter((output) => output instanceof Uint8Array),
-            })),
+            }));
+    },
     readTensor: async (params) => ({ attachments: [await opened().readTensor(check(text, params))] }),
     releaseTensors: async (params) => {
       await opened().releaseTensors(check(texts, params));
@@ -269,8 +276,20 @@ function receivedOutputs(sent: readonly SentOutput[], attachments: readonly Uint
 
 /** Numbers instead of named ones: the reply to each run is as short as can be. */
 function timingTuple({ loadMs, queueMs, encodeMs, executeMs, gpuMs }: RunTiming): TimingTuple {
-  const round = (ms: number) => Math.round(ms * 1000) / 1000;
   return [round(loadMs), round(queueMs), round(encodeMs), round(executeMs), round(gpuMs)];
+}
+
+function loadReport({ uploadMs, uploadedBytes }: Parameters<OnLoaded>[0]): LoadReport {
+  return [round(uploadMs), uploadedBytes];
+}
+
+function loadOf([uploadMs, uploadedBytes]: LoadReport): Parameters<OnLoaded>[0] {
+  return { uploadMs, uploadedBytes };
+}
+
+/** To microseconds: shorter as text. */
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }
 
 /** @throws DawnletError INVALID_ARGUMENT where what came from elsewhere is not what the schema says. */

@@ -4,6 +4,7 @@
  * lane is free a run waits for all of its weights.
  */
 import { DawnletError } from "../../kernels/errors.ts";
+import type { OnLoaded } from "./api.ts";
 import type { CutRuns } from "./cut-runs.ts";
 import type { LanePool } from "./lane-pool.ts";
 import { PartedRun } from "./parted-run.ts";
@@ -38,15 +39,18 @@ export class RunStreams {
   }
 
   /** Has the Program's weights brought in; while they come it runs in parts, where a lane is free for that. */
-  async bringIn(run: PendingRun): Promise<void> {
+  async bringIn(run: PendingRun, onLoaded?: OnLoaded): Promise<void> {
     const { program } = run;
     const { submissions, enqueue } = this.#options;
     this.#comingIn.add(run);
     try {
       const whole = program.load();
-      // Heard below, unless something else fails first.
-      whole.catch(() => undefined);
+      // A failure is heard below, unless something else fails first.
+      whole.then(onLoaded, () => undefined);
       await program.compile();
+      // Not before there is a step for it: a part without one would be a submit for nothing, and waiting for it would count
+      // as work of the GPU.
+      if (program.isResident) await program.whenWritten(program.neededFirst);
       using parted = this.#begin(run);
       if (parted === undefined) {
         await whole;

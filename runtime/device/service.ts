@@ -11,6 +11,7 @@ import type {
   DeviceMemory,
   LoadOptions,
   LoadTiming,
+  OnLoaded,
   PlainRunRequest,
   RunOutput,
   RunRequest,
@@ -180,12 +181,12 @@ export class DeviceService implements DeviceApi {
     if (loaded !== undefined) this.#forget(id, loaded);
   }
 
-  run(request: PlainRunRequest): Promise<RunResult>;
-  run(request: RunRequest): Promise<RunResult<RunOutput>>;
-  run(request: RunRequest): Promise<RunResult<RunOutput>> {
+  run(request: PlainRunRequest, onLoaded?: OnLoaded): Promise<RunResult>;
+  run(request: RunRequest, onLoaded?: OnLoaded): Promise<RunResult<RunOutput>>;
+  run(request: RunRequest, onLoaded?: OnLoaded): Promise<RunResult<RunOutput>> {
     const { program: id } = request;
     const loaded = this.#programs.get(id);
-    if (loaded !== undefined) return this.#executor.run(loaded, request);
+    if (loaded !== undefined) return this.#executor.run(loaded, request, onLoaded);
     return Promise.reject(new DawnletError("NOT_FOUND", `No Program '${id}' is loaded on this device`));
   }
 

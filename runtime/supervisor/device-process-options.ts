@@ -1,4 +1,5 @@
 /** What a device process is started with, and what a run on it may ask for. Types only. */
+import type { OnLoaded } from "../device/api.ts";
 import type { OpenParams } from "../device/protocol.ts";
 import type { GroupUsage } from "../device/session-messages.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -32,6 +33,8 @@ export interface DeviceRunOptions {
   /** As RunRequest has them. */
   readonly urgencyMs?: number | undefined;
   readonly share?: number | undefined;
+  /** As DeviceApi.run has it; once more for each time that it runs again as the device was lost. */
+  readonly onLoaded?: OnLoaded | undefined;
 }
 
 /** A run whose outputs all come back. */

@@ -160,7 +160,7 @@ export class DeviceProcess {
   run(
     program: StoredProgram,
     inputs: readonly DeviceValue[],
-    { signal, keep, urgencyMs, share }: DeviceRunOptions = {},
+    { signal, keep, urgencyMs, share, onLoaded }: DeviceRunOptions = {},
   ): Promise<DeviceRun<DeviceValue>> {
     const { id: subject, timeLimitMs } = program;
     const tensors = inputs.filter(isDeviceTensor);
@@ -168,7 +168,7 @@ export class DeviceProcess {
     const request = { inputs: inputs.map(runInput), keep, urgencyMs, share };
     const send = async (device: OpenedDevice) => {
       const holder = { device: this.id, generation: this.generation };
-      const { outputs, timing, loadMs } = await device.run(program, request);
+      const { outputs, timing, loadMs } = await device.run(program, request, onLoaded);
       return {
         outputs: outputs.map((output) => deviceValue(output, holder)),
         timing,

@@ -7,6 +7,7 @@ import type {
   DeviceDescription,
   LoadOptions,
   LoadTiming,
+  OnLoaded,
   RunOutput,
   RunRequest,
   RunResult,
@@ -94,7 +95,12 @@ export class OpenedDevice {
     return this.#loads.delete(id);
   }
 
-  async run(program: StoredProgram, request: Omit<RunRequest, "program">): Promise<SentRun> {
+  /** @param onLoaded as DeviceApi.run has it. */
+  async run(
+    program: StoredProgram,
+    request: Omit<RunRequest, "program">,
+    onLoaded?: OnLoaded,
+  ): Promise<SentRun> {
     const { id } = program;
     let waitedMs = 0;
     let load = this.#loads.get(id);
@@ -105,7 +111,7 @@ export class OpenedDevice {
     }
     try {
       // Right behind the load, for whose end it waits over there.
-      const result = await this.client.run({ ...request, program: id });
+      const result = await this.client.run({ ...request, program: id }, onLoaded);
       return { ...result, loadMs: waitedMs + result.timing.loadMs };
     } catch (error) {
       // A Program that was refused as it arrived is unknown there. Why, its load says.

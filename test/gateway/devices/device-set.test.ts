@@ -344,6 +344,19 @@ describe("commands of a scheduler", () => {
     ]);
     expect(await call("a", 4)).toEqual([ran("a")]);
     expect(await call("b", 4)).toEqual([["evicted", 1, "a", "room"], ["resident", 1, "b"], ran("b")]);
+    // Weights may be there long before their run ends.
+    set.evictFrom(1, "b");
+    const runs = [f.run(program("a", 4), []), f.run(program("a", 4), [])];
+    await settled();
+    links[1]!.loaded("a", 7, 4 * kib);
+    expect(seen.splice(0).slice(1)).toEqual([
+      ["loadMeasured", 1, "a", 4 * kib, 7],
+      ["resident", 1, "a"],
+    ]);
+    for (const _ of runs) links[1]!.end("a", undefined, 6);
+    await Promise.all(runs);
+    expect(seen.splice(0)).toEqual([ran("a", 6), ran("a", 6)]);
+    await call("b", 4);
     set.evictFrom(1, "b");
     expect(seen.splice(0)).toEqual([["evicted", 1, "b", "commanded"]]);
     await call("b", 4);

@@ -1,11 +1,13 @@
 /** A device process in memory: notes what it is told in order, and ends runs and loads when a test says so. */
 import type { DeviceLink } from "../../../gateway/devices/managed-device.ts";
 import { DawnletError } from "../../../kernels/errors.ts";
-import type { DeviceMemory } from "../../../runtime/device/api.ts";
+import type { DeviceMemory, OnLoaded } from "../../../runtime/device/api.ts";
 import type { DeviceRun } from "../../../runtime/supervisor/device-process.ts";
+import type { DeviceRunOptions } from "../../../runtime/supervisor/device-process-options.ts";
 
 interface Running {
   readonly id: string;
+  readonly onLoaded: OnLoaded | undefined;
   readonly settle: PromiseWithResolvers<DeviceRun>;
 }
 
@@ -26,10 +28,14 @@ export class FakeDevice implements DeviceLink {
     this.id = id;
   }
 
-  run(program: { readonly id: string }): Promise<DeviceRun> {
+  run(
+    program: { readonly id: string },
+    _inputs: unknown,
+    { onLoaded }: DeviceRunOptions = {},
+  ): Promise<DeviceRun> {
     this.told.push(`run ${program.id}`);
     const settle = Promise.withResolvers<DeviceRun>();
-    this.running.push({ id: program.id, settle });
+    this.running.push({ id: program.id, onLoaded, settle });
     return settle.promise;
   }
 
@@ -100,6 +106,11 @@ export class FakeDevice implements DeviceLink {
   }
 
   async stop(): Promise<void> {}
+
+  /** Says of all runs of a Program that its weights have come in. */
+  loaded(id: string, uploadMs: number, uploadedBytes: number): void {
+    for (const one of this.running) if (one.id === id) one.onLoaded?.({ uploadMs, uploadedBytes });
+  }
 
   /** Ends the oldest run of a Program. @param loadMs that it says the weights took to come in. @param gpuMs it took. */
   end(id: string, error?: DawnletError, loadMs = 0, gpuMs = 1): void {

@@ -23,6 +23,12 @@ function device(policy: keyof typeof evictionPolicies = "lru", queueLimit = 100)
   return { residency, add };
 }
 
+/** A run, whose weights came in with it if they were not there. */
+function ended<W>(residency: Residency<W>, id: string, now: number, loadMs = 0, executeMs = 0): boolean {
+  residency.arrived(id, now, loadMs);
+  return residency.ran(id, executeMs);
+}
+
 /** Filled by `a`, which is running, and `b`, which has run. */
 function halfBusy() {
   const { residency, add } = device();
@@ -30,7 +36,7 @@ function halfBusy() {
   add("b", 5);
   residency.admit("a", 1, "a1");
   residency.admit("b", 1, "b1");
-  residency.ran("b", 2, 0, 0);
+  ended(residency, "b", 2);
   return residency;
 }
 
@@ -44,10 +50,23 @@ describe("admission", () => {
     for (const id of ["a", "b", "c"]) add(id, 5);
     expect(evicted(residency.admit("a", 1, "a1"))).toEqual([]);
     expect(evicted(residency.admit("b", 2, "b1"))).toEqual([]);
-    residency.ran("b", 3, 0, 0);
+    ended(residency, "b", 3);
     // `a` was used longer ago, but it is running.
     expect(evicted(residency.admit("c", 4, "c1"))).toEqual(["b"]);
     expect(residency.usedBytes).toBe(10);
+  });
+
+  test("weights are there when they have come in, which may be before the run has ended", () => {
+    const { residency, add } = device();
+    add("a", 5);
+    expect(residency.arrived("a", 0, 1)).toBe(false);
+    residency.admit("a", 1, "a1");
+    expect(residency.arrived("a", 2, 1)).toBe(true);
+    expect(residency.arrived("a", 3, 1)).toBe(false);
+    // A run that fails then says nothing about them.
+    expect(residency.failed("a")).toEqual({ mustEvict: false });
+    expect(residency.get("a")!.state).toBe("resident");
+    expect(residency.swapIns).toEqual({ count: 1, bytes: 5 });
   });
 
   test("runs of a Program that is coming in share its load", () => {
@@ -55,8 +74,8 @@ describe("admission", () => {
     add("a", 5);
     residency.admit("a", 1, "a1");
     expect(residency.lease("a", 1)).toBe(true);
-    residency.ran("a", 2, 0, 0);
-    residency.ran("a", 2, 0, 0);
+    ended(residency, "a", 2);
+    ended(residency, "a", 2);
     expect(residency.swapIns).toEqual({ count: 1, bytes: 5 });
     expect(residency.lease("a", 3)).toBe(true);
   });
@@ -70,8 +89,8 @@ describe("admission", () => {
     residency.admit("a", 1, "a1");
     residency.admit("b", 2, "b1");
     expect(residency.usedBytes).toBe(10);
-    residency.ran("a", 3, 0, 0);
-    residency.ran("b", 3, 0, 0);
+    ended(residency, "a", 3);
+    ended(residency, "b", 3);
     // Without `a` nothing would be free.
     expect(evicted(residency.admit("c", 4, "c1"))).toEqual(["b"]);
     expect(residency.usedBytes).toBe(10);
@@ -87,7 +106,7 @@ describe("admission", () => {
     const refusal = residency.admit("huge", 1, "h");
     expect(refusal).toMatchObject({ type: "refuse", error: { code: "OUT_OF_MEMORY" } });
     residency.admit("p", 1, "p1");
-    residency.ran("p", 1, 0, 0);
+    ended(residency, "p", 1);
     const beside = residency.admit("seven", 2, "s");
     expect(beside).toMatchObject({ type: "refuse", error: { message: expect.stringContaining("pinned") } });
     expect(evicted(residency.admit("six", 3, "s"))).toEqual([]);
@@ -98,7 +117,7 @@ describe("admission", () => {
     add("a", 3);
     add("b", 3);
     residency.admit("a", 1, "a1");
-    residency.ran("a", 1, 0, 0);
+    ended(residency, "a", 1);
     residency.admit("b", 2, "b1");
     expect(residency.failed("b").mustEvict).toBe(true);
     expect(residency.usedBytes).toBe(3);
@@ -117,7 +136,7 @@ test("what is known from before decides who goes, and is mixed with what is meas
       residency.register(id, id, [{ digest: id, sizeBytes: 5 }], plain);
       const admission = residency.admit(id, i, id);
       if (id === "c") return evicted(admission);
-      residency.ran(id, i, 80, 1);
+      ended(residency, id, i, 80, 1);
     }
   };
   // Both were used once, `a` before `b`; their first loads measure nothing.
@@ -148,7 +167,7 @@ describe("waiting", () => {
     expect(residency.lease("a", 4)).toBe(false);
     expect(residency.admit("a", 4, "a2").type).toBe("wait");
     expect(residency.lease("b", 4)).toBe(true);
-    expect(residency.ran("a", 5, 0, 0)).toBe(true);
+    expect(ended(residency, "a", 5)).toBe(true);
     const { turns } = residency.advance(5);
     expect(waiters(turns)).toEqual(["c1"]);
     expect(evicted(turns[0]!.admission)).toEqual(["a"]);
@@ -161,7 +180,7 @@ describe("waiting", () => {
     add("b", 10);
     residency.admit("a", 1, "a1");
     for (const waiter of ["b1", "b2", "b3"]) residency.admit("b", 2, waiter);
-    residency.ran("a", 3, 0, 0);
+    ended(residency, "a", 3);
     expect(waiters(residency.advance(3).turns)).toEqual(["b1", "b2", "b3"]);
     expect(residency.get("b")!.leases).toBe(3);
   });
@@ -190,12 +209,12 @@ describe("over time", () => {
     add("plain", 1);
     for (const id of ["used", "idle", "pinned", "plain"]) {
       residency.admit(id, 0, id);
-      residency.ran(id, 0, 0, 0);
+      ended(residency, id, 0);
     }
     expect(residency.nextExpiryMs()).toBe(100);
     expect(residency.expire(99)).toEqual([]);
     residency.lease("used", 50);
-    residency.ran("used", 50, 0, 0);
+    ended(residency, "used", 50);
     expect(residency.expire(100)).toMatchObject([{ id: "idle", cause: "expired" }]);
     expect(residency.nextExpiryMs()).toBe(150);
   });
@@ -204,7 +223,7 @@ describe("over time", () => {
     const residency = halfBusy();
     expect(ids(residency.setBudget(4, 2))).toEqual(["b"]);
     expect(residency.budgetBytes).toBe(5);
-    expect(residency.ran("a", 3, 0, 0)).toBe(true);
+    expect(ended(residency, "a", 3)).toBe(true);
     expect(ids(residency.advance(3).evict)).toEqual(["a"]);
     expect([residency.budgetBytes, residency.usedBytes]).toEqual([4, 0]);
   });
@@ -222,7 +241,7 @@ describe("over time", () => {
     add("a", 5);
     residency.admit("a", 1, "a1");
     expect(residency.forget("a")).toBe(false);
-    residency.ran("a", 2, 0, 0);
+    ended(residency, "a", 2);
     expect(residency.forget("a")).toBe(true);
     expect([residency.usedBytes, residency.get("a")]).toEqual([0, undefined]);
   });
@@ -231,6 +250,7 @@ describe("over time", () => {
 type Event =
   | { type: "call"; program: number }
   | { type: "end"; which: number; outcome: "ok" | "fails" | "short" }
+  | { type: "arrive"; which: number }
   | { type: "cancel"; which: number }
   | { type: "restart" }
   | { type: "expire" }
@@ -256,6 +276,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
       ),
     }),
   },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant("arrive" as const), which: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("cancel" as const), which: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.constant({ type: "restart" as const }) },
   { weight: 1, arbitrary: fc.constant({ type: "expire" as const }) },
@@ -308,6 +329,12 @@ class Model {
       case "end":
         if (this.running.length > 0) this.end(event.which % this.running.length, event.outcome);
         break;
+      case "arrive": {
+        const id = `${this.running[event.which % Math.max(1, this.running.length)]}`;
+        const isComing = this.residency.get(id)?.state === "loading";
+        expect(this.residency.arrived(id, this.now, 3)).toBe(isComing);
+        break;
+      }
       case "cancel": {
         const [waiter] = [...this.waiting.keys()].slice(event.which % Math.max(1, this.waiting.size));
         if (waiter === undefined) break;
@@ -379,7 +406,7 @@ class Model {
     const [program] = this.running.splice(index, 1) as [number];
     const id = `${program}`;
     if (outcome === "ok") {
-      if (this.residency.ran(id, this.now, 3, 1)) this.advance();
+      if (ended(this.residency, id, this.now, 3, 1)) this.advance();
       return;
     }
     if (this.residency.failed(id).mustEvict) this.present.delete(program);

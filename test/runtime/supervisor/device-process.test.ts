@@ -14,7 +14,10 @@ import {
   type DeviceRun,
   type StoredProgram,
 } from "../../../runtime/supervisor/device-process.ts";
-import type { DeviceProcessOptions } from "../../../runtime/supervisor/device-process-options.ts";
+import type {
+  DeviceProcessOptions,
+  PlainRunOptions,
+} from "../../../runtime/supervisor/device-process-options.ts";
 import type { Incident } from "../../../runtime/supervisor/incident.ts";
 import { timesShader, trapShader } from "../../e2e/small-functions.ts";
 import { floats, floatsIn } from "../../e2e/tensors.ts";
@@ -61,7 +64,7 @@ function open(options: Partial<DeviceProcessOptions> = {}): DeviceProcess {
   return device;
 }
 
-async function run(device: DeviceProcess, options?: { signal: AbortSignal }): Promise<readonly number[]> {
+async function run(device: DeviceProcess, options?: PlainRunOptions): Promise<readonly number[]> {
   return valuesOf(await device.run(double, inputs, options));
 }
 
@@ -70,6 +73,21 @@ function valuesOf({ outputs }: DeviceRun): readonly number[] {
 }
 
 const types = () => incidents.map(({ type }) => type);
+
+test("a run says when its Program has come in, again where another process runs it", async () => {
+  const device = open();
+  const onLoaded = vi.fn();
+  await run(device, { onLoaded });
+  expect(onLoaded).toHaveBeenCalledTimes(1);
+  await run(device, { onLoaded });
+  expect(onLoaded).toHaveBeenCalledTimes(1);
+  await device.evict(double.id);
+  await run(device, { onLoaded });
+  expect(onLoaded).toHaveBeenCalledTimes(2);
+  process.kill((await device.pid())!, "SIGKILL");
+  await run(device, { onLoaded });
+  expect(onLoaded).toHaveBeenCalledTimes(3);
+});
 
 test("a Program is read and sent once for all who come together, and evicted without being forgotten", async () => {
   const device = open();
