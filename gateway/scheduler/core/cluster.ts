@@ -9,6 +9,7 @@ import { FunctionState } from "./function-state.ts";
 import type { PolicyTraits } from "./policy.ts";
 import { Request, type Run } from "./request.ts";
 import { Residence } from "./residence.ts";
+import { Samples } from "./samples.ts";
 import type { DeviceSpec, FunctionSpec, RequestSpec } from "./specs.ts";
 
 export class Cluster {
@@ -23,8 +24,8 @@ export class Cluster {
   readonly runs = new Map<number, Run>();
   readonly #devicesById = new Map<string, DeviceState>();
   readonly #buses = new Map<string, Bus>();
-  /** Of devices. */
-  readonly #classes = new Set<string>();
+  /** By class of devices. */
+  readonly #loadRates = new Map<string, Samples>();
   #actions: SchedulerAction[] = [];
   #lastRun = 0;
   #lastRequest = Number.NEGATIVE_INFINITY;
@@ -44,9 +45,19 @@ export class Cluster {
   /** Median time of a run on the class of devices that is fastest for it; no device can do it in less as a rule. */
   fastestMs(fn: FunctionState, rows: number): number {
     let fastestMs = Number.POSITIVE_INFINITY;
-    for (const one of this.#classes)
+    for (const one of this.#loadRates.keys())
       if (!fn.isRefusedBy(one)) fastestMs = Math.min(fastestMs, fn.times(one).median(rows));
     return fastestMs;
+  }
+
+  /** Bytes a millisecond, of loads with the bus for themselves, on devices of a class. */
+  loadRates(deviceClass: string): Samples {
+    let rates = this.#loadRates.get(deviceClass);
+    if (rates === undefined) {
+      rates = new Samples();
+      this.#loadRates.set(deviceClass, rates);
+    }
+    return rates;
   }
 
   /** What was commanded since the last time. */
@@ -161,7 +172,7 @@ export class Cluster {
       device.bus.devices++;
     } else this.#lose(device);
     device.spec = spec;
-    this.#classes.add(spec.class);
+    this.loadRates(spec.class);
     device.budgetBytes = spec.budgetBytes;
     device.isUp = true;
     return device;

@@ -90,8 +90,7 @@ export class DeviceState {
   aloneLoadMs(fn: FunctionState): number {
     if (this.hasPeerWith(fn))
       return this.#fixedLoadMs(fn) + fn.weightBytes / this.cluster.traits.peerBytesPerMs!;
-    const rate = this.#rates.isEmpty ? this.spec.loadBytesPerMs : this.#rates.median;
-    return this.#fixedLoadMs(fn) + fn.weightBytes / rate;
+    return this.#fixedLoadMs(fn) + fn.weightBytes / this.#loadRate;
   }
 
   /** Expected time of a load that begins now, beside those that are on the bus. */
@@ -102,12 +101,23 @@ export class DeviceState {
   /** @param share of the bus that it had, above 0 to 1. */
   loadMeasured(fn: FunctionState, loadMs: number, share: number): void {
     const moving = loadMs - this.#fixedLoadMs(fn);
-    if (moving > 0 && fn.weightBytes > 0) this.#rates.add(fn.weightBytes / (moving * share));
+    if (moving <= 0 || fn.weightBytes <= 0) return;
+    const rate = fn.weightBytes / (moving * share);
+    this.#rates.add(rate);
+    this.cluster.loadRates(this.spec.class).add(rate);
   }
 
   /** Milliseconds of work before a run that it is given now could begin. */
   backlogMs(now: number): number {
     return this.backlog.leftMs(now);
+  }
+
+  /** Bytes a millisecond: as measured here, on others of its class, or guessed. */
+  get #loadRate(): number {
+    if (!this.#rates.isEmpty) return this.#rates.median;
+    // A device that nothing was loaded on yet would look slow for ever beside those whose guess was put right.
+    const ofClass = this.cluster.loadRates(this.spec.class);
+    return ofClass.isEmpty ? this.spec.loadBytesPerMs : ofClass.median;
   }
 
   /** What a load takes without its bytes. */

@@ -33,6 +33,23 @@ describe("a request", () => {
     }
   });
 
+  it("uses a device that nothing was loaded on yet, as fast as others of its class have turned out to be", () => {
+    const used = (classOfB: string) => {
+      const stage = new Stage(deadline);
+      // Guessed to take a second.
+      stage.device("a", { budgetBytes: 200, loadBytesPerMs: 0.06 });
+      stage.device("b", { loadBytesPerMs: 0.06, class: classOfB });
+      for (const id of ["f", "g"]) stage.function(id, { weightBytes: 60 }, { loadMs: 15 });
+      warm(stage, "f", "a");
+      stage.call("f");
+      stage.call("f");
+      stage.call("g");
+      return stage.runs.includes("g@b!");
+    };
+    expect(used("gpu")).toBe(true);
+    expect(used("another")).toBe(false);
+  });
+
   it("comes in where nobody has to go for it, or who is called least", () => {
     const stage = withDevices("a", "b");
     for (const id of ["hot", "cold", "new"]) stage.function(id, { weightBytes: 60 }, { loadMs: 60 });
