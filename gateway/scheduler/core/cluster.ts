@@ -6,10 +6,10 @@ import type { RejectCause, SchedulerAction } from "./actions.ts";
 import { Bus } from "./bus.ts";
 import { DeviceState } from "./device-state.ts";
 import { FunctionState } from "./function-state.ts";
+import { ClassLoadRates } from "./load-rates.ts";
 import type { PolicyTraits } from "./policy.ts";
 import { Request, type Run } from "./request.ts";
 import { Residence } from "./residence.ts";
-import { Samples } from "./samples.ts";
 import type { DeviceSpec, FunctionSpec, RequestSpec } from "./specs.ts";
 
 export class Cluster {
@@ -25,7 +25,7 @@ export class Cluster {
   readonly #devicesById = new Map<string, DeviceState>();
   readonly #buses = new Map<string, Bus>();
   /** By class of devices. */
-  readonly #loadRates = new Map<string, Samples>();
+  readonly #loadRates = new Map<string, ClassLoadRates>();
   #actions: SchedulerAction[] = [];
   #lastRun = 0;
   #lastRequest = Number.NEGATIVE_INFINITY;
@@ -50,11 +50,10 @@ export class Cluster {
     return fastestMs;
   }
 
-  /** Bytes a millisecond, of loads with the bus for themselves, on devices of a class. */
-  loadRates(deviceClass: string): Samples {
+  loadRates(deviceClass: string): ClassLoadRates {
     let rates = this.#loadRates.get(deviceClass);
     if (rates === undefined) {
-      rates = new Samples();
+      rates = new ClassLoadRates();
       this.#loadRates.set(deviceClass, rates);
     }
     return rates;
@@ -171,10 +170,7 @@ export class Cluster {
       this.devices.push(device);
       device.bus.devices++;
     } else this.#lose(device);
-    device.spec = spec;
-    this.loadRates(spec.class);
-    device.budgetBytes = spec.budgetBytes;
-    device.isUp = true;
+    device.up(spec);
     return device;
   }
 

@@ -3,9 +3,9 @@ import { Backlog } from "./backlog.ts";
 import type { Bus } from "./bus.ts";
 import type { Cluster } from "./cluster.ts";
 import type { FunctionState } from "./function-state.ts";
+import { LoadRates } from "./load-rates.ts";
 import type { Run } from "./request.ts";
 import type { Residence } from "./residence.ts";
-import { Samples } from "./samples.ts";
 import type { DeviceSpec } from "./specs.ts";
 
 export class DeviceState {
@@ -25,8 +25,7 @@ export class DeviceState {
   readonly backlog = new Backlog();
   /** Milliseconds of runs that have ended. */
   busyMs = 0;
-  /** Bytes a millisecond, of loads with the bus for themselves. */
-  readonly #rates = new Samples();
+  #rates: LoadRates;
 
   constructor(spec: DeviceSpec, index: number, cluster: Cluster, bus: Bus) {
     this.id = spec.id;
@@ -35,6 +34,15 @@ export class DeviceState {
     this.bus = bus;
     this.spec = spec;
     this.budgetBytes = spec.budgetBytes;
+    this.#rates = new LoadRates(cluster.loadRates(spec.class));
+  }
+
+  /** It has come, perhaps as another one than it was. */
+  up(spec: DeviceSpec): void {
+    if (spec.class !== this.spec.class) this.#rates = new LoadRates(this.cluster.loadRates(spec.class));
+    this.spec = spec;
+    this.budgetBytes = spec.budgetBytes;
+    this.isUp = true;
   }
 
   get isIdle(): boolean {
@@ -90,7 +98,7 @@ export class DeviceState {
   aloneLoadMs(fn: FunctionState): number {
     if (this.hasPeerWith(fn))
       return this.#fixedLoadMs(fn) + fn.weightBytes / this.cluster.traits.peerBytesPerMs!;
-    return this.#fixedLoadMs(fn) + fn.weightBytes / this.#loadRate;
+    return this.#fixedLoadMs(fn) + fn.weightBytes / (this.#rates.median ?? this.spec.loadBytesPerMs);
   }
 
   /** Expected time of a load that begins now, beside those that are on the bus. */
@@ -101,23 +109,12 @@ export class DeviceState {
   /** @param share of the bus that it had, above 0 to 1. */
   loadMeasured(fn: FunctionState, loadMs: number, share: number): void {
     const moving = loadMs - this.#fixedLoadMs(fn);
-    if (moving <= 0 || fn.weightBytes <= 0) return;
-    const rate = fn.weightBytes / (moving * share);
-    this.#rates.add(rate);
-    this.cluster.loadRates(this.spec.class).add(rate);
+    if (moving > 0 && fn.weightBytes > 0) this.#rates.add(fn.weightBytes / (moving * share));
   }
 
   /** Milliseconds of work before a run that it is given now could begin. */
   backlogMs(now: number): number {
     return this.backlog.leftMs(now);
-  }
-
-  /** Bytes a millisecond: as measured here, on others of its class, or guessed. */
-  get #loadRate(): number {
-    if (!this.#rates.isEmpty) return this.#rates.median;
-    // A device that nothing was loaded on yet would look slow for ever beside those whose guess was put right.
-    const ofClass = this.cluster.loadRates(this.spec.class);
-    return ofClass.isEmpty ? this.spec.loadBytesPerMs : ofClass.median;
   }
 
   /** What a load takes without its bytes. */

@@ -11,6 +11,8 @@ export class Samples {
   #next = 0;
   /** Kept in order all the time: it is asked for after nearly every measurement. */
   readonly #ascending: number[] = [];
+  /** Measurements since the beginning, those that were forgotten included. */
+  count = 0;
 
   /** @param known stands for measurements until there are some. */
   constructor(known?: number) {
@@ -24,6 +26,7 @@ export class Samples {
   }
 
   add(value: number): void {
+    this.count++;
     const oldest = this.#ring[this.#next];
     this.#ring[this.#next] = value;
     this.#next = (this.#next + 1) % kept;

@@ -20,6 +20,8 @@ export class Stage {
   readonly scheduler: Scheduler;
   readonly done: Done[] = [];
   now = 0;
+  /** Loads are told with what they took; else what was said of the device stays what is known. */
+  measures = false;
   readonly #times = new Map<string, Required<Times>>();
   readonly #coming: { at: number; order: number; event: SchedulerEvent }[] = [];
   readonly #loadedAt = new Map<string, number>();
@@ -101,7 +103,8 @@ export class Stage {
     const key = `${fn}@${device}`;
     if (action.type === "load" || action.isCold) {
       this.#loadedAt.set(key, now + loadMs);
-      this.at(now + loadMs, { type: "loaded", device, function: fn });
+      const measured = this.measures ? { loadMs } : {};
+      this.at(now + loadMs, { type: "loaded", device, function: fn, ...measured });
     }
     if (action.type !== "run") return;
     const beginsAt = Math.max(now, this.#loadedAt.get(key) ?? now);
