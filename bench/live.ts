@@ -12,7 +12,7 @@ import { measureDensity } from "./live/density.ts";
 import { localityFunctions, measureLocality } from "./live/locality.ts";
 import { parseSettings } from "./live/settings.ts";
 import { makeWorld, slots } from "./live/setup.ts";
-import { localityRows, medianRows, orderAgreement } from "./live/summary.ts";
+import { errorOf, type LiveRow, type OrderAgreement, orderAgreement, rowsOf } from "./live/summary.ts";
 
 /** Of the density experiment, unless it is to be quick. */
 const mostFunctions = 30;
@@ -21,92 +21,92 @@ export async function run(args: readonly string[]): Promise<void> {
   const settings = parseSettings(args);
   const { devices, isQuick } = settings;
   const startedAt = performance.now();
+  const minutes = () => `${((performance.now() - startedAt) / 60_000).toFixed(1)} minutes`;
   console.log(
-    `storing functions; all takes about ${isQuick ? "three" : "twenty"} minutes on an idle machine`,
+    `storing functions; all takes about ${isQuick ? "three" : "twenty"} minutes, on a machine that does nothing else`,
   );
-  const count = Math.max((slots + 1) * devices, localityFunctions, isQuick ? 0 : mostFunctions);
+  const count = Math.max(2 * slots * devices, localityFunctions, isQuick ? 0 : mostFunctions);
   const world = await makeWorld(devices, count);
   try {
-    const { turns, calibrations } = await measureLocality(world, settings, console.log);
-    const calibration = calibrations.at(-1)!;
-    const density = await measureDensity(world, calibration, settings);
+    const turns = await measureLocality(world, settings, console.log);
+    console.log(`locality took ${minutes()}`);
+    const density = await measureDensity(world, settings);
     const contention = await measureContention(world, settings);
-    const wrong = [...turns, ...density, ...contention].reduce((sum, one) => sum + one.wrong, 0);
 
-    const rows = localityRows(turns);
+    const { runMs, loadMs, hostMs, slowness, loadSlowness } = turns.at(-1)!.calibration;
+    const [times, numbers] = [(ms: number) => ms.toFixed(1), (all: readonly number[]) => all.map(times)];
+    console.log(`\n${devices} devices, ${slots} functions on each; alone a run takes ${times(runMs)} ms, a load ${times(loadMs)} ms more,
+HTTP and the gateway ${times(hostMs)} ms; 1, 2, … busy devices slow runs to ${numbers(slowness).join(", ")}, loads to ${numbers(loadSlowness).join(", ")}\n`);
+
+    const rows = rowsOf(turns).map((row) => ({ ...row, error: errorOf(row, ["meanMs", "p98Ms"]) }));
     const liveError = Math.max(...rows.map(({ error }) => error));
-    const agreement = orderAgreement(rows);
-    const round = (ms: number) => Math.round(ms * 10) / 10;
-    console.log(`\n${devices} devices, ${slots} functions on each; alone a run takes ${round(calibration.runMs)} ms,
-a load ${round(calibration.loadMs)} ms more, HTTP and the gateway ${round(calibration.hostMs)} ms;
-devices busy at a time slow their runs to ${calibration.slowness.map(round).join(", ")}, loads to ${calibration.loadSlowness.map(round).join(", ")}\n`);
-    printTable(
-      [
-        "functions",
-        "policy",
-        "mean ms",
-        "simulated",
-        "p98 ms",
-        "simulated",
-        "p99 ms",
-        "misses",
-        "simulated",
-        "false",
-        "error",
-      ],
-      rows.map(({ setting, policy, live, simulated, error }) => [
-        ...[setting, policy, live.meanMs, simulated.meanMs, live.p98Ms, simulated.p98Ms, live.p99Ms],
-        ...[live.missRatio, simulated.missRatio, live.falseMissRatio, error],
-      ]),
-    );
-    console.log(
-      `\nthe simulator is off by ${(100 * liveError).toFixed(0)} % at most; it puts ${(100 * agreement).toFixed(0)} % of pairs of policies in the order in which they came\n`,
-    );
+    printRows("locality", rows, ["meanMs", "p98Ms", "p99Ms", "missRatio", "falseMissRatio"]);
+    const densityRows = rowsOf(density);
+    printRows("density", densityRows, ["meeting", "p98Ms"]);
+    const contentionRows = rowsOf(contention);
+    printRows("contention", contentionRows, ["callsPerSecond", "p50Ms", "p90Ms"]);
 
-    const densityRows = medianRows(density, (one) => `${one.functions} ${one.policy}`, [
-      ...(["called", "meeting", "deadlineMs", "p98Ms"] as const),
-    ]);
-    printTable(
-      ["functions, policy", "called", "in time", "deadline ms", "p98 ms"],
-      [...densityRows].map(([name, one]) => [name, ...Object.values(one)]),
-    );
-    console.log();
-    const contentionRows = medianRows(contention, (one) => `${one.clients} ${one.policy}`, [
-      ...(["callsPerSecond", "p50Ms", "p90Ms"] as const),
-    ]);
-    printTable(
-      ["clients, policy", "calls/s", "p50 ms", "p90 ms"],
-      [...contentionRows].map(([name, one]) => [name, ...Object.values(one)]),
-    );
-    console.log(`\n${wrong} wrong outputs; ${((performance.now() - startedAt) / 60_000).toFixed(1)} minutes`);
+    const orders = {
+      locality: orderAgreement(rows, "meanMs"),
+      density: orderAgreement(densityRows, "meeting"),
+      contention: orderAgreement(contentionRows, "callsPerSecond"),
+    };
+    for (const { setting, policy, error } of rows)
+      console.log(`${setting}, ${policy}: the simulator is off by ${(100 * error).toFixed(0)} %`);
+    console.log(`\nat most by ${(100 * liveError).toFixed(0)} %, in mean and 98th percentile`);
+    for (const [name, { pairs, agreeing }] of Object.entries(orders))
+      console.log(
+        `${name}: of ${pairs} pairs of policies that differ by a tenth it puts ${agreeing} in the order in which they came`,
+      );
+    const wrong = [...turns, ...density, ...contention].reduce((sum, one) => sum + one.wrong, 0);
+    console.log(`${wrong} wrong outputs; ${minutes()}`);
 
-    const locality: Record<string, Record<string, unknown>> = {};
-    for (const { setting, policy, live, simulated, error } of rows) {
-      locality[setting] ??= {};
-      locality[setting][policy] = { ...live, simulated, error };
-    }
     await writeResult(
       "live",
       world.adapter,
       {
-        ...{ liveError, orderAgreement: agreement, wrong, locality },
+        ...{ liveError, wrong, orderAgreement: partsOf(orders) },
+        locality: nested(rows),
         density: nested(densityRows),
         contention: nested(contentionRows),
       },
-      { settings, calibrations, turns, density, contention },
+      { settings, orders, turns, density, contention },
     );
   } finally {
     await rm(world.dataFolder, { recursive: true, force: true });
   }
 }
 
-/** From `12 lb` to `12` and `lb`. */
-function nested(rows: ReadonlyMap<string, unknown>): Readonly<Record<string, Record<string, unknown>>> {
-  const out: Record<string, Record<string, unknown>> = {};
-  for (const [name, value] of rows) {
-    const [first, second] = name.split(" ") as [string, string];
-    out[first] ??= {};
-    out[first][second] = value;
+function printRows<Name extends string>(
+  experiment: string,
+  rows: readonly LiveRow<Name>[],
+  names: readonly NoInfer<Name>[],
+): void {
+  printTable(
+    [experiment, "policy", ...names.flatMap((name) => [name, "simulated"])],
+    rows.map(({ setting, policy, live, simulated }) => [
+      ...[setting, policy],
+      ...names.flatMap((name) => [live[name], simulated[name]]),
+    ]),
+  );
+  console.log();
+}
+
+/** 1 where all agree; of none as well. */
+function partsOf(orders: Readonly<Record<string, OrderAgreement>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    Object.entries(orders).map(([name, { pairs, agreeing }]) => [name, pairs === 0 ? 1 : agreeing / pairs]),
+  );
+}
+
+/** By setting, then policy. */
+function nested<Row extends LiveRow<string>>(
+  rows: readonly Row[],
+): Readonly<Record<string, Record<string, Omit<Row, "setting" | "policy">>>> {
+  const out: Record<string, Record<string, Omit<Row, "setting" | "policy">>> = {};
+  for (const { setting, policy, ...figures } of rows) {
+    out[setting] ??= {};
+    out[setting][policy] = figures;
   }
   return out;
 }

@@ -22,8 +22,11 @@ export interface Calibration {
   readonly spread: readonly number[];
 }
 
+/** Of each client. */
+const calls = 30;
+
 /** Under LB, which uses devices in turn, and one run at a time on each. */
-export async function calibrate(setup: LiveSetup, calls: number): Promise<Calibration> {
+async function calibrate(setup: LiveSetup): Promise<Calibration> {
   await using gateway = await LiveGateway.open(setup, schedulingPolicies.lb);
   const { devices } = setup;
   const { record } = gateway;
@@ -38,15 +41,14 @@ export async function calibrate(setup: LiveSetup, calls: number): Promise<Calibr
     const clients = busy === devices ? 2 * devices : busy;
     // More than a device holds go round on each: every one is cold.
     record.clear();
-    await inTurn(gateway, clients, calls, many);
+    await inTurn(gateway, clients, many);
     const cold = record.runs.filter(({ isCold }) => isCold).map(({ tookMs }) => tookMs);
     // What every device has room for: warm from the second round on.
-    await inTurn(gateway, 1, slots * devices * 2, slots);
+    await inTurn(gateway, 1, slots, 2 * slots * devices);
     record.clear();
-    const latencies = await inTurn(gateway, clients, calls, slots);
+    const latencies = await inTurn(gateway, clients, slots);
     const warm = record.runs.filter(({ isCold }) => !isCold).map(({ tookMs }) => tookMs);
-    // Means, of which a few slow ones are a large part: simulated loads all take as long.
-    const [warmMs, addedMs] = [median(warm), Math.max(0.1, meanOf(cold) - meanOf(warm))];
+    const [warmMs, addedMs] = [median(warm), Math.max(0.1, trimmedMean(cold) - trimmedMean(warm))];
     if (busy === 1) [runMs, loadMs, hostMs] = [warmMs, addedMs, Math.max(0, median(latencies) - warmMs)];
     slowness.push(Math.max(1, warmMs / runMs));
     loadSlowness.push(Math.max(1, addedMs / loadMs));
@@ -55,30 +57,48 @@ export async function calibrate(setup: LiveSetup, calls: number): Promise<Calibr
   return { runMs, loadMs, hostMs, slowness, loadSlowness, spread };
 }
 
-/** What holds between two calibrations: the means of both. The machine has other work, and more or less of it by then. */
-export function between(before: Calibration, after: Calibration): Calibration {
-  const mean = (a: number, b: number) => (a + b) / 2;
-  const means = (a: readonly number[], b: readonly number[]) => a.map((value, i) => mean(value, b[i]!));
-  return {
-    runMs: mean(before.runMs, after.runMs),
-    loadMs: mean(before.loadMs, after.loadMs),
-    hostMs: mean(before.hostMs, after.hostMs),
-    slowness: means(before.slowness, after.slowness),
-    loadSlowness: means(before.loadSlowness, after.loadSlowness),
-    spread: [...before.spread, ...after.spread],
-  };
+/** Calibrations taken while policies take turns: the machine has other work, and more or less of it by then. */
+export class Calibrations {
+  readonly #setup: LiveSetup;
+  readonly #taken: Calibration[] = [];
+
+  constructor(setup: LiveSetup) {
+    this.#setup = setup;
+  }
+
+  async take(): Promise<Calibration> {
+    const one = await calibrate(this.#setup);
+    this.#taken.push(one);
+    return one;
+  }
+
+  /** Medians: what disturbed one or two of them does not count. */
+  get typical(): Calibration {
+    const of = (figure: (one: Calibration) => number) => median(this.#taken.map(figure));
+    const busy = Array.from({ length: this.#setup.devices }, (_, i) => i);
+    return {
+      runMs: of((one) => one.runMs),
+      loadMs: of((one) => one.loadMs),
+      hostMs: of((one) => one.hostMs),
+      slowness: busy.map((i) => of((one) => one.slowness[i]!)),
+      loadSlowness: busy.map((i) => of((one) => one.loadSlowness[i]!)),
+      spread: this.#taken.flatMap((one) => one.spread),
+    };
+  }
 }
 
-function meanOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+/** Of all but the slowest and the fastest tenth: simulated loads all take as long, and outliers are not typical. */
+function trimmedMean(values: readonly number[]): number {
+  const cut = Math.floor(values.length / 10);
+  const kept = [...values].sort((a, b) => a - b).slice(cut, values.length - cut);
+  return kept.reduce((sum, value) => sum + value, 0) / kept.length;
 }
-
 /** So many clients, which each go round the first functions. @returns what their calls took. */
 async function inTurn(
   gateway: LiveGateway,
   clients: number,
-  callsEach: number,
   functions: number,
+  callsEach = calls,
 ): Promise<readonly number[]> {
   const latencies: number[] = [];
   const client = async (index: number) => {

@@ -4,24 +4,22 @@ import { kaasBalance } from "../../gateway/scheduler/policies/kaas-balance.ts";
 import { kaasCfs } from "../../gateway/scheduler/policies/kaas-cfs.ts";
 import { kaasStatic } from "../../gateway/scheduler/policies/kaas-static.ts";
 import { percentile } from "../harness/statistics.ts";
+import { Calibrations } from "./calibrate.ts";
 import { LiveGateway } from "./live-gateway.ts";
 import { playClients } from "./play.ts";
+import { predict } from "./predict.ts";
 import type { LiveSettings } from "./settings.ts";
 import { slots, type World } from "./setup.ts";
+import type { Figures, LiveTurn } from "./turn.ts";
 
-export interface ContentionTurn {
-  readonly clients: number;
-  readonly policy: string;
-  readonly callsPerSecond: number;
-  /** NaN where nobody had an answer. */
-  readonly p50Ms: number;
-  readonly p90Ms: number;
-  readonly wrong: number;
-}
+/** Times are NaN where nobody had an answer. */
+export type ContentionFigure = "callsPerSecond" | "p50Ms" | "p90Ms";
+
+export type ContentionTurn = LiveTurn<ContentionFigure>;
 
 const policies = [kaasBalance, kaasCfs, kaasStatic, deadline];
-/** The brief end of turns: policies are at rest after some runs of each client. */
-const turnShare = 0.6;
+/** Shorter than other turns: policies are at rest after some runs of each client. */
+const turnShare = 0.5;
 
 export async function measureContention(
   world: World,
@@ -31,18 +29,38 @@ export async function measureContention(
   const counts = isQuick ? [1, cliff + 2] : [1, slots, cliff, cliff + 2, 2 * cliff];
   const durationMs = seconds * 1_000 * turnShare;
   const turns: ContentionTurn[] = [];
-  for (let round = 0; round < rounds; round++)
-    for (const clients of counts)
+  for (let round = 0; round < rounds; round++) {
+    const calibrations = new Calibrations(world);
+    await calibrations.take();
+    for (const count of counts) {
+      const played = [];
       for (let turn = 0; turn < policies.length; turn++) {
         const policy = policies[(round + turn) % policies.length]!;
         await using gateway = await LiveGateway.open(world, policy);
-        await gateway.warm(clients);
-        const latencies = await playClients(gateway, clients, durationMs);
-        const at = (p: number) => (latencies.length === 0 ? Number.NaN : percentile(latencies, p));
+        await gateway.warm(count);
+        const latencies = await playClients(gateway, count, durationMs);
+        played.push({ policy, latencies, devices: gateway.deviceSpecs, wrong: gateway.wrong });
+      }
+      await calibrations.take();
+      const calibration = calibrations.typical;
+      for (const { policy, latencies, devices, wrong } of played) {
+        const functions = world.functions.slice(0, count);
+        const clients = functions.map((_, i) => ({ function: i }));
+        const outcomes = predict({
+          ...{ policy, calibration, devices, functions, clients, closedUntilMs: durationMs },
+        });
         turns.push({
-          ...{ clients, policy: policy.name, callsPerSecond: (latencies.length * 1_000) / durationMs },
-          ...{ p50Ms: at(0.5), p90Ms: at(0.9), wrong: gateway.wrong },
+          ...{ setting: `${count} clients`, policy: policy.name, wrong },
+          live: figuresOf(latencies, durationMs),
+          simulated: figuresOf(outcomes.latencies(), durationMs),
         });
       }
+    }
+  }
   return turns;
+}
+
+function figuresOf(latencies: ArrayLike<number>, durationMs: number): Figures<ContentionFigure> {
+  const at = (p: number) => (latencies.length === 0 ? Number.NaN : percentile(latencies, p));
+  return { callsPerSecond: (latencies.length * 1_000) / durationMs, p50Ms: at(0.5), p90Ms: at(0.9) };
 }

@@ -1,7 +1,6 @@
 /**
- * Locality in small: working sets of two, three and four times what one device holds, at three quarters of what LB can
- * answer (nearer to it, queues multiply whatever differs), and one at a third; each policy live, then in the simulator on
- * the same calls.
+ * Locality in small: working sets of two, three and four times what one device holds, at a half of what LB can answer, and
+ * one of them at a third and at three quarters; each policy live, then in the simulator on the same calls.
  */
 import type { DeviceSpec } from "../../gateway/scheduler/core/specs.ts";
 import { deadline } from "../../gateway/scheduler/policies/deadline/deadline.ts";
@@ -10,38 +9,36 @@ import { lb } from "../../gateway/scheduler/policies/lb.ts";
 import { percentile } from "../harness/statistics.ts";
 import type { Arrivals } from "../traces/arrivals.ts";
 import { liveArrivals } from "./arrivals.ts";
-import { between, type Calibration, calibrate } from "./calibrate.ts";
+import { type Calibration, Calibrations } from "./calibrate.ts";
 import { LiveGateway } from "./live-gateway.ts";
 import { playArrivals } from "./play.ts";
 import { predict } from "./predict.ts";
 import type { LiveSettings } from "./settings.ts";
 import { slots, type World } from "./setup.ts";
+import type { Figures, LiveTurn } from "./turn.ts";
 
-export interface LocalityFigures {
-  readonly meanMs: number;
-  readonly p98Ms: number;
-  readonly p99Ms: number;
-  readonly missRatio: number;
-  readonly falseMissRatio: number;
-}
+export type LocalityFigure = "meanMs" | "p98Ms" | "p99Ms" | "missRatio" | "falseMissRatio";
 
-export interface LocalityTurn {
-  /** `6`, `9`, `12`, `9 calm`. */
-  readonly setting: string;
-  readonly policy: string;
+export interface LocalityTurn extends LiveTurn<LocalityFigure> {
   readonly callsPerSecond: number;
   readonly calls: number;
-  readonly wrong: number;
-  readonly live: LocalityFigures;
-  readonly simulated: LocalityFigures;
+  readonly calibration: Calibration;
 }
 
-export const localityPolicies = [lb, lalb, lalbo3, deadline];
-const settings = [
-  { name: "6", functions: 6, load: 0.75 },
-  { name: "9", functions: 9, load: 0.75 },
-  { name: "12", functions: 12, load: 0.75 },
-  { name: "9 calm", functions: 9, load: 0.3 },
+interface Setting {
+  readonly functions: number;
+  /** Of what LB can answer. Nearer to all of it, queues multiply whatever differs. */
+  readonly load: number;
+}
+
+const policies = [lb, lalb, lalbo3, deadline];
+const middle: Setting = { functions: 9, load: 0.5 };
+const settings: readonly Setting[] = [
+  { functions: 6, load: 0.5 },
+  middle,
+  { functions: 12, load: 0.5 },
+  { functions: 9, load: 0.33 },
+  { functions: 9, load: 0.75 },
 ];
 export const localityFunctions = 12;
 
@@ -49,29 +46,43 @@ export async function measureLocality(
   world: World,
   { rounds, seconds, isQuick }: LiveSettings,
   log: (line: string) => void,
-): Promise<{ readonly turns: readonly LocalityTurn[]; readonly calibrations: readonly Calibration[] }> {
+): Promise<readonly LocalityTurn[]> {
   const turns: LocalityTurn[] = [];
-  const calibrations: Calibration[] = [];
   for (let round = 0; round < rounds; round++)
-    for (const one of isQuick ? settings.slice(1, 2) : settings) {
-      const calls = isQuick ? 12 : 20;
-      let before = await calibrate(world, calls);
-      calibrations.push(before);
-      const callsPerSecond = one.load * capacityOf(before, world.devices, one.functions);
-      const { length } = localityPolicies;
-      for (let turn = 0; turn < length; turn++) {
-        const policy = localityPolicies[(round + turn) % length]!;
-        const played = await playTurn(world, { ...one, callsPerSecond, policy, seconds, seed: round + 1 });
-        const after = await calibrate(world, calls);
-        calibrations.push(after);
-        turns.push(compared(world, played, between(before, after)));
-        before = after;
-        const { live, simulated } = turns.at(-1)!;
-        const ms = (value: number) => value.toFixed(1);
-        log(`${one.name}, ${policy.name}: ${ms(live.meanMs)} ms, simulated ${ms(simulated.meanMs)} ms`);
+    for (const one of isQuick ? [middle] : settings) {
+      const calibrations = new Calibrations(world);
+      const first = await calibrations.take();
+      const callsPerSecond = one.load * capacityOf(first, world.devices, one.functions);
+      const arrivals = liveArrivals({
+        ...{ functions: one.functions, callsPerSecond, durationMs: seconds * 1_000, seed: round + 1 },
+      });
+      const played: PlayedTurn[] = [];
+      for (let turn = 0; turn < policies.length; turn++) {
+        const policy = policies[(round + turn) % policies.length]!;
+        played.push({ policy, ...(await play(world, policy, one.functions, arrivals)) });
+        await calibrations.take();
+      }
+      const calibration = calibrations.typical;
+      for (const { policy, devices, wrong, live } of played) {
+        const functions = world.functions.slice(0, one.functions);
+        const outcomes = predict({ policy, arrivals, calibration, devices, functions });
+        const { missRatio, falseMissRatio } = outcomes;
+        turns.push({
+          setting: `${one.functions} functions at ${one.load}`,
+          ...{
+            policy: policy.name,
+            callsPerSecond,
+            calls: arrivals.timesMs.length,
+            wrong,
+            calibration,
+            live,
+          },
+          simulated: figuresOf(outcomes.latencies(), missRatio, falseMissRatio),
+        });
+        log(lineOf(turns.at(-1)!));
       }
     }
-  return { turns, calibrations };
+  return turns;
 }
 
 /** Calls a second that LB would answer, where that many of its calls find weights as there are places on a device. */
@@ -84,25 +95,19 @@ export function capacityOf(
   return (1_000 * devices) / (runMs * slowness.at(-1)! + missed * loadMs * loadSlowness.at(-1)!);
 }
 
-interface TurnOptions {
-  readonly name: string;
-  readonly functions: number;
-  readonly callsPerSecond: number;
-  readonly policy: (typeof localityPolicies)[number];
-  readonly seconds: number;
-  readonly seed: number;
-}
-
-interface PlayedTurn extends TurnOptions {
-  readonly arrivals: Arrivals;
+interface PlayedTurn {
+  readonly policy: (typeof policies)[number];
   readonly devices: readonly DeviceSpec[];
   readonly wrong: number;
-  readonly live: LocalityFigures;
+  readonly live: Figures<LocalityFigure>;
 }
 
-async function playTurn(world: World, options: TurnOptions): Promise<PlayedTurn> {
-  const { functions, callsPerSecond, policy, seconds, seed } = options;
-  const arrivals = liveArrivals({ functions, callsPerSecond, durationMs: seconds * 1_000, seed });
+async function play(
+  world: World,
+  policy: PlayedTurn["policy"],
+  functions: number,
+  arrivals: Arrivals,
+): Promise<Omit<PlayedTurn, "policy">> {
   await using gateway = await LiveGateway.open(world, policy);
   await gateway.warm(functions);
   gateway.record.clear();
@@ -110,23 +115,21 @@ async function playTurn(world: World, options: TurnOptions): Promise<PlayedTurn>
   const latencies = calls.flatMap(({ latencyMs }) => (latencyMs === undefined ? [] : [latencyMs]));
   const { requests, misses, falseMisses } = gateway.record;
   const live = figuresOf(latencies, misses / requests, falseMisses / requests);
-  return { ...options, arrivals, devices: gateway.deviceSpecs, wrong: gateway.wrong, live };
+  return { devices: gateway.deviceSpecs, wrong: gateway.wrong, live };
 }
 
-function compared(world: World, played: PlayedTurn, calibration: Calibration): LocalityTurn {
-  const { name, functions, policy, callsPerSecond, arrivals, devices, wrong, live } = played;
-  const outcomes = predict({
-    ...{ policy, arrivals, calibration, devices },
-    functions: world.functions.slice(0, functions),
-  });
-  const { missRatio, falseMissRatio } = outcomes;
-  const simulated = figuresOf(outcomes.latencies(), missRatio, falseMissRatio);
-  const calls = arrivals.timesMs.length;
-  return { setting: name, policy: policy.name, callsPerSecond, calls, wrong, live, simulated };
-}
-
-function figuresOf(latencies: ArrayLike<number>, missRatio: number, falseMissRatio: number): LocalityFigures {
+function figuresOf(
+  latencies: ArrayLike<number>,
+  missRatio: number,
+  falseMissRatio: number,
+): Figures<LocalityFigure> {
   const meanMs = Array.from(latencies).reduce((sum, ms) => sum + ms, 0) / latencies.length;
   const [p98Ms, p99Ms] = [percentile(latencies, 0.98), percentile(latencies, 0.99)];
   return { meanMs, p98Ms, p99Ms, missRatio, falseMissRatio };
+}
+
+function lineOf({ setting, policy, live, simulated }: LocalityTurn): string {
+  const of = ({ meanMs, p98Ms, missRatio }: Figures<LocalityFigure>) =>
+    `mean ${meanMs.toFixed(1)} ms, p98 ${p98Ms.toFixed(1)} ms, misses ${missRatio.toFixed(2)}`;
+  return `${setting}, ${policy}: ${of(live)}; simulated ${of(simulated)}`;
 }

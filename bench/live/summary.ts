@@ -1,56 +1,64 @@
 /** Medians of turns, and how far the simulator was from what happened. Pure. */
 import { median } from "../harness/statistics.ts";
-import type { LocalityFigures, LocalityTurn } from "./locality.ts";
+import type { Figures, LiveTurn } from "./turn.ts";
 
-export interface LocalityRow {
-  readonly setting: string;
-  readonly policy: string;
-  readonly live: LocalityFigures;
-  readonly simulated: LocalityFigures;
-  /** Of the mean and the 98th percentile, the larger: simulated over live, less one, without its sign. */
-  readonly error: number;
-}
+/** Of one policy in one setting: the medians of its turns. */
+export type LiveRow<Name extends string> = Omit<LiveTurn<Name>, "wrong">;
 
 /** A row a setting and policy, in the order of their first turns. */
-export function localityRows(turns: readonly LocalityTurn[]): readonly LocalityRow[] {
+export function rowsOf<Name extends string>(turns: readonly LiveTurn<Name>[]): readonly LiveRow<Name>[] {
   return [...groups(turns, ({ setting, policy }) => `${setting} ${policy}`).values()].map((all) => {
     const { setting, policy } = all[0]!;
-    const live = medianFigures(all.map((one) => one.live));
-    const simulated = medianFigures(all.map((one) => one.simulated));
-    const error = Math.max(
-      Math.abs(simulated.meanMs / live.meanMs - 1),
-      Math.abs(simulated.p98Ms / live.p98Ms - 1),
-    );
-    return { setting, policy, live, simulated, error };
+    return {
+      ...{ setting, policy },
+      live: medians(all.map((one) => one.live)),
+      simulated: medians(all.map((one) => one.simulated)),
+    };
   });
 }
 
-/** Of all pairs of policies in a setting, the part whose means are in the same order live and simulated. */
-export function orderAgreement(rows: readonly LocalityRow[]): number {
+/** The largest of the relative differences of these figures, as part of what happened. */
+export function errorOf<Name extends string>(
+  { live, simulated }: LiveRow<Name>,
+  names: readonly NoInfer<Name>[],
+): number {
+  return Math.max(...names.map((name) => Math.abs(simulated[name] / live[name] - 1)));
+}
+
+export interface OrderAgreement {
+  /** Of policies in the same setting that happened to be further apart than noise. */
+  readonly pairs: number;
+  /** Those of them that the simulator puts in the same order. */
+  readonly agreeing: number;
+}
+
+/** Two figures that differ by less might be the other way round in the next turn. */
+const noise = 0.1;
+
+/** Whether the simulator puts policies in the order in which they came. */
+export function orderAgreement<Name extends string>(
+  rows: readonly LiveRow<Name>[],
+  name: NoInfer<Name>,
+): OrderAgreement {
   let pairs = 0;
   let agreeing = 0;
   for (const all of groups(rows, ({ setting }) => setting).values())
     for (const [i, one] of all.entries())
       for (const other of all.slice(i + 1)) {
+        const [a, b] = [one.live[name], other.live[name]];
+        if (Math.abs(a - b) <= noise * Math.max(a, b)) continue;
         pairs++;
-        const isFaster = one.live.meanMs < other.live.meanMs;
-        if (isFaster === one.simulated.meanMs < other.simulated.meanMs) agreeing++;
+        if (a < b === one.simulated[name] < other.simulated[name]) agreeing++;
       }
-  return agreeing / pairs;
+  return { pairs, agreeing };
 }
 
-/** By `key`, the median of each figure. */
-export function medianRows<T>(
-  turns: readonly T[],
-  key: (turn: T) => string,
-  figures: readonly (keyof T & string)[],
-): ReadonlyMap<string, Readonly<Record<string, number>>> {
-  return new Map(
-    [...groups(turns, key)].map(([name, all]) => [
-      name,
-      Object.fromEntries(figures.map((figure) => [figure, median(all.map((one) => Number(one[figure])))])),
-    ]),
-  );
+function medians<Name extends string>(all: readonly Figures<Name>[]): Figures<Name> {
+  const names = Object.keys(all[0]!) as Name[];
+  return Object.fromEntries(names.map((name) => [name, median(all.map((one) => one[name]))])) as Record<
+    Name,
+    number
+  >;
 }
 
 function groups<T>(values: readonly T[], key: (value: T) => string): Map<string, T[]> {
@@ -62,12 +70,4 @@ function groups<T>(values: readonly T[], key: (value: T) => string): Map<string,
     else group.push(value);
   }
   return found;
-}
-
-function medianFigures(all: readonly LocalityFigures[]): LocalityFigures {
-  const of = (figure: keyof LocalityFigures) => median(all.map((one) => one[figure]));
-  return {
-    ...{ meanMs: of("meanMs"), p98Ms: of("p98Ms"), p99Ms: of("p99Ms") },
-    ...{ missRatio: of("missRatio"), falseMissRatio: of("falseMissRatio") },
-  };
 }

@@ -1,53 +1,50 @@
 import { describe, expect, test } from "vitest";
-import type { LocalityTurn } from "../../../bench/live/locality.ts";
 import { parseSettings } from "../../../bench/live/settings.ts";
-import { localityRows, medianRows, orderAgreement } from "../../../bench/live/summary.ts";
+import { errorOf, orderAgreement, rowsOf } from "../../../bench/live/summary.ts";
+import type { LiveTurn } from "../../../bench/live/turn.ts";
 
-const figures = (meanMs: number, p98Ms: number) => ({
-  ...{ meanMs, p98Ms, p99Ms: p98Ms, missRatio: 0, falseMissRatio: 0 },
-});
-const turn = (policy: string, live: [number, number], simulated: [number, number]): LocalityTurn => ({
-  ...{ setting: "9", policy, callsPerSecond: 1, calls: 1, wrong: 0 },
-  ...{ live: figures(...live), simulated: figures(...simulated) },
-});
+type Figure = "meanMs" | "p98Ms";
+const turn = (policy: string, live: [number, number], simulated: [number, number]): LiveTurn<Figure> => {
+  const figures = ([meanMs, p98Ms]: [number, number]) => ({ meanMs, p98Ms });
+  return { setting: "9", policy, wrong: 0, live: figures(live), simulated: figures(simulated) };
+};
 
 describe("rows of the live benchmark", () => {
   test("have medians of rounds, and the larger of the relative differences", () => {
-    const [row] = localityRows([
+    const [row] = rowsOf([
       turn("lb", [10, 20], [11, 30]),
       turn("lb", [10, 20], [11, 30]),
       turn("lb", [90, 90], [90, 90]),
     ]);
-    expect(row).toMatchObject({ policy: "lb", live: { meanMs: 10 }, simulated: { p98Ms: 30 }, error: 0.5 });
+    expect(row).toEqual({
+      ...{ setting: "9", policy: "lb" },
+      ...{ live: { meanMs: 10, p98Ms: 20 }, simulated: { meanMs: 11, p98Ms: 30 } },
+    });
+    expect(errorOf(row!, ["meanMs", "p98Ms"])).toBeCloseTo(0.5);
+    expect(errorOf(row!, ["meanMs"])).toBeCloseTo(0.1);
   });
 
   test("agree where the simulator puts policies in the order in which they came", () => {
     const right = [turn("lb", [20, 20], [10, 10]), turn("lalb", [10, 10], [9, 9])];
-    expect(orderAgreement(localityRows(right))).toBe(1);
+    expect(orderAgreement(rowsOf(right), "meanMs")).toEqual({ pairs: 1, agreeing: 1 });
     const wrong = [turn("lb", [20, 20], [10, 10]), turn("lalb", [10, 10], [11, 11])];
-    expect(orderAgreement(localityRows(wrong))).toBe(0);
+    expect(orderAgreement(rowsOf(wrong), "meanMs")).toEqual({ pairs: 1, agreeing: 0 });
   });
 
-  test("of any kind are medians by key", () => {
-    const values = [
-      { policy: "a", ms: 1 },
-      { policy: "a", ms: 3 },
-      { policy: "b", ms: 5 },
-    ];
-    const rows = medianRows(values, ({ policy }) => policy, ["ms"]);
-    expect([...rows]).toEqual([
-      ["a", { ms: 2 }],
-      ["b", { ms: 5 }],
-    ]);
+  test("say nothing of policies that came about equal, or in different settings", () => {
+    const equal = [turn("lb", [20, 20], [10, 10]), turn("lalb", [19, 19], [11, 11])];
+    expect(orderAgreement(rowsOf(equal), "meanMs")).toEqual({ pairs: 0, agreeing: 0 });
+    const apart = [turn("lb", [20, 20], [10, 10]), { ...turn("lalb", [10, 10], [11, 11]), setting: "12" }];
+    expect(orderAgreement(rowsOf(apart), "meanMs")).toEqual({ pairs: 0, agreeing: 0 });
   });
 });
 
 describe("arguments", () => {
   test("name seconds, devices and rounds", () => {
     expect(parseSettings(["--seconds", "2.5", "--devices", "4"])).toEqual({
-      ...{ seconds: 2.5, devices: 4, rounds: 2, isQuick: false },
+      ...{ seconds: 2.5, devices: 4, rounds: 1, isQuick: false },
     });
-    expect(parseSettings(["--quick"])).toMatchObject({ isQuick: true, rounds: 1 });
+    expect(parseSettings(["--quick"])).toMatchObject({ isQuick: true, devices: 2 });
   });
 
   test.each([["--devices", "1"], ["--devices", "5"], ["--rounds", "1.5"], ["--seconds"], ["fast"]])(
