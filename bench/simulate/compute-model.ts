@@ -1,6 +1,6 @@
 /**
  * What a device computes. Each run fills a part of it; where those that run side by side fill no more than all of it each
- * goes as fast as alone, beyond that all are slowed down alike. Without sharing in space runs go one after another.
+ * goes as fast as alone, beyond that all are slowed down alike. What the device does not begin yet waits in its queue.
  */
 import type { CoreUser, SharedCores } from "./shared-cores.ts";
 
@@ -13,7 +13,7 @@ export interface ComputeJob {
 }
 
 export class ComputeModel implements CoreUser {
-  readonly #sharesSpace: boolean;
+  readonly #fullFrom: number;
   readonly #schedule: (at: number, job: () => void) => void;
   readonly #cores: SharedCores | undefined;
   readonly #active: ComputeJob[] = [];
@@ -26,9 +26,13 @@ export class ComputeModel implements CoreUser {
   /** Milliseconds in which something ran. */
   busyMs = 0;
 
-  /** @param cores that it computes on, where others do as well. */
-  constructor(sharesSpace: boolean, schedule: (at: number, job: () => void) => void, cores?: SharedCores) {
-    this.#sharesSpace = sharesSpace;
+  /**
+   * @param fullFrom begins a run while those that go on fill less of the device: 0 for one after another, infinity for all
+   *   at once.
+   * @param cores that it computes on, where others do as well.
+   */
+  constructor(fullFrom: number, schedule: (at: number, job: () => void) => void, cores?: SharedCores) {
+    this.#fullFrom = fullFrom;
     this.#schedule = schedule;
     this.#cores = cores;
     cores?.join(this);
@@ -45,8 +49,8 @@ export class ComputeModel implements CoreUser {
 
   add(now: number, job: ComputeJob): void {
     this.advance(now);
-    if (this.#sharesSpace || this.#active.length === 0) this.#active.push(job);
-    else this.#queue.push(job);
+    this.#queue.push(job);
+    this.#begin();
     this.#changed(now);
   }
 
@@ -78,6 +82,17 @@ export class ComputeModel implements CoreUser {
     });
   }
 
+  #begin(): void {
+    let filled = 0;
+    for (const { occupancy } of this.#active) filled += occupancy;
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+      if (this.#active.length > 0 && filled >= this.#fullFrom) return;
+      this.#queue.shift();
+      this.#active.push(next);
+      filled += next.occupancy;
+    }
+  }
+
   #changed(now: number): void {
     if (this.#cores === undefined) this.plan(now);
     else this.#cores.changed(now);
@@ -87,10 +102,7 @@ export class ComputeModel implements CoreUser {
     this.advance(now);
     const done = this.#active.filter(({ leftMs }) => leftMs <= tolerance);
     for (const job of done) this.#active.splice(this.#active.indexOf(job), 1);
-    if (this.#active.length === 0) {
-      const next = this.#queue.shift();
-      if (next !== undefined) this.#active.push(next);
-    }
+    this.#begin();
     this.#changed(now);
     for (const job of done) job.done();
   }

@@ -22,6 +22,9 @@ export interface DeviceModelOptions {
   readonly cores?: SharedCores | undefined;
 }
 
+/** Part of a device that runs fill, from which on one that orders its work by itself begins no other. */
+const fullFrom = 0.98;
+
 type RunAction = Extract<SchedulerAction, { readonly type: "run" }>;
 
 /** Weights on their way, and who waits for them. */
@@ -46,7 +49,10 @@ export class DeviceModel {
         this.#now = at;
         job();
       });
-    this.compute = new ComputeModel(options.traits.sharesSpace, schedule, options.cores);
+    const { traits, spec, cores } = options;
+    // What it was given ahead waits for its turn.
+    const fullWhenSharing = (spec.aheadMs ?? 0) > 0 ? fullFrom : Number.POSITIVE_INFINITY;
+    this.compute = new ComputeModel(traits.sharesSpace ? fullWhenSharing : 0, schedule, cores);
   }
 
   /** @param isFromPeer where its weights have to come: from another device. */

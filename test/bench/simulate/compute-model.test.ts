@@ -9,10 +9,13 @@ interface Job {
   readonly occupancy: number;
 }
 
+const oneByOne = 0;
+const together = Number.POSITIVE_INFINITY;
+
 /** When each ended. */
-function play(sharesSpace: boolean, jobs: readonly Job[]): { ends: number[]; model: ComputeModel } {
+function play(fullFrom: number, jobs: readonly Job[]): { ends: number[]; model: ComputeModel } {
   const timeline = new Timeline();
-  const model = new ComputeModel(sharesSpace, timeline.schedule);
+  const model = new ComputeModel(fullFrom, timeline.schedule);
   const ends = jobs.map(() => Number.NaN);
   for (const [i, { at, runMs, occupancy }] of jobs.entries())
     timeline.schedule(at, () => {
@@ -28,22 +31,28 @@ function play(sharesSpace: boolean, jobs: readonly Job[]): { ends: number[]; mod
 describe("ComputeModel", () => {
   it("runs one after another without sharing in space, however little they fill", () => {
     const jobs = [0, 0, 5].map((at) => ({ at, runMs: 10, occupancy: 0.1 }));
-    expect(play(false, jobs).ends).toEqual([10, 20, 30]);
+    expect(play(oneByOne, jobs).ends).toEqual([10, 20, 30]);
   });
 
   it("runs side by side as fast as alone what fits together", () => {
     const jobs = [0, 3].map((at) => ({ at, runMs: 10, occupancy: 0.5 }));
-    expect(play(true, jobs).ends).toEqual([10, 13]);
+    expect(play(together, jobs).ends).toEqual([10, 13]);
+  });
+
+  it("has wait what comes to a device that is full, where that keeps an order of its own", () => {
+    const jobs = [0.6, 0.6, 0.4, 0.4].map((occupancy) => ({ at: 0, runMs: 10, occupancy }));
+    // The first two fill 1.2 of it, and are slowed down by that.
+    expect(play(1, jobs).ends.map((end) => Math.round(end * 1e6) / 1e6)).toEqual([12, 12, 22, 22]);
   });
 
   it("slows down alike what does not fit: two that fill the device take twice as long", () => {
     // Alone for 5 ms, then at half speed: the first has 5 left, which take 10; the second has 5 left then, and is alone.
     const jobs = [0, 5].map((at) => ({ at, runMs: 10, occupancy: 1 }));
-    expect(play(true, jobs).ends).toEqual([15, 20]);
+    expect(play(together, jobs).ends).toEqual([15, 20]);
   });
 
   it("slows down by what is too much: 0.8 and 0.7 go at two thirds of their speed", () => {
-    const [first, second] = play(true, [
+    const [first, second] = play(together, [
       { at: 0, runMs: 10, occupancy: 0.8 },
       { at: 0, runMs: 20, occupancy: 0.7 },
     ]).ends;
@@ -51,7 +60,7 @@ describe("ComputeModel", () => {
     expect(second).toBeCloseTo(25, 9);
   });
 
-  it.each([false, true])("does exactly the work that it was given (side by side: %s)", (sharesSpace) => {
+  it.each([oneByOne, 1, together])("does exactly the work that it was given (full from %d)", (fullFrom) => {
     const job = fc.record({
       at: fc.double({ min: 0, max: 100, noNaN: true }),
       runMs: fc.double({ min: 0.1, max: 50, noNaN: true }),
@@ -59,7 +68,7 @@ describe("ComputeModel", () => {
     });
     fc.assert(
       fc.property(fc.array(job, { minLength: 1, maxLength: 20 }), (jobs) => {
-        const { ends, model } = play(sharesSpace, jobs);
+        const { ends, model } = play(fullFrom, jobs);
         const work = jobs.reduce((sum, { runMs, occupancy }) => sum + runMs * occupancy, 0);
         expect(model.filledMs).toBeCloseTo(work, 3);
         expect(model.busyMs).toBeGreaterThanOrEqual(work - 1e-3);
