@@ -3,7 +3,6 @@
  * nothing by itself. What devices tell (weights that came and went, budgets, losses) the scheduler hears as well.
  */
 import { getLogger } from "@logtape/logtape";
-import { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceSetListener } from "../devices/device-events.ts";
 import type { DeviceSet } from "../devices/device-set.ts";
 import { later } from "../devices/later.ts";
@@ -15,11 +14,12 @@ import type { SchedulerEvent } from "../scheduler/core/events.ts";
 import type { SchedulingPolicy } from "../scheduler/core/policy.ts";
 import { createScheduler, type Scheduler } from "../scheduler/core/scheduler.ts";
 import type { DispatchedCall } from "./dispatched-call.ts";
-import { rejection } from "./rejection.ts";
+import { rejection, stopped } from "./rejection.ts";
 import { ReplicaControl } from "./replica-control.ts";
 import { RefusedHere, type ScheduledDevice } from "./scheduled-device.ts";
 import { ScheduledMember } from "./scheduled-member.ts";
 import { ScheduledUnits, type Unit } from "./scheduled-units.ts";
+import { settle, type Waiting } from "./waiting-call.ts";
 
 export interface DispatcherOptions {
   readonly devices: DeviceSet;
@@ -30,15 +30,6 @@ export interface DispatcherOptions {
   readonly onCall?: (owner: ProgramOwner, answer: Promise<unknown>) => void;
   /** Milliseconds, for tests. */
   readonly now?: () => number;
-}
-
-interface Waiting {
-  readonly call: DispatchedCall;
-  readonly unit: Unit;
-  readonly arrivedAt: number;
-  readonly resolve: (run: ManagedRun) => void;
-  readonly reject: (error: unknown) => void;
-  isSettled: boolean;
 }
 
 type RunAction = Extract<SchedulerAction, { readonly type: "run" }>;
@@ -376,18 +367,4 @@ export class Dispatcher implements DeviceSetListener {
       this.#step({ type: "tick" });
     });
   }
-}
-
-function stopped(): DawnletError {
-  return new DawnletError(
-    "UNAVAILABLE",
-    "Cannot run the call as the gateway is shutting down: send it again",
-  );
-}
-
-/** A call that was given up has its answer already. */
-function settle(waiting: Waiting, answer: () => void): void {
-  if (waiting.isSettled) return;
-  waiting.isSettled = true;
-  answer();
 }
