@@ -10,6 +10,7 @@ import type { ManagedRun } from "../devices/managed-runs.ts";
 import type { ProgramOwner } from "../devices/owner.ts";
 import type { RejectCause, SchedulerAction } from "../scheduler/core/actions.ts";
 import type { Cluster } from "../scheduler/core/cluster.ts";
+import { type EventLogHeader, type LineSink, withEventLog } from "../scheduler/core/event-log.ts";
 import type { SchedulerEvent } from "../scheduler/core/events.ts";
 import type { SchedulingPolicy } from "../scheduler/core/policy.ts";
 import { createScheduler, type Scheduler } from "../scheduler/core/scheduler.ts";
@@ -26,6 +27,8 @@ export interface DispatcherOptions {
   /** CPU lanes; their indices follow those of the devices. */
   readonly lanes?: readonly ScheduledDevice[];
   readonly policy: SchedulingPolicy;
+  /** Gets all that the scheduler hears, for a replay. */
+  readonly eventLog?: { readonly header: EventLogHeader; readonly sink: LineSink } | undefined;
   /** Hears of each call that comes, and of its end by what it is answered. */
   readonly onCall?: (owner: ProgramOwner, answer: Promise<unknown>) => void;
   /** Milliseconds, for tests. */
@@ -71,12 +74,20 @@ export class Dispatcher implements DeviceSetListener {
   readonly #events: SchedulerEvent[] = [];
   #isStepping = false;
 
-  constructor({ devices, lanes = [], policy, onCall, now = () => performance.now() }: DispatcherOptions) {
+  constructor({
+    devices,
+    lanes = [],
+    policy,
+    eventLog,
+    onCall,
+    now = () => performance.now(),
+  }: DispatcherOptions) {
     this.#set = devices;
     this.#devices = [...devices.devices.map((member) => new ScheduledMember(devices, member)), ...lanes];
     this.#onCall = onCall;
     this.#now = now;
-    this.#scheduler = createScheduler(policy);
+    const scheduler = createScheduler(policy);
+    this.#scheduler = eventLog ? withEventLog(scheduler, eventLog.header, eventLog.sink) : scheduler;
     this.#units = new ScheduledUnits(this.#devices, lanes.length > 0);
     this.replicas = new ReplicaControl({
       ...{ set: devices, units: this.#units, cluster: this.cluster },

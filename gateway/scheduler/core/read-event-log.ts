@@ -59,7 +59,7 @@ export class EventLogReader {
 /** @throws DawnletError as EventLogReader. */
 export function parseEventLog(text: string): EventLog {
   const reader = new EventLogReader();
-  const lines = text.split(/(?<=\n)/);
+  const lines = text.match(/[^\n]*\n|[^\n]+/g) ?? [""];
   const events = lines.flatMap((line) => reader.read(line) ?? []);
   const { header, ending } = reader;
   return { header, events, ending };
