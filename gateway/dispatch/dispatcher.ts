@@ -143,6 +143,11 @@ export class Dispatcher implements DeviceSetListener {
       this.#step({ type: "function-removed", function: id });
   }
 
+  /** Settings of a function have changed. Calls that wait keep their deadline; a quota holds for them as well. */
+  configured(owner: ProgramOwner): void {
+    this.#units.configured(owner, (event) => this.#step(event));
+  }
+
   /** Calls that wait are refused; what runs goes on. To be called before the devices are stopped. */
   stop(): void {
     this.#isStopped = true;
