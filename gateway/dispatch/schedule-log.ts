@@ -3,7 +3,6 @@
  * time. A replay needs a log from its start, so one that may not grow any more ends, and is not rotated. What goes wrong
  * with the file ends the log, and no call.
  */
-import { Buffer } from "node:buffer";
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
 import { endLine, type LineSink, type LogEnding } from "../scheduler/core/event-log.ts";
@@ -27,13 +26,14 @@ const gatherMs = 20;
 /** Room for the last line, whatever it says. */
 const endBytes = 64;
 
+const encoder = new TextEncoder();
 const log = getLogger(["dawnlet", "scheduler"]);
 
 export class ScheduleLog implements AsyncDisposable {
   readonly #path: string;
   readonly #maxBytes: number;
   readonly #file: FileWriter;
-  #waiting: string[] = [];
+  readonly #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   /** Taken, whether written or not. */
   #takenBytes = 0;
@@ -72,16 +72,17 @@ export class ScheduleLog implements AsyncDisposable {
   /** Never throws. The first line, without which no other can be read, is taken whatever the limit. */
   readonly sink: LineSink = (line) => {
     if (this.#hasEnded) return;
-    const bytes = Buffer.byteLength(line);
+    const bytes = encoder.encode(line);
+    const size = bytes.byteLength;
     const isFirst = this.#takenBytes === 0;
-    if (!isFirst && this.#takenBytes + bytes + endBytes > this.#maxBytes) {
-      const size = formatBytes(this.#maxBytes);
-      log.warn("the schedule is logged no more as {path} may have {size}", { path: this.#path, size });
+    if (!isFirst && this.#takenBytes + size + endBytes > this.#maxBytes) {
+      const most = formatBytes(this.#maxBytes);
+      log.warn("the schedule is logged no more as {path} may have {most}", { path: this.#path, most });
       this.#end("full");
-    } else if (this.#waitingBytes + bytes > maxWaitingBytes) {
+    } else if (this.#waitingBytes + size > maxWaitingBytes) {
       log.warn("the schedule is logged no more as the disk of {path} is too slow", { path: this.#path });
       this.#end("behind");
-    } else this.#take(line, bytes);
+    } else this.#take(bytes);
   };
 
   /** Writes what is left, and that the gateway has stopped. */
@@ -104,14 +105,13 @@ export class ScheduleLog implements AsyncDisposable {
   }
 
   #end(ending: LogEnding): void {
-    const line = endLine(ending);
     this.#hasEnded = true;
-    this.#take(line, line.length);
+    this.#take(encoder.encode(endLine(ending)));
   }
 
-  #take(line: string, bytes: number): void {
-    this.#takenBytes += bytes;
-    this.#waitingBytes += bytes;
+  #take(line: Uint8Array): void {
+    this.#takenBytes += line.byteLength;
+    this.#waitingBytes += line.byteLength;
     this.#waiting.push(line);
     this.#writing ??= this.#write();
   }
@@ -120,7 +120,7 @@ export class ScheduleLog implements AsyncDisposable {
     try {
       while (this.#waiting.length > 0) {
         if (!this.#hasEnded) await new Promise((resolve) => setTimeout(resolve, gatherMs));
-        const piece = Buffer.from(this.#waiting.splice(0).join(""));
+        const piece = joined(this.#waiting.splice(0), this.#waitingBytes);
         await this.#file.write(piece);
         this.#waitingBytes -= piece.byteLength;
       }
@@ -141,4 +141,14 @@ export class ScheduleLog implements AsyncDisposable {
       reason,
     });
   }
+}
+
+function joined(lines: readonly Uint8Array[], sizeBytes: number): Uint8Array {
+  const bytes = new Uint8Array(sizeBytes);
+  let at = 0;
+  for (const line of lines) {
+    bytes.set(line, at);
+    at += line.byteLength;
+  }
+  return bytes;
 }
