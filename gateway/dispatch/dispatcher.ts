@@ -324,10 +324,16 @@ export class Dispatcher implements DeviceSetListener {
   /**
    * The scheduler takes no note of weights that leave a device while it believes them in use, and it hears of a run's end
    * some microtasks after the device has: what went between the two, or ran elsewhere as there was no room, is told here.
+   * So is what the device has had all along (its runs for others kept it): nothing came in that it could tell of.
    */
   #lookFor(unit: Unit, device: ScheduledDevice): void {
-    if (device.holds(unit)) return;
-    this.#step({ type: "evicted", device: device.id, function: unit.id });
+    const at = { device: device.id, function: unit.id };
+    if (!device.holds(unit)) {
+      this.#step({ type: "evicted", ...at });
+      return;
+    }
+    const believed = this.cluster.device(device.id).residenceOf(unit.id);
+    if (believed?.state === "loading" && !believed.isLeased) this.#step({ type: "loaded", ...at });
   }
 
   #load(device: string, id: string): void {

@@ -4,6 +4,7 @@ import type { DeviceSetListener } from "../../../gateway/devices/device-events.t
 import { FunctionDevice } from "../../../gateway/devices/function-device.ts";
 import { Dispatcher } from "../../../gateway/dispatch/dispatcher.ts";
 import type { PreparedProgram } from "../../../gateway/functions/prepared-call.ts";
+import { namedPolicy } from "../../../gateway/scheduler/policies/named-policy.ts";
 import { defaultMemorySettings } from "../../../kernels/manifest/memory-settings.ts";
 import { placedBy } from "../../e2e/placed-policy.ts";
 import { fakeDevices, program, settled } from "../devices/fake-devices.ts";
@@ -41,6 +42,48 @@ test("weights that leave a device before the scheduler hears that their run ende
   await settled();
   expect(believed!.residences.size).toBe(0);
   expect(dispatcher.cluster.runs.size).toBe(0);
+  dispatcher.stop();
+  await set.stop();
+});
+
+test("weights that a device kept though they were to go are believed there once a run of them has ended", async () => {
+  const listener: DeviceSetListener = {
+    resident: (...told) => dispatcher.resident(...told),
+    evicted: (device, id) => dispatcher.evicted(device, id),
+  };
+  const { set, links } = fakeDevices(1, { listener });
+  const dispatcher = new Dispatcher({ devices: set, policy: namedPolicy({ policy: "deadline" }) });
+  const [believed] = dispatcher.cluster.devices;
+  const functionNamed = (name: string) =>
+    new FunctionDevice(set, { name, version: 1, settings: defaultMemorySettings }, dispatcher);
+  const [f, g] = [functionNamed("f"), functionNamed("g")];
+  // Both have the same weights, which the device has once; the scheduler counts them twice, and one has to go.
+  const a = program("a", 4);
+  const b = { ...program("b", 4), weights: a.weights };
+  const run = async (fn: FunctionDevice, of: typeof a) => {
+    const prepared: PreparedProgram = {
+      ...{ type: "program", program: of, inputs: [], keep: undefined, outputs: [] },
+      ...{ wanted: undefined, batch: undefined },
+    };
+    const call = fn.submit(prepared, {});
+    await settled();
+    links[0]!.end(of.id);
+    await call;
+    await settled();
+  };
+  const states = () => [...believed!.residences.values()].map(({ id, state }) => [id, state]);
+  await run(f, a);
+  expect(states()).toEqual([["f@1/1", "resident"]]);
+  // Round the scheduler: while it uses them the device keeps them.
+  const profiled = f.run(a, []);
+  await run(g, b);
+  expect(states()).toEqual([["g@1/2", "resident"]]);
+  links[0]!.end("a");
+  await profiled;
+  await run(f, a);
+  expect(states()).toEqual([["f@1/1", "resident"]]);
+  expect(believed!.loads).toBe(0);
+  expect(believed!.bus.loads).toBe(0);
   dispatcher.stop();
   await set.stop();
 });
