@@ -27,7 +27,7 @@ const policies: readonly LoggedPolicy[] = [
 const patience = { timeout: 10_000, interval: 1 };
 
 const eventTypes = [
-  ...["function", "function-removed", "device-up", "budget", "arrival"],
+  ...["function", "function-removed", "device-up", "arrival"],
   ...["loaded", "evicted", "ended", "failed"],
 ];
 
@@ -95,9 +95,6 @@ async function recorded(
     // Nobody removes what is called. Meanwhile timers go off: wakes, and what failed.
     await vi.waitFor(() => {
       for (const { link, id } of running()) link.end(id);
-      // Has the scheduler look at it again: it knows no more of weights whose first run has failed.
-      for (const [i, { budgetBytes }] of dispatcher.cluster.devices.entries())
-        dispatcher.budget(i, budgetBytes);
       expect(dispatcher.cluster.requests.size).toBe(0);
     }, patience);
     await functions[which]!.unload(`p${which}`);
