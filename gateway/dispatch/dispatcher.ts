@@ -355,7 +355,9 @@ export class Dispatcher implements DeviceSetListener {
 
   #evict({ device, function: id, reason }: Extract<SchedulerAction, { readonly type: "evict" }>): void {
     this.#counts.evictions++;
-    this.#deviceOf(device).evict(this.#units.get(id), reason);
+    // Of one that was removed, the device lets go by itself once nothing uses its weights any more.
+    const unit = this.#units.find(id);
+    if (unit !== undefined) this.#deviceOf(device).evict(unit, reason);
   }
 
   #reject({ request, cause, reason }: Extract<SchedulerAction, { readonly type: "reject" }>): void {

@@ -53,8 +53,13 @@ export class ScheduledUnits {
     this.#hasLanes = hasLanes;
   }
 
+  /** Undefined where it was removed. */
+  find(id: string): Unit | undefined {
+    return this.#byId.get(id);
+  }
+
   get(id: string): Unit {
-    const unit = this.#byId.get(id);
+    const unit = this.find(id);
     if (unit === undefined) throw new RangeError(`There is no scheduled unit '${id}'`);
     return unit;
   }

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import type { DeviceSetListener } from "../../../gateway/devices/device-events.ts";
 import { FunctionDevice } from "../../../gateway/devices/function-device.ts";
+import type { OwnedProgram } from "../../../gateway/devices/owner.ts";
 import { Dispatcher } from "../../../gateway/dispatch/dispatcher.ts";
 import type { PreparedProgram } from "../../../gateway/functions/prepared-call.ts";
 import { namedPolicy } from "../../../gateway/scheduler/policies/named-policy.ts";
@@ -46,26 +47,39 @@ test("weights that leave a device before the scheduler hears that their run ende
   await set.stop();
 });
 
+test("weights of a function that was removed while somebody else ran it make room", async () => {
+  const { set, links, dispatcher, functionNamed, begin } = opened();
+  const [f, g] = [functionNamed("f"), functionNamed("g")];
+  const first = begin(f, program("a", 4));
+  await settled();
+  links[0]!.end("a");
+  await first;
+  await settled();
+  // Round the scheduler, as a profile is measured.
+  const profiled = f.run(program("a", 4), []);
+  const unloaded = f.unload("a");
+  const other = begin(g, program("b", 4));
+  await settled();
+  links[0]!.end("a");
+  await Promise.all([profiled, unloaded]);
+  await settled();
+  links[0]!.end("b");
+  expect(await other).toMatchObject({ device: "gpu0" });
+  await settled();
+  expect([...dispatcher.cluster.devices[0]!.residences.values()].map(({ id }) => id)).toEqual(["g@1/2"]);
+  dispatcher.stop();
+  await set.stop();
+});
+
 test("weights that a device kept though they were to go are believed there once a run of them has ended", async () => {
-  const listener: DeviceSetListener = {
-    resident: (...told) => dispatcher.resident(...told),
-    evicted: (device, id) => dispatcher.evicted(device, id),
-  };
-  const { set, links } = fakeDevices(1, { listener });
-  const dispatcher = new Dispatcher({ devices: set, policy: namedPolicy({ policy: "deadline" }) });
+  const { set, links, dispatcher, functionNamed, begin } = opened();
   const [believed] = dispatcher.cluster.devices;
-  const functionNamed = (name: string) =>
-    new FunctionDevice(set, { name, version: 1, settings: defaultMemorySettings }, dispatcher);
   const [f, g] = [functionNamed("f"), functionNamed("g")];
   // Both have the same weights, which the device has once; the scheduler counts them twice, and one has to go.
   const a = program("a", 4);
   const b = { ...program("b", 4), weights: a.weights };
   const run = async (fn: FunctionDevice, of: typeof a) => {
-    const prepared: PreparedProgram = {
-      ...{ type: "program", program: of, inputs: [], keep: undefined, outputs: [] },
-      ...{ wanted: undefined, batch: undefined },
-    };
-    const call = fn.submit(prepared, {});
+    const call = begin(fn, of);
     await settled();
     links[0]!.end(of.id);
     await call;
@@ -87,3 +101,24 @@ test("weights that a device kept though they were to go are believed there once 
   dispatcher.stop();
   await set.stop();
 });
+
+/** One device under the default policy. */
+function opened() {
+  const listener: DeviceSetListener = {
+    resident: (...told) => dispatcher.resident(...told),
+    evicted: (device, id) => dispatcher.evicted(device, id),
+  };
+  const { set, links } = fakeDevices(1, { listener });
+  const dispatcher = new Dispatcher({ devices: set, policy: namedPolicy({ policy: "deadline" }) });
+  const functionNamed = (name: string) =>
+    new FunctionDevice(set, { name, version: 1, settings: defaultMemorySettings }, dispatcher);
+  const begin = (fn: FunctionDevice, of: OwnedProgram) =>
+    fn.submit(
+      {
+        ...{ type: "program", program: of, inputs: [], keep: undefined, outputs: [] },
+        ...{ wanted: undefined, batch: undefined },
+      },
+      {},
+    );
+  return { set, links, dispatcher, functionNamed, begin };
+}
