@@ -17,6 +17,7 @@ import type { DeviceSetListener } from "./devices/device-events.ts";
 import type { DeviceSet } from "./devices/device-set.ts";
 import { hostMemoryBytes } from "./devices/host-memory.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
+import { ScheduleLog } from "./dispatch/schedule-log.ts";
 import { ownerOf } from "./functions/caller.ts";
 import { Registry } from "./functions/registry.ts";
 import type { SharedBackends } from "./functions/servable.ts";
@@ -26,14 +27,11 @@ import { type HandlerLimits, maxHandlerLimits } from "./handlers/limits.ts";
 import type { Tenant } from "./http/access.ts";
 import { defaultLanes, openCpuLanes } from "./open-cpu-lanes.ts";
 import { choiceOf, keepAllEstimates, openDevices } from "./open-devices.ts";
+import type { LoggedPolicy } from "./scheduler/core/event-log.ts";
 import type { SchedulingPolicy } from "./scheduler/core/policy.ts";
 import { defaultEviction, type EvictionPolicyName, evictionPolicies } from "./scheduler/eviction/policies.ts";
-import { type DeadlineOptions, deadlineWith } from "./scheduler/policies/deadline/deadline.ts";
-import {
-  defaultScheduling,
-  type SchedulingPolicyName,
-  schedulingPolicies,
-} from "./scheduler/policies/policies.ts";
+import { namedPolicy } from "./scheduler/policies/named-policy.ts";
+import { defaultScheduling, type SchedulingPolicyName } from "./scheduler/policies/policies.ts";
 import { scrubRegularly } from "./store/scrub.ts";
 import { openStore } from "./store/store.ts";
 
@@ -66,6 +64,8 @@ export interface GatewayOptions {
   readonly eviction?: EvictionPolicyName;
   /** Which calls run when, and where. */
   readonly scheduling?: SchedulingPolicyName | SchedulingPolicy;
+  /** A file that there is not, for all that the scheduler hears, and the bytes that it may have. */
+  readonly scheduleLog?: { readonly path: string; readonly maxBytes?: number };
   /** Keeps weights where calls are expected, and away from where they are not. Left out: calls alone bring them in. */
   readonly autoscale?: AutoscaleOptions | undefined;
   /** When a device process that does not answer is given up. */
@@ -97,7 +97,10 @@ const queueLimit = 1_024;
 const log = getLogger(["dawnlet", "gateway"]);
 const loopback = new Set(["127.0.0.1", "localhost", "::1"]);
 
-/** @throws DawnletError NO_ADAPTER, UNAVAILABLE (port taken, data folder in use), INVALID_ARGUMENT (no token). */
+/**
+ * @throws DawnletError NO_ADAPTER; UNAVAILABLE (port taken, data folder in use); INVALID_ARGUMENT (no token, a schedule log
+ *   that exists).
+ */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { platform, hostname = "127.0.0.1", token, tenants } = options;
   if (!loopback.has(hostname) && token === undefined && tenants === undefined)
@@ -109,7 +112,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const store = cleanup.use(await openStore(options.dataFolder, { pid: platform.pid }));
   const adapters = await adaptersFor(options);
   const autoscaler = options.autoscale && new Autoscaler(options.autoscale);
-  const { devices, lanes, dispatcher } = await startDevices(options, store, adapters, autoscaler);
+  const scheduleLog = options.scheduleLog && (await ScheduleLog.create(options.scheduleLog));
+  // After the dispatcher has stopped.
+  if (scheduleLog !== undefined) cleanup.use(scheduleLog);
+  const uses = { store, autoscaler, scheduleLog };
+  const { devices, lanes, dispatcher } = await startDevices(options, uses, adapters);
   const backends = startBackends(options, { store, devices, lanes, dispatcher }, adapters);
   cleanup.defer(() => devices.stop());
   for (const lane of lanes) cleanup.defer(() => lane.stop());
@@ -181,14 +188,18 @@ function adaptersFor({
   return findAdapters(platform, { wishes, ...(implementation && { implementation }) });
 }
 
+interface DeviceUses extends Pick<SharedBackends, "store"> {
+  readonly autoscaler: Autoscaler | undefined;
+  readonly scheduleLog: ScheduleLog | undefined;
+}
+
 async function startDevices(
   options: GatewayOptions,
-  { folder }: SharedBackends["store"],
+  { store, autoscaler, scheduleLog }: DeviceUses,
   adapters: readonly FoundAdapter[],
-  autoscaler: Autoscaler | undefined,
 ): Promise<Pick<SharedBackends, "devices" | "lanes" | "dispatcher">> {
   const { platform, devices: perAdapter = 1, eviction = defaultEviction } = options;
-  const { silence, deviceBytes, scheduling = defaultScheduling } = options;
+  const { silence, deviceBytes } = options;
   const allHostBytes = await hostMemoryBytes();
   const givenBytes = options.hostBytes ?? Math.floor(allHostBytes / 2);
   const laneCount = lanesOf(options);
@@ -204,13 +215,12 @@ async function startDevices(
   };
   const devices = await openDevices({
     ...{ platform, adapters, perAdapter, deviceBytes, hostBytes, allHostBytes, listener },
-    blobFolder: join(folder, "blobs"),
+    blobFolder: join(store.folder, "blobs"),
     policy: evictionPolicies[eviction],
     ...(silence && { silence }),
   });
-  // Its own victims unless somebody has chosen otherwise; then it has the devices' order.
-  const ranking = options.eviction && { eviction: evictionPolicies[options.eviction] };
-  const policy = policyOf(scheduling, ranking);
+  const { policy, logged } = policyOf(options);
+  const epoch = new Date(performance.timeOrigin).toISOString();
   const lanes = openCpuLanes({
     ...{ platform, listener, count: laneCount, budgetBytes: laneBytes },
     firstIndex: devices.devices.length,
@@ -218,6 +228,7 @@ async function startDevices(
   const calls = autoscaler?.calls;
   const dispatcher = new Dispatcher({
     ...{ devices, lanes, policy },
+    ...(scheduleLog && { eventLog: { header: { ...logged, epoch }, sink: scheduleLog.sink } }),
     ...(calls && { onCall: (owner, answer) => calls.called(owner, answer) }),
   });
   return { devices, lanes, dispatcher };
@@ -228,14 +239,18 @@ function lanesOf({ cpu = false }: GatewayOptions): number {
   return cpu ? defaultLanes() : 0;
 }
 
-function policyOf(
-  scheduling: NonNullable<GatewayOptions["scheduling"]>,
-  ranking: DeadlineOptions | undefined,
-): SchedulingPolicy {
-  if (typeof scheduling !== "string") return scheduling;
-  return scheduling === "deadline"
-    ? deadlineWith({ ...ranking, queueLimit })
-    : schedulingPolicies[scheduling];
+/** With what a log says of it, by which a replay makes the same one. */
+function policyOf({ scheduling = defaultScheduling, eviction }: GatewayOptions): {
+  readonly policy: SchedulingPolicy;
+  readonly logged: LoggedPolicy;
+} {
+  if (typeof scheduling !== "string") return { policy: scheduling, logged: { policy: scheduling.name } };
+  const logged: LoggedPolicy = {
+    policy: scheduling,
+    // Its own victims unless somebody has chosen otherwise; then it has the devices' order.
+    ...(scheduling === "deadline" && { queueLimit, ...(eviction && { eviction }) }),
+  };
+  return { policy: namedPolicy(logged), logged };
 }
 
 async function logDevices({ devices }: DeviceSet): Promise<void> {

@@ -5,7 +5,10 @@
 import type { Context, Hono } from "hono";
 import * as v from "valibot";
 import { DawnletError } from "../../kernels/errors.ts";
-import { type MemorySettingsPatch, memorySettingsPatch } from "../../kernels/manifest/memory-settings.ts";
+import {
+  type FunctionSettingsPatch,
+  functionSettingsPatch,
+} from "../../kernels/manifest/function-settings.ts";
 import type { DeployResult, Functions, Upload } from "../functions/functions.ts";
 import { readText, streamBody } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
@@ -88,7 +91,10 @@ function uploadOf(c: Context, name: string, deployBytes: number): Upload {
 /** Largest body of a change. */
 const patchBytes = 64 * 1024;
 
-/** `{"pin": true, "keepAliveMs": 60000, "priority": 5}`, any of them; null goes back to what the bundle says. */
+/**
+ * `{"pin": true, "keepAliveMs": 60000, "priority": 5, "deadlineMs": 80, "quota": {"request": 0.2, "limit": 0.5}}`, any of
+ * them; null goes back to what the bundle says.
+ */
 function configure(functionsOf: FunctionsOf): Handler {
   return async (c, exchange) => {
     const functions = functionsOf(exchange);
@@ -99,7 +105,7 @@ function configure(functionsOf: FunctionsOf): Handler {
   };
 }
 
-function readPatch(name: string, text: string): MemorySettingsPatch {
+function readPatch(name: string, text: string): FunctionSettingsPatch {
   const fail = (why: string) =>
     new DawnletError("INVALID_ARGUMENT", `Cannot change function '${name}' as ${why}`);
   let json: unknown;
@@ -108,7 +114,7 @@ function readPatch(name: string, text: string): MemorySettingsPatch {
   } catch {
     throw fail("the body is no JSON");
   }
-  const result = v.safeParse(memorySettingsPatch, json);
+  const result = v.safeParse(functionSettingsPatch, json);
   if (result.success) return result.output;
   const [issue] = result.issues;
   throw fail(`${v.getDotPath(issue) ?? "the body"} is wrong: ${issue.message}`);

@@ -13,6 +13,7 @@ import { addList } from "./list.ts";
 import { addLogs } from "./logs.ts";
 import { addProfile } from "./profile.ts";
 import { addRemove } from "./remove.ts";
+import { addReplay } from "./replay.ts";
 import { addSecret } from "./secret.ts";
 import { addServe } from "./serve.ts";
 import type { CliContext, Terminal } from "./terminal.ts";
@@ -37,7 +38,7 @@ export async function runCommandLine(): Promise<never> {
     .showHelpAfterError("(add --help for what there is)");
   for (const add of [
     ...[addServe, addDev, addDeploy, addInvoke, addList, addInspect],
-    ...[addLogs, addProfile, addRemove, addSecret, addDoctor],
+    ...[addLogs, addProfile, addRemove, addSecret, addReplay, addDoctor],
   ])
     add(program, context);
 

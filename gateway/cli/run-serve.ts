@@ -44,6 +44,8 @@ function gatewayOptions(options: ServeOptions) {
     eviction,
     scheduling,
     autoscale,
+    scheduleLog,
+    scheduleLogBytes,
     allowPrivateHosts,
     handlerLimits,
   } = options;
@@ -59,6 +61,12 @@ function gatewayOptions(options: ServeOptions) {
     ...(deviceMemory && { deviceBytes: deviceMemory }),
     ...(hostMemory && { hostBytes: hostMemory }),
     ...(cpu && { cpu }),
+    ...(scheduleLog !== undefined && {
+      scheduleLog: {
+        path: resolve(scheduleLog),
+        ...(scheduleLogBytes !== undefined && { maxBytes: scheduleLogBytes }),
+      },
+    }),
     ...(bodyLimit && { limits: { callBytes: bodyLimit } }),
     ...(allowPrivateHosts && { allowPrivateHosts }),
     ...(handlerLimits && { handlerLimits }),

@@ -38,6 +38,8 @@ export interface ServeOptions extends LogOptions {
   readonly eviction: EvictionPolicyName;
   readonly scheduling: SchedulingPolicyName;
   readonly autoscale: boolean;
+  readonly scheduleLog?: string;
+  readonly scheduleLogBytes?: number;
   readonly examples: boolean;
   readonly bodyLimit?: number;
   readonly allowPrivateHosts?: boolean;
@@ -113,6 +115,15 @@ export function addServe(program: Command, context: CliContext): void {
     .option(
       "--no-autoscale",
       "bring weights in when calls come, and never before; keep them until room is needed",
+    )
+    .option(
+      "--schedule-log <file>",
+      "write all that the scheduler hears to a file that there is not, for `dawnlet replay`",
+    )
+    .option(
+      "--schedule-log-bytes <size>",
+      "most bytes of it; what comes then is not logged (default: 256MiB)",
+      parseSize,
     )
     .option("--body-limit <size>", "largest body of a call (default: 64MiB)", parseSize)
     .addOption(

@@ -108,10 +108,12 @@ export class FunctionDevice {
     await released;
   }
 
-  /** Takes effect on what is on the device already. */
-  configure(settings: MemorySettings): void {
+  /** Takes effect on what is on the device already, and on when calls that wait may run. */
+  configure(settings: MemorySettings, schedule = this.owner.schedule): void {
     this.owner.settings = settings;
+    this.owner.schedule = schedule;
     this.#devices.configured(this.#owned);
+    this.#dispatcher?.configured(this.owner);
   }
 
   #noteMisfits(): void {

@@ -25,7 +25,7 @@ export interface ProgramOwner {
   settings: MemorySettings;
   /** Whose it is; left out: the operator's. */
   readonly tenant?: string | undefined;
-  /** What its manifest says of when it is to run. */
+  /** When its calls are to run, as its manifest and clients say. */
   schedule?: ScheduleSettings | undefined;
   /** How long its runs took when they were profiled. */
   profiled?: readonly KnownTime[] | undefined;

@@ -3,7 +3,6 @@
  * nothing by itself. What devices tell (weights that came and went, budgets, losses) the scheduler hears as well.
  */
 import { getLogger } from "@logtape/logtape";
-import { DawnletError } from "../../kernels/errors.ts";
 import type { DeviceSetListener } from "../devices/device-events.ts";
 import type { DeviceSet } from "../devices/device-set.ts";
 import { later } from "../devices/later.ts";
@@ -11,34 +10,29 @@ import type { ManagedRun } from "../devices/managed-runs.ts";
 import type { ProgramOwner } from "../devices/owner.ts";
 import type { RejectCause, SchedulerAction } from "../scheduler/core/actions.ts";
 import type { Cluster } from "../scheduler/core/cluster.ts";
+import { type EventLogHeader, type LineSink, withEventLog } from "../scheduler/core/event-log.ts";
 import type { SchedulerEvent } from "../scheduler/core/events.ts";
 import type { SchedulingPolicy } from "../scheduler/core/policy.ts";
 import { createScheduler, type Scheduler } from "../scheduler/core/scheduler.ts";
 import type { DispatchedCall } from "./dispatched-call.ts";
-import { rejection } from "./rejection.ts";
+import { rejection, stopped } from "./rejection.ts";
 import { ReplicaControl } from "./replica-control.ts";
 import { RefusedHere, type ScheduledDevice } from "./scheduled-device.ts";
 import { ScheduledMember } from "./scheduled-member.ts";
 import { ScheduledUnits, type Unit } from "./scheduled-units.ts";
+import { settle, type Waiting } from "./waiting-call.ts";
 
 export interface DispatcherOptions {
   readonly devices: DeviceSet;
   /** CPU lanes; their indices follow those of the devices. */
   readonly lanes?: readonly ScheduledDevice[];
   readonly policy: SchedulingPolicy;
+  /** Gets all that the scheduler hears, for a replay. */
+  readonly eventLog?: { readonly header: EventLogHeader; readonly sink: LineSink } | undefined;
   /** Hears of each call that comes, and of its end by what it is answered. */
   readonly onCall?: (owner: ProgramOwner, answer: Promise<unknown>) => void;
   /** Milliseconds, for tests. */
   readonly now?: () => number;
-}
-
-interface Waiting {
-  readonly call: DispatchedCall;
-  readonly unit: Unit;
-  readonly arrivedAt: number;
-  readonly resolve: (run: ManagedRun) => void;
-  readonly reject: (error: unknown) => void;
-  isSettled: boolean;
 }
 
 type RunAction = Extract<SchedulerAction, { readonly type: "run" }>;
@@ -80,12 +74,20 @@ export class Dispatcher implements DeviceSetListener {
   readonly #events: SchedulerEvent[] = [];
   #isStepping = false;
 
-  constructor({ devices, lanes = [], policy, onCall, now = () => performance.now() }: DispatcherOptions) {
+  constructor({
+    devices,
+    lanes = [],
+    policy,
+    eventLog,
+    onCall,
+    now = () => performance.now(),
+  }: DispatcherOptions) {
     this.#set = devices;
     this.#devices = [...devices.devices.map((member) => new ScheduledMember(devices, member)), ...lanes];
     this.#onCall = onCall;
     this.#now = now;
-    this.#scheduler = createScheduler(policy);
+    const scheduler = createScheduler(policy);
+    this.#scheduler = eventLog ? withEventLog(scheduler, eventLog.header, eventLog.sink) : scheduler;
     this.#units = new ScheduledUnits(this.#devices, lanes.length > 0);
     this.replicas = new ReplicaControl({
       ...{ set: devices, units: this.#units, cluster: this.cluster },
@@ -139,6 +141,11 @@ export class Dispatcher implements DeviceSetListener {
       if (unit.owner === owner) for (const device of this.#devices) device.forget(unit);
     for (const { id } of this.#units.remove(owner, program))
       this.#step({ type: "function-removed", function: id });
+  }
+
+  /** Settings of a function have changed. Calls that wait keep their deadline; a quota holds for them as well. */
+  configured(owner: ProgramOwner): void {
+    this.#units.configured(owner, (event) => this.#step(event));
   }
 
   /** Calls that wait are refused; what runs goes on. To be called before the devices are stopped. */
@@ -317,10 +324,16 @@ export class Dispatcher implements DeviceSetListener {
   /**
    * The scheduler takes no note of weights that leave a device while it believes them in use, and it hears of a run's end
    * some microtasks after the device has: what went between the two, or ran elsewhere as there was no room, is told here.
+   * So is what the device has had all along (its runs for others kept it): nothing came in that it could tell of.
    */
   #lookFor(unit: Unit, device: ScheduledDevice): void {
-    if (device.holds(unit)) return;
-    this.#step({ type: "evicted", device: device.id, function: unit.id });
+    const at = { device: device.id, function: unit.id };
+    if (!device.holds(unit)) {
+      this.#step({ type: "evicted", ...at });
+      return;
+    }
+    const believed = this.cluster.device(device.id).residenceOf(unit.id);
+    if (believed?.state === "loading" && !believed.isLeased) this.#step({ type: "loaded", ...at });
   }
 
   #load(device: string, id: string): void {
@@ -342,7 +355,9 @@ export class Dispatcher implements DeviceSetListener {
 
   #evict({ device, function: id, reason }: Extract<SchedulerAction, { readonly type: "evict" }>): void {
     this.#counts.evictions++;
-    this.#deviceOf(device).evict(this.#units.get(id), reason);
+    // Of one that was removed, the device lets go by itself once nothing uses its weights any more.
+    const unit = this.#units.find(id);
+    if (unit !== undefined) this.#deviceOf(device).evict(unit, reason);
   }
 
   #reject({ request, cause, reason }: Extract<SchedulerAction, { readonly type: "reject" }>): void {
@@ -376,18 +391,4 @@ export class Dispatcher implements DeviceSetListener {
       this.#step({ type: "tick" });
     });
   }
-}
-
-function stopped(): DawnletError {
-  return new DawnletError(
-    "UNAVAILABLE",
-    "Cannot run the call as the gateway is shutting down: send it again",
-  );
-}
-
-/** A call that was given up has its answer already. */
-function settle(waiting: Waiting, answer: () => void): void {
-  if (waiting.isSettled) return;
-  waiting.isSettled = true;
-  answer();
 }

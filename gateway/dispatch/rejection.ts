@@ -1,7 +1,8 @@
-/** What the scheduler did not take, as an error for the caller. It names no other function. */
+/** Why a call was not taken, as an error for the caller. It names no other function. */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { RejectCause } from "../scheduler/core/actions.ts";
 
+/** By the scheduler. */
 export function rejection(name: string, cause: RejectCause, reason: string): DawnletError {
   switch (cause) {
     case "late":
@@ -16,4 +17,11 @@ export function rejection(name: string, cause: RejectCause, reason: string): Daw
     default:
       return cause satisfies never;
   }
+}
+
+export function stopped(): DawnletError {
+  return new DawnletError(
+    "UNAVAILABLE",
+    "Cannot run the call as the gateway is shutting down: send it again",
+  );
 }

@@ -36,7 +36,7 @@ interface KnownUnit extends Unit {
   readonly weightBytes: number;
   batchLimit: number;
   /** As the scheduler was told last. */
-  told: Pick<ProgramOwner, "settings" | "profiled"> | undefined;
+  told: Pick<ProgramOwner, "settings" | "schedule" | "profiled"> | undefined;
 }
 
 export class ScheduledUnits {
@@ -53,8 +53,13 @@ export class ScheduledUnits {
     this.#hasLanes = hasLanes;
   }
 
+  /** Undefined where it was removed. */
+  find(id: string): Unit | undefined {
+    return this.#byId.get(id);
+  }
+
   get(id: string): Unit {
-    const unit = this.#byId.get(id);
+    const unit = this.find(id);
     if (unit === undefined) throw new RangeError(`There is no scheduled unit '${id}'`);
     return unit;
   }
@@ -82,15 +87,15 @@ export class ScheduledUnits {
     const key = keyOf(program.id, cpuModel);
     const unit = units.get(key) ?? this.#add(owner, program, cpuModel);
     units.set(key, unit);
-    const batchLimit = batch === undefined ? unit.batchLimit : readyRows(batch.group);
-    const { settings, profiled } = owner;
-    const { told } = unit;
-    if (told?.settings === settings && told.profiled === profiled && unit.batchLimit === batchLimit)
-      return unit;
-    unit.told = { settings, profiled };
-    unit.batchLimit = batchLimit;
-    tell({ type: "function", function: this.#spec(unit, program.id) });
+    this.#tellChange(unit, batch === undefined ? unit.batchLimit : readyRows(batch.group), tell);
     return unit;
+  }
+
+  /** Settings of an owner may have changed. */
+  configured(owner: ProgramOwner, tell: (event: SchedulerEvent) => void): void {
+    // A copy: who is told may have functions removed.
+    for (const unit of [...(this.#byOwner.get(owner)?.values() ?? [])])
+      this.#tellChange(unit, unit.batchLimit, tell);
   }
 
   /** A device has found out that it does not take a model. */
@@ -133,6 +138,18 @@ export class ScheduledUnits {
     }
     if (units?.size === 0) this.#byOwner.delete(owner);
     return removed;
+  }
+
+  /** Where something is not as the scheduler was told last. */
+  #tellChange(unit: KnownUnit, batchLimit: number, tell: (event: SchedulerEvent) => void): void {
+    const { settings, schedule, profiled } = unit.owner;
+    const { told } = unit;
+    const isKnown = told?.settings === settings && told.schedule === schedule && told.profiled === profiled;
+    if (isKnown && unit.batchLimit === batchLimit) return;
+    unit.told = { settings, schedule, profiled };
+    unit.batchLimit = batchLimit;
+    const [program] = unit.programs;
+    tell({ type: "function", function: this.#spec(unit, program!) });
   }
 
   #add(owner: ProgramOwner, program: OwnedProgram, cpuModel: CpuModel | undefined): KnownUnit {

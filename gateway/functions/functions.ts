@@ -2,7 +2,9 @@
  * What the gateway knows and does about functions: the contract between the HTTP protocols, the command
  * line and the part that runs things. Types only.
  */
-import type { MemorySettings, MemorySettingsPatch } from "../../kernels/manifest/memory-settings.ts";
+import type { FunctionSettingsPatch } from "../../kernels/manifest/function-settings.ts";
+import type { MemorySettings } from "../../kernels/manifest/memory-settings.ts";
+import type { CallSchedule } from "../../kernels/manifest/schedule-settings.ts";
 import type { ParameterSignature } from "../../kernels/manifest/signature.ts";
 import type { Tensor, TensorSignature, Tensors } from "../../kernels/tensor.ts";
 import type { PlainRequest, PlainResponse } from "../../runtime/port/fetch/heads.ts";
@@ -108,6 +110,8 @@ export interface FunctionStatus {
   readonly versions: readonly FunctionVersion[];
   /** How it is kept in device memory. */
   readonly memory: MemorySettings;
+  /** When its calls run, of the current version; an older one has what its own bundle says, where nobody has set it. */
+  readonly schedule: CallSchedule;
 }
 
 export interface Invocation {
@@ -119,7 +123,7 @@ export interface Invocation {
   /** Names of the outputs that are wanted, in order. Left out: all. */
   readonly outputs?: readonly string[];
   readonly signal: AbortSignal;
-  /** From now to its answer; left out: as its manifest says. */
+  /** From now to its answer; left out: as its function says. */
   readonly deadlineMs?: number;
   /** Where it would be late, DEADLINE_EXCEEDED at once. */
   readonly refuseLate?: boolean;
@@ -212,10 +216,11 @@ export interface Functions {
   ): Promise<DeployResult>;
   remove(name: string): Promise<void>;
   /**
-   * Changes how a function is kept in device memory; pinning loads it. Nothing has changed where this throws.
+   * Changes how a function is kept in device memory, and when its calls run; pinning loads it. Nothing has changed where
+   * this throws. Calls that wait keep their deadline.
    * @throws NOT_FOUND, OUT_OF_MEMORY where there is no room to pin it.
    */
-  configure(name: string, patch: MemorySettingsPatch): Promise<FunctionStatus>;
+  configure(name: string, patch: FunctionSettingsPatch): Promise<FunctionStatus>;
   /** Lets the versions of a function be called again. @throws NOT_FOUND where none is in quarantine. */
   liftQuarantine(name: string): Promise<void>;
   invoke(invocation: Invocation): Promise<InvocationResult>;

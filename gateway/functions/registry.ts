@@ -4,12 +4,13 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
+import { type FunctionSettingsPatch, patched } from "../../kernels/manifest/function-settings.ts";
 import {
   type MemorySettings,
-  type MemorySettingsPatch,
   memorySettings,
-  patched,
+  statedMemorySettings,
 } from "../../kernels/manifest/memory-settings.ts";
+import { callSchedule, statedScheduleSettings } from "../../kernels/manifest/schedule-settings.ts";
 import { type BundleLimits, defaultBundleLimits } from "../bundle/read-bundle.ts";
 import { receiveUpload } from "../bundle/receive.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
@@ -32,12 +33,12 @@ import type {
   InvocationResult,
   Upload,
 } from "./functions.ts";
-import { MemoryRecords } from "./memory-records.ts";
 import { takenName, unknownFunction } from "./name-errors.ts";
 import { Profiles } from "./profile/profiles.ts";
 import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.ts";
 import { Secrets } from "./secrets.ts";
 import type { SharedBackends } from "./servable.ts";
+import { SettingsRecords } from "./settings-records.ts";
 import { Troubles } from "./troubles.ts";
 import { Turns } from "./turns.ts";
 import { checkOutputs, quarantineOf, refuseQuarantined, retire, statusOf, type Version } from "./version.ts";
@@ -63,7 +64,7 @@ export class Registry implements Functions {
   readonly #troubles: Troubles;
   readonly #versions: VersionTable;
   readonly #builder: VersionBuilder;
-  readonly #memory: MemoryRecords;
+  readonly #settings: SettingsRecords;
   /** Changes of one function go one after another. */
   readonly #turns = new Turns();
   #isReady = false;
@@ -76,7 +77,7 @@ export class Registry implements Functions {
       save: (name, number, record) => this.#versions.save(name, number, record),
       onTrouble: (version, error) => void this.#troubles.failed(version, error),
     });
-    this.#memory = new MemoryRecords(backends.store.records);
+    this.#settings = new SettingsRecords(backends.store.records);
     this.#limits = limits;
     this.secrets = new Secrets({
       records: backends.store.records,
@@ -118,7 +119,7 @@ export class Registry implements Functions {
       for (const { version } of stored.versions.slice(upTo.length))
         await functions.removeVersion(name, version).catch(() => undefined);
       if (upTo.length === 0) continue;
-      await this.#memory.read(name);
+      await this.#settings.read(name);
       const restored = upTo.map(({ version, record }) => this.#builder.restore(name, version, record));
       this.#versions.set(name, restored);
       for (const version of restored) await this.profiles.recall(version);
@@ -126,7 +127,7 @@ export class Registry implements Functions {
     for (const { path, reason } of this.#backends.store.damage)
       log.error("damaged record {path} set aside: {reason}", { path, reason });
     await this.#versions.sweep();
-    for (const name of this.#versions.names) this.#applyMemory(name);
+    for (const name of this.#versions.names) this.#applySettings(name);
     this.#isReady = true;
   }
 
@@ -150,6 +151,7 @@ export class Registry implements Functions {
       current,
       versions: all,
       memory: this.#memoryOf(name),
+      schedule: callSchedule(this.#versions.current(name).device.owner.schedule),
     };
   }
 
@@ -211,7 +213,7 @@ export class Registry implements Functions {
       this.#versions.set(name, versions);
       // What others have of these bytes was written again, where it was damaged.
       this.#troubles.intact(reachableFrom(version.record));
-      this.#applyMemory(name);
+      this.#applySettings(name);
       for (const old of removed) {
         await store.functions.removeVersion(name, old.number);
         await retire(old);
@@ -283,7 +285,7 @@ export class Registry implements Functions {
       const healed = this.#builder.restore(name, number, record);
       await this.profiles.recall(healed);
       this.#versions.replace(version, healed);
-      this.#applyMemory(name);
+      this.#applySettings(name);
       await retire(version);
       if (this.#memoryOf(name).pin) await this.#warm(name);
     }
@@ -295,7 +297,7 @@ export class Registry implements Functions {
     await this.#change(name, async () => {
       const versions = this.#versions.of(name);
       const tenant = this.#versions.tenantOf(name);
-      await this.#memory.remove(name);
+      await this.#settings.remove(name);
       await this.secrets.forget(name);
       await this.profiles.forget(name);
       await this.#backends.store.functions.remove(name);
@@ -355,17 +357,16 @@ export class Registry implements Functions {
     }
   }
 
-  configure(name: string, patch: MemorySettingsPatch): Promise<FunctionStatus> {
+  configure(name: string, patch: FunctionSettingsPatch): Promise<FunctionStatus> {
     return this.#change(name, async () => {
       const current = this.#versions.current(name);
-      const before = this.#memory.of(name);
-      const after = patched(before, patch);
+      const after = patched(this.#settings.of(name), patch);
       try {
-        this.#applyMemory(name, memorySettings(current.record.memory, after));
+        this.#applySettings(name, after);
         if (current.device.owner.settings.pin) await current.servable.warm();
-        await this.#memory.write(name, after);
+        await this.#settings.write(name, after);
       } catch (error) {
-        this.#applyMemory(name);
+        this.#applySettings(name);
         throw error;
       }
       return this.get(name);
@@ -399,16 +400,20 @@ export class Registry implements Functions {
     });
   }
 
-  #memoryOf(name: string): MemorySettings {
-    return memorySettings(this.#versions.current(name).record.memory, this.#memory.of(name));
+  #memoryOf(name: string, stated = this.#settings.of(name)): MemorySettings {
+    return memorySettings(this.#versions.current(name).record.memory, statedMemorySettings(stated));
   }
 
   /** Older versions are kept as the current one is, but not pinned. */
-  #applyMemory(name: string, settings = this.#memoryOf(name)): void {
+  #applySettings(name: string, stated = this.#settings.of(name)): void {
+    const memory = this.#memoryOf(name, stated);
     const versions = this.#versions.of(name);
     const current = versions.at(-1);
     for (const version of versions)
-      version.device.configure(version === current ? settings : { ...settings, pin: false });
+      version.device.configure(version === current ? memory : { ...memory, pin: false }, {
+        ...version.record.schedule,
+        ...statedScheduleSettings(stated),
+      });
   }
 
   async #warm(name: string): Promise<void> {

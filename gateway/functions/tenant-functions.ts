@@ -2,7 +2,7 @@
  * The functions of a gateway as one caller may see and change them: all of them for the operator, a tenant's own for
  * a tenant. What another owns answers as what is not there. Who the caller is, is known before.
  */
-import type { MemorySettingsPatch } from "../../kernels/manifest/memory-settings.ts";
+import type { FunctionSettingsPatch } from "../../kernels/manifest/function-settings.ts";
 import type { Caller } from "./caller.ts";
 import type {
   DeployProgress,
@@ -77,7 +77,7 @@ class TenantFunctions implements Functions {
     return this.#all.remove(name);
   }
 
-  async configure(name: string, patch: MemorySettingsPatch): Promise<FunctionStatus> {
+  async configure(name: string, patch: FunctionSettingsPatch): Promise<FunctionStatus> {
     this.#checkOwn(name);
     return this.#all.configure(name, patch);
   }

@@ -32,14 +32,12 @@ export const memorySettingsSchema = v.object(memorySettingsEntries);
 /** What is left out is as `defaultMemorySettings` says. */
 export type StatedMemorySettings = v.InferOutput<typeof memorySettingsSchema>;
 
-/** A change: `null` takes a setting back to what the bundle says. */
-export const memorySettingsPatch = v.strictObject({
+/** Entries of a change: `null` takes a setting back to what the bundle says. */
+export const memorySettingsPatchEntries = {
   pin: v.exactOptional(v.nullable(v.boolean())),
   keepAliveMs: v.exactOptional(v.nullable(keepAlive)),
   priority: v.exactOptional(v.nullable(priority)),
-});
-
-export type MemorySettingsPatch = v.InferOutput<typeof memorySettingsPatch>;
+};
 
 export interface MemorySettings {
   /** Loaded at deploy and at start, and never evicted. */
@@ -57,14 +55,7 @@ export function memorySettings(...stated: readonly (StatedMemorySettings | undef
   return Object.assign({}, defaultMemorySettings, ...stated);
 }
 
-/** What is stated after a change. */
-export function patched(stated: StatedMemorySettings, patch: MemorySettingsPatch): StatedMemorySettings {
-  const result: Record<string, unknown> = { ...stated, ...patch };
-  for (const [key, value] of Object.entries(result)) if (value === null) delete result[key];
-  return result;
-}
-
-/** Only the keys that are settings of memory: a manifest has others. */
+/** Only the keys that are settings of memory: a manifest, and what clients have set, have others. */
 export function statedMemorySettings(manifest: StatedMemorySettings): StatedMemorySettings {
   const { pin, keepAliveMs, priority } = manifest;
   return {

@@ -1,4 +1,4 @@
-/** How functions are kept in device memory: pinned, for a time, by priority; over HTTP, on a real device. */
+/** How functions are kept in device memory (pinned, for a time, by priority) and when their calls run; over HTTP, on a real device. */
 import { describe, expect, test, vi } from "vitest";
 import type { DeviceReport } from "../../gateway/devices/report.ts";
 import type { FunctionStatus } from "../../gateway/functions/functions.ts";
@@ -48,12 +48,71 @@ describe("settings", () => {
     expect((await deploy("a")).memory).toEqual({ pin: false, keepAliveMs: null, priority: 0 });
   });
 
-  test("that are wrong are refused, and change nothing", async () => {
+  test("of when calls run are changed, survive and go in the same way", async () => {
+    const quota = { request: 0.2, limit: 0.5 };
+    const status = await deploy("a", { deadlineMs: 80, quota });
+    expect(status.schedule).toEqual({ deadlineMs: 80, quota });
+    const less = { request: 0.1, limit: 0.1 };
+    const { body } = await change("a", { deadlineMs: 30, quota: less });
+    expect(body.schedule).toEqual({ deadlineMs: 30, quota: less });
+    expect((await change("a", { priority: 2, deadlineMs: null })).body.schedule).toEqual({
+      deadlineMs: 80,
+      quota: less,
+    });
+    await server.restart();
+    expect(await server.client.status("a")).toMatchObject({
+      schedule: { deadlineMs: 80, quota: less },
+      memory: { priority: 2 },
+    });
+    await server.client.mustDeploy("a", matrixBundle(7, 4096));
+    expect((await server.client.status("a")).schedule).toEqual({ deadlineMs: null, quota: less });
+    expect((await change("a", { quota: null })).body.schedule).toEqual({ deadlineMs: null, quota: null });
+    await server.client.remove("a");
+    expect((await deploy("a")).schedule).toEqual({ deadlineMs: null, quota: null });
+  });
+
+  test("of when calls run hold for the calls that come next", async () => {
     await deploy("a");
-    for (const settings of [{ pin: 1 }, { keepAliveMs: -1 }, { priority: 0.5 }, { pinned: true }, 3]) {
-      const { status, code } = await change("a", settings);
+    const callInTime = async () => {
+      const url = `${server.client.url}/function/a`;
+      const body = JSON.stringify({ x: new Array(64).fill(1) });
+      const response = await fetch(url, { method: "POST", headers: { "dawnlet-late": "refuse" }, body });
+      await response.arrayBuffer();
+      return response.status;
+    };
+    expect(await callInTime()).toBe(200);
+    await change("a", { deadlineMs: 1e-6 });
+    expect(await callInTime()).toBe(504);
+    await change("a", { deadlineMs: null });
+    expect(await callInTime()).toBe(200);
+    // Without a call: what waits is held to it.
+    await change("a", { quota: { request: 0.001, limit: 0.001 } });
+    const [fn] = server.gateway.backends.dispatcher.cluster.functions.values();
+    expect(fn!.spec.quota).toEqual({ request: 0.001, limit: 0.001 });
+  });
+
+  test("that are wrong are refused, and change nothing", async () => {
+    const { schedule } = await deploy("a", { deadlineMs: 80 });
+    const wrong: readonly (readonly [settings: unknown, why: string])[] = [
+      [{ pin: 1 }, "pin is wrong"],
+      [{ keepAliveMs: -1 }, "keepAliveMs is wrong: expected 0 or more milliseconds"],
+      [{ priority: 0.5 }, "priority is wrong: expected a whole number"],
+      [{ pinned: true }, "pinned is wrong"],
+      [3, "the body is wrong"],
+      [{ deadlineMs: 0 }, "deadlineMs is wrong: expected more than 0 milliseconds"],
+      [{ deadlineMs: 1e9 }, "deadlineMs is wrong: expected at most 86400000 milliseconds"],
+      [{ quota: 0.5 }, "quota is wrong: expected an object with 'request' and 'limit'"],
+      [{ quota: { request: 0.5 } }, "quota.limit is wrong: expected an object with 'request' and 'limit'"],
+      [{ quota: { request: 0.5, limit: 2 } }, "quota.limit is wrong: expected at most 1"],
+      [{ quota: { request: 0.5, limit: 0.2 } }, "quota is wrong: expected a request of at most the limit"],
+      [{ deadlineMs: 5, quota: { request: 0, limit: 1 } }, "quota.request is wrong: expected more than 0"],
+    ];
+    for (const [settings, why] of wrong) {
+      const { status, code, error } = await change("a", settings);
       expect([status, code]).toEqual([400, "INVALID_ARGUMENT"]);
+      expect(error).toContain(`Cannot change function 'a' as ${why}`);
     }
+    expect((await server.client.status("a")).schedule).toEqual(schedule);
     expect((await change("nobody", { pin: true })).status).toBe(404);
     expect((await server.client.status("a")).memory.pin).toBe(false);
     await expect(deploy("b", { keepAliveMs: "long" })).rejects.toThrow("INVALID_BUNDLE");

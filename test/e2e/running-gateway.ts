@@ -29,6 +29,7 @@ export interface RunningGatewayOptions
       | "devices"
       | "cpu"
       | "scheduling"
+      | "scheduleLog"
       | "autoscale"
       | "deviceBytes"
       | "silence"

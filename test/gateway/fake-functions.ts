@@ -15,12 +15,13 @@ import type {
 } from "../../gateway/functions/functions.ts";
 import { takenName, unknownFunction } from "../../gateway/functions/name-errors.ts";
 import { DawnletError } from "../../kernels/errors.ts";
+import { type FunctionSettingsPatch, patched } from "../../kernels/manifest/function-settings.ts";
 import {
   defaultMemorySettings,
-  type MemorySettingsPatch,
   memorySettings,
-  patched,
+  statedMemorySettings,
 } from "../../kernels/manifest/memory-settings.ts";
+import { callSchedule } from "../../kernels/manifest/schedule-settings.ts";
 import { type DataType, elementCount, type Tensor, tensorBytes } from "../../kernels/tensor.ts";
 
 type Compute = (invocation: Invocation) => Record<string, Tensor> | Promise<Record<string, Tensor>>;
@@ -72,8 +73,11 @@ export class FakeFunctions implements Functions {
       signature,
       engine: { type: "program" },
     };
-    const memory = this.#deployed.get(name)?.status.memory ?? defaultMemorySettings;
-    const status = { name, ...owner, current: version, versions: [...before, version], memory };
+    const { memory, schedule } = this.#deployed.get(name)?.status ?? {
+      memory: defaultMemorySettings,
+      schedule: callSchedule(),
+    };
+    const status = { name, ...owner, current: version, versions: [...before, version], memory, schedule };
     this.#deployed.set(name, { status, compute });
     return status;
   }
@@ -125,9 +129,11 @@ export class FakeFunctions implements Functions {
     return { function: status, changed: true };
   }
 
-  async configure(name: string, patch: MemorySettingsPatch): Promise<FunctionStatus> {
+  async configure(name: string, patch: FunctionSettingsPatch): Promise<FunctionStatus> {
     const { status, compute } = this.#find(name);
-    const changed = { ...status, memory: memorySettings(patched({}, patch)) };
+    const stated = patched({}, patch);
+    const memory = memorySettings(statedMemorySettings(stated));
+    const changed = { ...status, memory, schedule: callSchedule(stated) };
     this.#deployed.set(name, { status: changed, compute });
     return changed;
   }

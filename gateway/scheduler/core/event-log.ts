@@ -1,39 +1,46 @@
 /**
- * A scheduler's events as lines of JSON: after a header `{format, version, policy}` one `{now, event}` a line, as they
- * came. A scheduler does the same for the same events, so a log is enough to see again what it did, and why. Nothing
- * here opens a file: lines go to a sink, a text comes from the caller.
+ * A scheduler's events as lines of JSON: a header, one `{now, event}` a line, as they came, and an end that says why there
+ * are no more. A scheduler does the same for the same events, so a log is enough to see again what it did, and why
+ * (read-event-log.ts, replay.ts). Nothing here opens a file: lines go to a sink.
  */
-import * as v from "valibot";
-import { DawnletError } from "../../../kernels/errors.ts";
-import type { SchedulerAction } from "./actions.ts";
-import { type TimedEvent, timedEventSchema, withEndlessNumbers } from "./event-schema.ts";
-import type { SchedulingPolicy } from "./policy.ts";
-import { createScheduler, type Scheduler } from "./scheduler.ts";
+import { type TimedEvent, withEndlessNumbers } from "./event-schema.ts";
+import type { Scheduler } from "./scheduler.ts";
 
-export interface EventLog {
-  /** Name of the policy that was at work: runs have the numbers that it gave. */
+/** The policy that is at work, and what it was told: enough to put it together again. */
+export interface LoggedPolicy {
   readonly policy: string;
-  readonly events: readonly TimedEvent[];
+  /** Name of the eviction policy by which it chooses who leaves. Left out: its own way. */
+  readonly eviction?: string;
+  /** Requests that may wait. Left out: as many as the policy says. */
+  readonly queueLimit?: number;
 }
 
-/** One event, and what was done. */
-export interface ReplayedStep extends TimedEvent {
-  readonly actions: readonly SchedulerAction[];
+export interface EventLogHeader extends LoggedPolicy {
+  /** When the clock of the events was at 0; ISO 8601. Left out: they are of no clock that people have. */
+  readonly epoch?: string;
 }
+
+/** Why a log has no more lines. One without an end is of a process that was killed, or still runs. */
+export const logEndings = [
+  /** Whoever drove the scheduler has stopped. */
+  "stopped",
+  /** It has as many bytes as it may. */
+  "full",
+  /** Lines came faster than they could be written. */
+  "behind",
+] as const;
+
+export type LogEnding = (typeof logEndings)[number];
 
 /** Takes one line, with its end. */
 export type LineSink = (line: string) => void;
 
-const format = "dawnlet-scheduler-events";
-const version = 1;
+export const logFormat = "dawnlet-scheduler-events";
+export const logVersion = 1;
 
-/**
- * A scheduler that writes down what it hears, before it acts: what it stumbles over is the last line.
- * @param policy name of the scheduler's.
- * @throws RangeError in `step`, where a number of the event is NaN; nothing was done then.
- */
-export function withEventLog(scheduler: Scheduler, policy: string, sink: LineSink): Scheduler {
-  sink(`${JSON.stringify({ format, version, policy })}\n`);
+/** A scheduler that writes down what it hears, before it acts: what it stumbles over is the last line. */
+export function withEventLog(scheduler: Scheduler, header: EventLogHeader, sink: LineSink): Scheduler {
+  sink(`${JSON.stringify({ format: logFormat, version: logVersion, ...header })}\n`);
   return {
     cluster: scheduler.cluster,
     step(event, now) {
@@ -43,57 +50,7 @@ export function withEventLog(scheduler: Scheduler, policy: string, sink: LineSin
   };
 }
 
-/** @throws DawnletError INVALID_ARGUMENT naming the line, which its detail `line` has as well; the first is 1. */
-export function parseEventLog(text: string): EventLog {
-  const [first = "", ...lines] = text.split("\n");
-  const { policy } = parseLine(headerSchema, first, 1);
-  // After the end of the last line there is nothing.
-  if (lines.at(-1) === "") lines.pop();
-  return { policy, events: lines.map((line, i) => parseLine(timedEventSchema, line, i + 2)) };
-}
-
-/**
- * Does again what was done, step by step as it is asked for.
- * @param policy the same as at that time: under another, the runs of the log are other runs.
- * @throws DawnletError INVALID_ARGUMENT where it is another by its name.
- * @throws RangeError where the scheduler did, at the same event.
- */
-export function replay(log: EventLog, policy: SchedulingPolicy): Iterable<ReplayedStep> {
-  if (policy.name !== log.policy)
-    throw new DawnletError(
-      "INVALID_ARGUMENT",
-      `Cannot replay an event log of '${log.policy}' with '${policy.name}' as its runs are numbered by what '${log.policy}' did`,
-    );
-  return replaySteps(log, policy);
-}
-
-const headerSchema = v.object({
-  format: v.literal(format),
-  version: v.literal(version),
-  policy: v.string(),
-});
-
-function* replaySteps({ events }: EventLog, policy: SchedulingPolicy): Generator<ReplayedStep> {
-  const scheduler = createScheduler(policy);
-  for (const { now, event } of events) yield { now, event, actions: scheduler.step(event, now) };
-}
-
-function parseLine<T>(schema: v.GenericSchema<unknown, T>, line: string, number: number): T {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    throw badLine(number, "it is no JSON", cause);
-  }
-  const parsed = v.safeParse(schema, value, { abortEarly: true });
-  if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  throw badLine(number, `${v.getDotPath(issue) ?? "it"} is wrong: ${issue.message}`);
-}
-
-function badLine(line: number, why: string, cause?: unknown): DawnletError {
-  return new DawnletError("INVALID_ARGUMENT", `Cannot read line ${line} of an event log as ${why}`, {
-    cause,
-    details: { line },
-  });
+/** The last line of a log. */
+export function endLine(ending: LogEnding): string {
+  return `${JSON.stringify({ end: ending })}\n`;
 }

@@ -1,6 +1,6 @@
 /**
- * Events as a log holds them, checked when they are read: what events.ts and specs.ts say, as a schema. Numbers without
- * end, which JSON has none of, are texts there.
+ * Events as a log holds them, checked when they are read: what events.ts and specs.ts say, as a schema. What JSON has
+ * none of, numbers without end and NaN, are texts there.
  */
 import * as v from "valibot";
 import type { SchedulerEvent } from "./events.ts";
@@ -11,14 +11,15 @@ export interface TimedEvent {
   readonly event: SchedulerEvent;
 }
 
-/** For JSON.stringify. @throws RangeError where a number is none: no event says that. */
-export function withEndlessNumbers(key: string, value: unknown): unknown {
-  if (typeof value !== "number" || Number.isFinite(value)) return value;
-  if (Number.isNaN(value)) throw new RangeError(`'${key}' of an event is no number`);
-  return String(value);
+/** For JSON.stringify. NaN is a defect of whoever sends it, and a log is there to find it. */
+export function withEndlessNumbers(_key: string, value: unknown): unknown {
+  return typeof value !== "number" || Number.isFinite(value) ? value : String(value);
 }
 
-const number = v.union([v.number(), v.pipe(v.picklist(["Infinity", "-Infinity"]), v.transform(Number))]);
+const number = v.union([
+  v.number(),
+  v.pipe(v.picklist(["Infinity", "-Infinity", "NaN"]), v.transform(Number)),
+]);
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const id = v.pipe(v.number(), v.integer());
 const name = v.string();

@@ -45,7 +45,7 @@ export interface PolicyAtWork {
   evicted?(device: DeviceState, fn: FunctionState): void;
   deviceUp?(device: DeviceState): void;
   deviceDown?(device: DeviceState): void;
-  /** Where functions may be has changed, by a new spec of this one: its weights, the devices that it refuses, a pin. */
+  /** Where functions may be has changed, by a new spec of this one: its weights, the devices that it refuses, a pin, a quota. */
   functionChanged?(fn: FunctionState): void;
   budgetChanged?(device: DeviceState): void;
   /** Uses what has become free. */

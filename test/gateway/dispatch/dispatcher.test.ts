@@ -138,6 +138,64 @@ describe("with one device", () => {
     expect(outcomes).toEqual(["ok gpu0", "DEADLINE_EXCEEDED"]);
   });
 
+  test("a deadline that changes holds for calls that come afterwards; those that wait keep theirs", async () => {
+    const { call } = caller();
+    const [f, g] = [functionNamed("f", { deadlineMs: 10_000 }), functionNamed("g", { deadlineMs: 5_000 })];
+    for (const [fn, id] of [
+      [f, "a"],
+      [g, "b"],
+    ] as const) {
+      call(fn, prepared(program(id, 0)));
+      links[0]!.end(id, undefined, 0, 100);
+      await settled();
+    }
+    told();
+    for (const fn of [f, f]) call(fn, prepared(program("a", 0)));
+    const before = [...dispatcher.cluster.requests.values()].map(({ deadline }) => deadline);
+    expect(before).toEqual([10_000, 10_000]);
+    f.configure(defaultMemorySettings, { deadlineMs: 1_000 });
+    call(g, prepared(program("b", 0)));
+    await endAfter100();
+    // Not yet that of the function as it is now: it came before.
+    expect(told()).toEqual([["run a", "run b"]]);
+    call(f, prepared(program("a", 0)));
+    expect([...dispatcher.cluster.requests.values()].map(({ deadline }) => deadline)).toEqual([
+      ...[10_000, 5_000, 1_000],
+    ]);
+  });
+
+  test("a quota that changes holds at once, for calls that wait as well", async () => {
+    const { call } = caller();
+    const quota = (limit: number) => ({ quota: { request: 0.01, limit } });
+    const f = functionNamed("f", quota(0.05));
+    call(f, prepared(program("a", 0)));
+    await endAfter100();
+    call(f, prepared(program("a", 0)));
+    // It has had a tenth of a second.
+    expect(told()).toEqual([["run a"]]);
+    expect(dispatcher.waiting).toBe(1);
+    f.configure(defaultMemorySettings, quota(0.5));
+    expect(told()).toEqual([["run a"]]);
+    await endAfter100();
+    f.configure(defaultMemorySettings, quota(0.05));
+    call(f, prepared(program("a", 0)));
+    expect(told()).toEqual([[]]);
+    f.configure(defaultMemorySettings, {});
+    expect(told()).toEqual([["run a"]]);
+  });
+
+  test("the scheduler hears of settings that change, and of no others", () => {
+    const { call } = caller();
+    const f = functionNamed("f", { deadlineMs: 50 });
+    call(f, prepared(program("a", 0)));
+    const [fn] = dispatcher.cluster.functions.values();
+    const spec = fn!.spec;
+    f.configure(f.owner.settings);
+    expect(fn!.spec).toBe(spec);
+    f.configure({ ...defaultMemorySettings, priority: 3 });
+    expect(fn!.spec).toMatchObject({ priority: 3, deadlineMs: 50 });
+  });
+
   test("a call that is given up while it waits never runs", async () => {
     const { call, outcomes } = caller();
     const f = functionNamed("f");

@@ -2,8 +2,10 @@
 import { expect, test } from "vitest";
 import type { DeviceSetListener } from "../../../gateway/devices/device-events.ts";
 import { FunctionDevice } from "../../../gateway/devices/function-device.ts";
+import type { OwnedProgram } from "../../../gateway/devices/owner.ts";
 import { Dispatcher } from "../../../gateway/dispatch/dispatcher.ts";
 import type { PreparedProgram } from "../../../gateway/functions/prepared-call.ts";
+import { namedPolicy } from "../../../gateway/scheduler/policies/named-policy.ts";
 import { defaultMemorySettings } from "../../../kernels/manifest/memory-settings.ts";
 import { placedBy } from "../../e2e/placed-policy.ts";
 import { fakeDevices, program, settled } from "../devices/fake-devices.ts";
@@ -44,3 +46,79 @@ test("weights that leave a device before the scheduler hears that their run ende
   dispatcher.stop();
   await set.stop();
 });
+
+test("weights of a function that was removed while somebody else ran it make room", async () => {
+  const { set, links, dispatcher, functionNamed, begin } = opened();
+  const [f, g] = [functionNamed("f"), functionNamed("g")];
+  const first = begin(f, program("a", 4));
+  await settled();
+  links[0]!.end("a");
+  await first;
+  await settled();
+  // Round the scheduler, as a profile is measured.
+  const profiled = f.run(program("a", 4), []);
+  const unloaded = f.unload("a");
+  const other = begin(g, program("b", 4));
+  await settled();
+  links[0]!.end("a");
+  await Promise.all([profiled, unloaded]);
+  await settled();
+  links[0]!.end("b");
+  expect(await other).toMatchObject({ device: "gpu0" });
+  await settled();
+  expect([...dispatcher.cluster.devices[0]!.residences.values()].map(({ id }) => id)).toEqual(["g@1/2"]);
+  dispatcher.stop();
+  await set.stop();
+});
+
+test("weights that a device kept though they were to go are believed there once a run of them has ended", async () => {
+  const { set, links, dispatcher, functionNamed, begin } = opened();
+  const [believed] = dispatcher.cluster.devices;
+  const [f, g] = [functionNamed("f"), functionNamed("g")];
+  // Both have the same weights, which the device has once; the scheduler counts them twice, and one has to go.
+  const a = program("a", 4);
+  const b = { ...program("b", 4), weights: a.weights };
+  const run = async (fn: FunctionDevice, of: typeof a) => {
+    const call = begin(fn, of);
+    await settled();
+    links[0]!.end(of.id);
+    await call;
+    await settled();
+  };
+  const states = () => [...believed!.residences.values()].map(({ id, state }) => [id, state]);
+  await run(f, a);
+  expect(states()).toEqual([["f@1/1", "resident"]]);
+  // Round the scheduler: while it uses them the device keeps them.
+  const profiled = f.run(a, []);
+  await run(g, b);
+  expect(states()).toEqual([["g@1/2", "resident"]]);
+  links[0]!.end("a");
+  await profiled;
+  await run(f, a);
+  expect(states()).toEqual([["f@1/1", "resident"]]);
+  expect(believed!.loads).toBe(0);
+  expect(believed!.bus.loads).toBe(0);
+  dispatcher.stop();
+  await set.stop();
+});
+
+/** One device under the default policy. */
+function opened() {
+  const listener: DeviceSetListener = {
+    resident: (...told) => dispatcher.resident(...told),
+    evicted: (device, id) => dispatcher.evicted(device, id),
+  };
+  const { set, links } = fakeDevices(1, { listener });
+  const dispatcher = new Dispatcher({ devices: set, policy: namedPolicy({ policy: "deadline" }) });
+  const functionNamed = (name: string) =>
+    new FunctionDevice(set, { name, version: 1, settings: defaultMemorySettings }, dispatcher);
+  const begin = (fn: FunctionDevice, of: OwnedProgram) =>
+    fn.submit(
+      {
+        ...{ type: "program", program: of, inputs: [], keep: undefined, outputs: [] },
+        ...{ wanted: undefined, batch: undefined },
+      },
+      {},
+    );
+  return { set, links, dispatcher, functionNamed, begin };
+}

@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseEventLog, replay, withEventLog } from "../../../../gateway/scheduler/core/event-log.ts";
+import { type EventLogHeader, endLine, withEventLog } from "../../../../gateway/scheduler/core/event-log.ts";
 import type { SchedulerEvent } from "../../../../gateway/scheduler/core/events.ts";
+import type { SchedulingPolicy } from "../../../../gateway/scheduler/core/policy.ts";
+import { parseEventLog } from "../../../../gateway/scheduler/core/read-event-log.ts";
+import { replay } from "../../../../gateway/scheduler/core/replay.ts";
 import { createScheduler } from "../../../../gateway/scheduler/core/scheduler.ts";
 import { lalb } from "../../../../gateway/scheduler/policies/lalb.ts";
 import { lb } from "../../../../gateway/scheduler/policies/lb.ts";
@@ -56,10 +59,14 @@ const every: readonly SchedulerEvent[] = [
   { type: "function-removed", function: "f" },
 ];
 
+function logging(policy: SchedulingPolicy, lines: string[]) {
+  return withEventLog(createScheduler(policy), { policy: policy.name }, (line) => void lines.push(line));
+}
+
 /** The log of events that came a millisecond after each other, and what was done. */
-function logged(events: readonly SchedulerEvent[], policy = lb) {
+function logged(events: readonly SchedulerEvent[], policy: SchedulingPolicy = lb) {
   const lines: string[] = [];
-  const scheduler = withEventLog(createScheduler(policy), policy.name, (line) => void lines.push(line));
+  const scheduler = logging(policy, lines);
   const actions = events.map((event, i) => scheduler.step(event, i));
   return { lines, actions };
 }
@@ -81,9 +88,39 @@ describe("an event log", () => {
     expect(lines).toHaveLength(every.length + 1);
     for (const line of lines) expect(line.indexOf("\n")).toBe(line.length - 1);
     expect(parseEventLog(lines.join(""))).toEqual({
-      policy: "lb",
+      header: { policy: "lb" },
       events: every.map((event, now) => ({ now, event })),
+      ending: undefined,
     });
+  });
+
+  it("says in its header all that the policy was told, and when its clock began", () => {
+    const header: EventLogHeader = {
+      ...{ policy: "deadline", eviction: "lru", queueLimit: 7 },
+      epoch: "2026-01-02T03:04:05.678Z",
+    };
+    const lines: string[] = [];
+    withEventLog(createScheduler(lb), header, (line) => void lines.push(line));
+    expect(parseEventLog(lines.join(""))).toEqual({ header, events: [], ending: undefined });
+  });
+
+  it.each(["stopped", "full", "behind"] as const)("tells that it has ended as it is '%s'", (ending) => {
+    const { lines } = logged(every);
+    const log = parseEventLog(lines.join("") + endLine(ending));
+    expect(log.ending).toBe(ending);
+    expect(log.events).toHaveLength(every.length);
+  });
+
+  it("that was cut short, as in a crash, lacks the line that was cut and nothing else", () => {
+    const { lines } = logged(every);
+    const text = lines.join("");
+    const before = text.length - lines.at(-1)!.length;
+    for (let end = before + 1; end < text.length - 1; end++) {
+      const log = parseEventLog(text.slice(0, end));
+      expect(log.ending).toBe("cut");
+      expect(log.events).toEqual(parseEventLog(text.slice(0, before)).events);
+    }
+    expect(parseEventLog(text.slice(0, before)).ending).toBeUndefined();
   });
 
   it("replays what was done", () => {
@@ -115,25 +152,24 @@ describe("an event log", () => {
     );
   });
 
-  it("refuses to note what is no number, before anything is done", () => {
-    const scheduler = createScheduler(lb);
-    const withLog = withEventLog(scheduler, "lb", () => {});
-    const up = (budgetBytes: number) =>
-      withLog.step({ type: "device-up", device: deviceSpec("d", { budgetBytes }) }, 0);
-    expect(() => up(Number.NaN)).toThrow(new RangeError("'budgetBytes' of an event is no number"));
-    expect(scheduler.cluster.devices).toEqual([]);
-    up(Number.POSITIVE_INFINITY);
-    expect(scheduler.cluster.devices).toHaveLength(1);
+  it("keeps what is no number, whoever sent that: it is looked for in the log", () => {
+    const up: SchedulerEvent = { type: "device-up", device: deviceSpec("d", { budgetBytes: Number.NaN }) };
+    expect(parseEventLog(logged([up]).lines.join("")).events).toEqual([{ now: 0, event: up }]);
   });
 
-  it("has the event over which the scheduler stumbled, and stumbles there again", () => {
+  it("has the event over which the scheduler stumbled, and it stumbles there again, and goes on as it did", () => {
     const lines: string[] = [];
-    const scheduler = withEventLog(createScheduler(lb), "lb", (line) => void lines.push(line));
+    const scheduler = logging(lb, lines);
     scheduler.step({ type: "tick" }, 1);
     expect(() => scheduler.step({ type: "ended", run: 5, runMs: 1 }, 2)).toThrow("There is no run 5");
-    const steps = replay(parseEventLog(lines.join("")), lb)[Symbol.iterator]();
-    expect(steps.next().value).toEqual({ now: 1, event: { type: "tick" }, actions: [] });
-    expect(() => steps.next()).toThrow(new RangeError("There is no run 5"));
+    scheduler.step({ type: "device-up", device: deviceSpec("d") }, 3);
+    scheduler.step({ type: "function", function: functionSpec("f") }, 4);
+    const actions = scheduler.step({ type: "arrival", request: requestSpec(1, "f") }, 5);
+    const steps = [...replay(parseEventLog(lines.join("")), lb)];
+    expect(steps[0]).toEqual({ now: 1, event: { type: "tick" }, actions: [] });
+    expect(steps[1]).toMatchObject({ now: 2, actions: [], error: new RangeError("There is no run 5") });
+    expect(actions).toMatchObject([{ type: "run" }]);
+    expect(steps[4]!.actions).toEqual(actions);
   });
 
   it("is not replayed with another policy than its own", () => {
@@ -184,7 +220,18 @@ describe("parseEventLog() names the line that it cannot read:", () => {
     expect(failure("").details).toEqual({ line: 1 });
   });
 
-  it("a last line that was cut short", () => {
-    expect(failure(lines.join("").slice(0, -5)).details).toEqual({ line: lines.length });
+  it("one that was cut short before others", () => {
+    const cut = [...lines.slice(0, -2), lines.at(-2)!.slice(0, -5), "\n", lines.at(-1)!];
+    expect(failure(cut.join("")).details).toEqual({ line: lines.length - 1 });
+  });
+
+  it("a header that was cut short", () => {
+    expect(failure(lines[0]!.slice(0, -5)).details).toEqual({ line: 1 });
+  });
+
+  it("one after the end", () => {
+    const error = failure([...lines, endLine("full"), lines[1]!].join(""));
+    expect(error.details).toEqual({ line: lines.length + 2 });
+    expect(error.message).toContain("the line before it is the last");
   });
 });

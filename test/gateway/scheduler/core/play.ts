@@ -20,7 +20,7 @@ export class Play {
 
   constructor({ policy, isDiligent }: PolicyUnderTest) {
     this.scheduler = createScheduler(policy);
-    this.#logged = withEventLog(this.scheduler, policy.name, (line) => {
+    this.#logged = withEventLog(this.scheduler, { policy: policy.name }, (line) => {
       this.#log += line;
     });
     this.#isDiligent = isDiligent;

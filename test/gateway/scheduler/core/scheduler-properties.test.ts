@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseEventLog, replay } from "../../../../gateway/scheduler/core/event-log.ts";
+import { parseEventLog } from "../../../../gateway/scheduler/core/read-event-log.ts";
+import { replay } from "../../../../gateway/scheduler/core/replay.ts";
 import { Play } from "./play.ts";
 import { type PolicyUnderTest, policiesUnderTest } from "./policies.ts";
 import { anyMoves } from "./random-events.ts";
