@@ -172,7 +172,7 @@ export class Dispatcher implements DeviceSetListener {
 
   resident(index: number, program: string): void {
     for (const unit of this.#units.withProgram(program))
-      this.#step({ type: "loaded", device: this.#device(index).id, function: unit.id });
+      this.#step({ type: "resident", device: this.#device(index).id, function: unit.id });
   }
 
   loadMeasured(index: number, program: string, _bytes: number, loadMs: number): void {

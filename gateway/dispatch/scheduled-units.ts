@@ -85,9 +85,11 @@ export class ScheduledUnits {
       this.#byOwner.set(owner, units);
     }
     const key = keyOf(program.id, cpuModel);
-    const unit = units.get(key) ?? this.#add(owner, program, cpuModel);
+    const known = units.get(key);
+    const unit = known ?? this.#add(owner, program, cpuModel);
     units.set(key, unit);
     this.#tellChange(unit, batch === undefined ? unit.batchLimit : readyRows(batch.group), tell);
+    if (known === undefined) this.#tellResidents(unit, tell);
     return unit;
   }
 
@@ -138,6 +140,12 @@ export class ScheduledUnits {
     }
     if (units?.size === 0) this.#byOwner.delete(owner);
     return removed;
+  }
+
+  /** Weights may be there before the first call: pinned, or brought in as they were deployed. */
+  #tellResidents(unit: KnownUnit, tell: (event: SchedulerEvent) => void): void {
+    for (const device of this.#devices)
+      if (device.holds(unit)) tell({ type: "resident", device: device.id, function: unit.id });
   }
 
   /** Where something is not as the scheduler was told last. */

@@ -214,6 +214,18 @@ export class Cluster {
     this.#forget(request);
   }
 
+  /** @returns undefined where the weights were not there as far as is known, and cannot be noted. */
+  resident(device: DeviceState, functionId: string): Residence | undefined {
+    let residence = device.residenceOf(functionId);
+    if (residence === undefined) {
+      const fn = this.functions.get(functionId);
+      if (fn === undefined || !device.isUp || device.bytesOf(fn) > device.freeBytes) return undefined;
+      residence = this.#place(device, fn);
+    }
+    this.loaded(residence, undefined);
+    return residence;
+  }
+
   loaded(residence: Residence, loadMs: number | undefined): void {
     if (residence.state === "resident") return;
     const { device, function: fn } = residence;

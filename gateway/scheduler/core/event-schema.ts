@@ -77,6 +77,7 @@ const event = v.variant("type", [
     function: name,
     loadMs: v.exactOptional(number),
   }),
+  v.strictObject({ type: v.literal("resident"), device: name, function: name }),
   v.strictObject({ type: v.literal("load-failed"), device: name, function: name }),
   v.strictObject({ type: v.literal("evicted"), device: name, function: name }),
   v.strictObject({ type: v.literal("wanted"), device: name, function: name }),

@@ -17,6 +17,8 @@ export type SchedulerEvent =
   | { readonly type: "cancelled"; readonly request: number }
   /** Weights have come in, for a run or a load. `loadMs`: how long that took, where it was measured. */
   | { readonly type: "loaded"; readonly device: string; readonly function: string; readonly loadMs?: number }
+  /** Weights are there, whoever had them brought in; not noted where the budget has no room for them. */
+  | { readonly type: "resident"; readonly device: string; readonly function: string }
   | { readonly type: "load-failed"; readonly device: string; readonly function: string }
   /** Weights have left for a reason of the device. */
   | { readonly type: "evicted"; readonly device: string; readonly function: string }

@@ -77,6 +77,12 @@ function hear(cluster: Cluster, policy: PolicyAtWork, event: SchedulerEvent): vo
     case "evicted":
       residenceChanged(cluster, policy, event);
       break;
+    case "resident": {
+      const device = cluster.device(event.device);
+      const residence = cluster.resident(device, event.function);
+      if (residence !== undefined) policy.loaded?.(device, residence.function);
+      break;
+    }
     case "wanted":
       wanted(cluster, event.device, event.function);
       break;

@@ -102,13 +102,42 @@ test("weights that a device kept though they were to go are believed there once 
   await set.stop();
 });
 
-/** One device under the default policy. */
-function opened() {
+test("weights that came without the scheduler are used where they are", async () => {
+  const { set, links, dispatcher, functionNamed, begin } = opened(2);
+  const f = functionNamed("f");
+  const a = program("a", 4);
+  const states = () =>
+    dispatcher.cluster.devices.map(({ residences }) => [...residences.values()].map(({ state }) => state));
+  // As a deploy does; on both, so that it is known what a run takes there.
+  for (const index of [0, 1]) {
+    const early = set.runPlaced(index, f.owner, a, [], {});
+    await settled();
+    links[index]!.end("a");
+    await early;
+  }
+  for (const home of [0, 1]) {
+    const other = 1 - home;
+    await set.loadOn(home, "a");
+    set.evictFrom(other, "a");
+    const call = begin(f, a);
+    await settled();
+    links[home]!.end("a");
+    expect(await call).toMatchObject({ device: `gpu${home}` });
+    await settled();
+    expect(states()[home]).toEqual(["resident"]);
+    expect(states()[other]).toEqual([]);
+  }
+  dispatcher.stop();
+  await set.stop();
+});
+
+/** Devices under the default policy. */
+function opened(count = 1) {
   const listener: DeviceSetListener = {
     resident: (...told) => dispatcher.resident(...told),
     evicted: (device, id) => dispatcher.evicted(device, id),
   };
-  const { set, links } = fakeDevices(1, { listener });
+  const { set, links } = fakeDevices(count, { listener });
   const dispatcher = new Dispatcher({ devices: set, policy: namedPolicy({ policy: "deadline" }) });
   const functionNamed = (name: string) =>
     new FunctionDevice(set, { name, version: 1, settings: defaultMemorySettings }, dispatcher);

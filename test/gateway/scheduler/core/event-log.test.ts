@@ -51,6 +51,7 @@ const every: readonly SchedulerEvent[] = [
   { type: "arrival", request: requestSpec(2, "f") },
   { type: "failed", run: 2, isRetried: false },
   { type: "load-failed", device: "d", function: "f" },
+  { type: "resident", device: "d", function: "f" },
   { type: "evicted", device: "d", function: "f" },
   { type: "wanted", device: "d", function: "f" },
   { type: "unwanted", device: "d", function: "f", reason: "it was not called for 10 minutes" },

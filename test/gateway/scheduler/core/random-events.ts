@@ -28,7 +28,7 @@ type What =
   /** Whether that is there or not. */
   | {
       readonly type: "untimely";
-      readonly event: "loaded" | "load-failed" | "evicted";
+      readonly event: "loaded" | "load-failed" | "evicted" | "resident";
       readonly device: string;
       readonly function: string;
     }
@@ -122,7 +122,7 @@ const anyWhat: fc.Arbitrary<What> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       type: fc.constant("untimely" as const),
-      event: fc.constantFrom("loaded" as const, "load-failed" as const, "evicted" as const),
+      event: fc.constantFrom(...(["loaded", "load-failed", "evicted", "resident", "resident"] as const)),
       device: anyDevice,
       function: anyFunction,
     }),

@@ -192,6 +192,9 @@ export class ReferenceCluster {
       case "evicted":
         this.#residenceChanged(event.type, this.devices.get(event.device)!, event.function);
         break;
+      case "resident":
+        this.#resident(this.devices.get(event.device)!, event.function);
+        break;
       case "ended":
         this.#close(event.run, () => "answered");
         break;
@@ -242,6 +245,14 @@ export class ReferenceCluster {
     if (type === "loaded") residence.state = "resident";
     const isUseless = type === "load-failed" || (wasAhead && residence.fn.isRemoved);
     if (isUseless && this.#leases(device, residence) === 0) device.residences.delete(fn);
+  }
+
+  #resident(device: ReferenceDevice, id: string): void {
+    const fn = this.functions.get(id);
+    const isNew = !device.residences.has(id) && fn?.isRemoved === false && device.isUp;
+    if (isNew && usedBytes(device) + fn.spec.weightBytes <= device.budgetBytes)
+      device.residences.set(id, { fn, bytes: fn.spec.weightBytes, state: "loading", isAhead: false });
+    this.#residenceChanged("loaded", device, id);
   }
 
   #close(
