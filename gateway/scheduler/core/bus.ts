@@ -1,9 +1,10 @@
 /**
  * The way of several devices to host memory, which all that load at a time share equally: how many do, how busy it has
- * been of late, and for how long a load has had it for itself, so to speak (one that shares it for 8 ms has had 4).
+ * been of late, how many loads it had, and for how long a load has had it for itself, so to speak (one that shares it for
+ * 8 ms has had 4).
  */
 
-/** What was before counts half as much in `utilisation` after so long. */
+/** What was before counts half as much in `utilisation` and `loadsPerSecond` after so long. */
 const halfLifeMs = 5_000;
 
 export class Bus {
@@ -13,6 +14,7 @@ export class Bus {
   #at = 0;
   #ownMs = 0;
   #utilisation = 0;
+  #loadsPerSecond = 0;
 
   /** Weights that are coming in. */
   get loads(): number {
@@ -22,6 +24,7 @@ export class Bus {
   begin(now: number): void {
     this.#advance(now);
     this.#loads++;
+    this.#loadsPerSecond += (Math.LN2 * 1_000) / halfLifeMs;
   }
 
   end(now: number): void {
@@ -41,9 +44,16 @@ export class Bus {
     return this.#utilisation;
   }
 
+  /** Loads that began in the last seconds, as a rate. */
+  loadsPerSecond(now: number): number {
+    this.#advance(now);
+    return this.#loadsPerSecond;
+  }
+
   #advance(now: number): void {
     if (now <= this.#at) return;
     const old = 2 ** ((this.#at - now) / halfLifeMs);
+    this.#loadsPerSecond *= old;
     this.#utilisation = old * this.#utilisation + (this.#loads > 0 ? 1 - old : 0);
     if (this.#loads > 0) this.#ownMs += (now - this.#at) / this.#loads;
     this.#at = now;

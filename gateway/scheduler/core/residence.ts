@@ -78,6 +78,11 @@ export class Residence implements Resident {
     return this.device.aloneLoadMs(this.function);
   }
 
+  get busLoadsPerSecond(): number {
+    const { bus, cluster } = this.device;
+    return bus.loadsPerSecond(cluster.now);
+  }
+
   /** Its load takes longer than its run, which can hide it no more. */
   get isHeavy(): boolean {
     return this.loadMs > this.device.runMs(this.function, 1);

@@ -10,7 +10,7 @@ import type { Request } from "../../core/request.ts";
 import type { EvictionPolicy } from "../../eviction/policy.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import { displacementFor } from "./displacement.ts";
-import { dueAt } from "./due.ts";
+import { dueAt, lateWeight } from "./due.ts";
 
 export interface Place {
   readonly device: DeviceState;
@@ -31,8 +31,6 @@ export interface PlacementContext {
   readonly eviction: EvictionPolicy;
 }
 
-/** A millisecond late costs as much as so many of waiting. */
-const lateWeight = 10;
 /** A millisecond of loading costs neighbours so many, where the bus is busy half of the time. */
 const busWeight = 6;
 /** Beyond it the bus is taken for as busy as this. */
