@@ -31,14 +31,17 @@ function lossPerSecond(resident: Resident): number {
   return usesPerSecond * reloadLossMs(resident) * (isSoleCopy ? 1 : copyFactor);
 }
 
-/**
- * Of all who wait for a load: its own request, and those whose loads set out meanwhile, each for half of it in the mean.
- * That grows with the square of its length, as waiting for a queue does (Pollaczek and Khinchine). Those may be late
- * by it.
- */
+/** Of all who wait for a load: its own request, and others, who may be late by it. */
 function reloadLossMs({ loadMs, busLoadsPerSecond = 0 }: Resident): number {
-  const othersMeanwhile = (busLoadsPerSecond * loadMs) / 1_000;
-  return loadMs * (1 + (lateWeight * othersMeanwhile) / 2);
+  return loadMs + lateWeight * waitingMeanwhileMs(loadMs, busLoadsPerSecond);
+}
+
+/**
+ * Milliseconds for which those wait together whose loads are asked for during a load: each for half of it in the mean.
+ * So it grows with the square of its length, as waiting in a queue does (Pollaczek and Khinchine).
+ */
+function waitingMeanwhileMs(loadMs: number, loadsPerSecond: number): number {
+  return (((loadsPerSecond * loadMs) / 1_000) * loadMs) / 2;
 }
 
 export interface Displacement {

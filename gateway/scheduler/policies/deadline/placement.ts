@@ -87,7 +87,8 @@ export function placeOn(
   const queuedMs = queue.waitMs(now, dueAt(request, device, now));
   const waitMs = Math.max(queuedMs, allowedAt(device, fn) - now);
   let loadMs = 0;
-  if (residence === undefined) loadMs = queue.loadWaitMs + (queue.flows.has(fn) ? 0 : device.loadMs(fn));
+  if (residence === undefined)
+    loadMs = device.loadedInMs(queue.loadWaitMs + (queue.flows.has(fn) ? 0 : device.aloneLoadMs(fn)));
   else if (residence.state === "loading") loadMs = Math.max(0, residence.loadEndsAt - now);
   const answeredAt =
     now + (traits.overlapsLoads ? Math.max(waitMs + runMs, loadMs) : Math.max(waitMs, loadMs) + runMs);
