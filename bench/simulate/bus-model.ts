@@ -9,6 +9,8 @@ export interface Transfer {
   /** Before its bytes begin to move. */
   readonly fixedMs: number;
   leftBytes: number;
+  /** Its bytes begin to move. With the time. */
+  readonly begun?: (at: number) => void;
   /** With the time. */
   readonly done: (at: number) => void;
 }
@@ -51,8 +53,13 @@ export class BusModel implements CoreUser {
       this.#lines.set(device, line);
     }
     line.push(transfer);
-    if (line.length === 1) this.#moving.add(transfer);
+    if (line.length === 1) this.#move(now, transfer);
     this.#changed(now);
+  }
+
+  #move(now: number, transfer: Transfer): void {
+    this.#moving.add(transfer);
+    transfer.begun?.(now);
   }
 
   get #rate(): number {
@@ -93,7 +100,7 @@ export class BusModel implements CoreUser {
       if (head === undefined || head.leftBytes > toleranceBytes) continue;
       line.shift();
       this.#moving.delete(head);
-      if (line[0] !== undefined) this.#moving.add(line[0]);
+      if (line[0] !== undefined) this.#move(now, line[0]);
       done.push(head);
     }
     this.#changed(now);

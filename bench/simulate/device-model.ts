@@ -30,8 +30,8 @@ type RunAction = Extract<SchedulerAction, { readonly type: "run" }>;
 /** Weights on their way, and who waits for them. */
 interface Load {
   readonly beganAt: number;
-  /** Of the device, when they set out. */
-  readonly idleMs: number;
+  /** Of the device, when their bytes began to move. */
+  idleMs: number;
   readonly waiting: ((idleMs: number) => void)[];
 }
 
@@ -105,6 +105,11 @@ export class DeviceModel {
     if (isFromPeer) {
       const at = now + fixedMs + fn.weightBytes / traits.peerBytesPerMs!;
       schedule(at, () => done(at));
-    } else bus.add(now, spec.id, { fixedMs, leftBytes: fn.weightBytes, done });
+    } else {
+      const begun = (at: number) => {
+        load.idleMs = this.compute.idleMs(at);
+      };
+      bus.add(now, spec.id, { fixedMs, leftBytes: fn.weightBytes, begun, done });
+    }
   }
 }

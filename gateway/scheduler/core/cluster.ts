@@ -331,10 +331,8 @@ export class Cluster {
   #place(device: DeviceState, fn: FunctionState): Residence {
     if (device.usedBytes + device.bytesOf(fn) > device.budgetBytes)
       throw new RangeError(`There is no room for ${fn.id} on ${device.id}`);
-    const loadEndsAt = this.now + device.loadMs(fn);
     device.loads++;
-    const residence = new Residence(fn, device, { now: this.now, loadEndsAt });
-    if (!residence.isFromPeer) device.bus.begin(this.now);
+    const residence = new Residence(fn, device, this.now);
     device.residences.set(fn, residence);
     device.usedBytes += residence.bytes;
     fn.holders.add(device);
@@ -372,8 +370,8 @@ export class Cluster {
     if (residence.state === "loading") this.#loadEnded(residence);
   }
 
-  #loadEnded({ device, isFromPeer }: Residence): void {
-    if (!isFromPeer) device.bus.end(this.now);
+  #loadEnded({ device, busLoad }: Residence): void {
+    if (busLoad !== undefined) device.bus.end(this.now, busLoad);
     device.loads--;
   }
 

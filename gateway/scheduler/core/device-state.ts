@@ -101,9 +101,17 @@ export class DeviceState {
     return this.#fixedLoadMs(fn) + fn.weightBytes / (this.#rates.median ?? this.spec.loadBytesPerMs);
   }
 
-  /** Expected time of a load that begins now, beside those that are on the bus. */
+  /** Expected time of a load that is asked for now: behind those of the device, beside those of others on its bus. */
   loadMs(fn: FunctionState): number {
-    return this.aloneLoadMs(fn) * (this.hasPeerWith(fn) ? 1 : this.bus.loads + 1);
+    const aloneMs = this.aloneLoadMs(fn);
+    return this.hasPeerWith(fn) ? aloneMs : this.loadedInMs(aloneMs);
+  }
+
+  /** As `loadMs`, of loads one after another. @param aloneMs of all of them, with the bus for themselves. */
+  loadedInMs(aloneMs: number): number {
+    const { bus, cluster } = this;
+    const lineMs = bus.lineMs(cluster.now, this) + aloneMs;
+    return lineMs + bus.besideMs(cluster.now, this, lineMs);
   }
 
   /** @param share of the bus that it had, above 0 to 1. */

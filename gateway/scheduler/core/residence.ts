@@ -1,5 +1,6 @@
 /** The weights of a function on a device, as eviction policies look at them. */
 import type { Resident } from "../eviction/policy.ts";
+import type { BusLoad } from "./bus.ts";
 import type { DeviceState } from "./device-state.ts";
 import type { FunctionState } from "./function-state.ts";
 
@@ -13,29 +14,35 @@ export class Residence implements Resident {
   /** When its load began; when it ended, from then on. */
   loadedAtMs: number;
   lastUsedMs = Number.NEGATIVE_INFINITY;
-  /** Expected, while it loads. */
-  loadEndsAt: number;
   /** Asked for by `load`, whose lease it holds. */
   isAhead = false;
   /** Its load comes from another device, and leaves the bus alone. */
   readonly isFromPeer: boolean;
+  /** Of its load, where that has a part of the bus. */
+  readonly busLoad: BusLoad | undefined;
   /** Of its load. */
   readonly #startedAt: number;
+  readonly #aloneMs: number;
   readonly #busOwnMs: number;
 
-  constructor(
-    fn: FunctionState,
-    device: DeviceState,
-    { now, loadEndsAt }: { now: number; loadEndsAt: number },
-  ) {
+  /** Begins its load. */
+  constructor(fn: FunctionState, device: DeviceState, now: number) {
     this.function = fn;
     this.device = device;
     this.bytes = device.bytesOf(fn);
     this.isFromPeer = device.hasPeerWith(fn);
     this.loadedAtMs = now;
-    this.loadEndsAt = loadEndsAt;
     this.#startedAt = now;
+    this.#aloneMs = device.aloneLoadMs(fn);
     this.#busOwnMs = device.bus.ownMs(now);
+    this.busLoad = this.isFromPeer ? undefined : device.bus.begin(now, device, this.#aloneMs);
+  }
+
+  /** Expected end of its load, while it loads: later when others come to share its bus, sooner when they have ended. */
+  get loadEndsAt(): number {
+    const { bus, cluster } = this.device;
+    if (this.busLoad === undefined) return this.#startedAt + this.#aloneMs;
+    return cluster.now + bus.leftMs(cluster.now, this.busLoad);
   }
 
   get id(): string {
@@ -76,6 +83,11 @@ export class Residence implements Resident {
 
   get loadMs(): number {
     return this.device.aloneLoadMs(this.function);
+  }
+
+  get busLoadsPerSecond(): number {
+    const { bus, cluster } = this.device;
+    return bus.loadsPerSecond(cluster.now);
   }
 
   /** Its load takes longer than its run, which can hide it no more. */

@@ -20,6 +20,8 @@ export interface Resident {
   readonly usesPerSecond: number;
   /** Estimate of the time to swap it in again, measured. */
   readonly loadMs: number;
+  /** Loads of all on the way by which it comes in, of late; left out where nobody counts them. */
+  readonly busLoadsPerSecond?: number;
   /** True where its calls would be noticeably later for a swap-in: what execution does not hide is not small. */
   readonly isHeavy: boolean;
   /** True where no other device holds it. */

@@ -53,6 +53,17 @@ describe("DeviceModel", () => {
     expect(play(overlapping, [{ at: 0, fn, isCold: true }])[0]).toBeCloseTo(103, 9);
   });
 
+  it("goes no further while another's weights come in before its own", () => {
+    const small = { ...other, runMs: 30, weightBytes: 10 };
+    const answers = play(overlapping, [
+      { at: 0, fn, isCold: true },
+      { at: 0, fn: small, isCold: true },
+    ]);
+    expect(answers[0]).toBeCloseTo(103, 9);
+    // Its weights move from 100 to 101 ms, while the device computes the tail of the first: all of its run is left.
+    expect(answers[1]).toBeCloseTo(133, 9);
+  });
+
   it("goes as far meanwhile as the device has time for", () => {
     // Of the 100 ms of its load the other takes 90: ten are left for it, and 20 of its 30 follow.
     const busy = { ...other, runMs: 90 };

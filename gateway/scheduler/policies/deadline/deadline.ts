@@ -18,10 +18,10 @@ import { DeviceQueue, type Flow } from "./device-queue.ts";
 import { byExpectedLoad, displacementFor } from "./displacement.ts";
 import { bestPlace, type PlacementContext } from "./placement.ts";
 import { QuotaMeter } from "./quota-meter.ts";
-import { QuotaWakes } from "./quota-wakes.ts";
 import { Replication } from "./replication.ts";
 import { bestToSteal } from "./stealing.ts";
 import { TenantShares } from "./tenant-shares.ts";
+import { Wakes } from "./wakes.ts";
 
 export interface DeadlineOptions {
   readonly traits?: PolicyTraits;
@@ -40,8 +40,6 @@ export function deadlineWith(options: DeadlineOptions): SchedulingPolicy {
   return { name: "deadline", traits, start: (cluster) => new DeadlinePolicy(cluster, options) };
 }
 
-/** Loads at a time on a device: more share its bandwidth, and all are later. */
-const maxLoads = 2;
 /** How long weights stay, before any had to go. */
 const firstStayMs = 60_000;
 /** Of one eviction in the mean of how long weights stay. */
@@ -57,7 +55,7 @@ class DeadlinePolicy implements PolicyAtWork {
   /** No device is up that could take them. They wait for a device, not for their share, and no tenant is measured by them. */
   readonly #homeless = new Set<Request>();
   readonly #quotas = new QuotaMeter();
-  readonly #wakes: QuotaWakes;
+  readonly #wakes: Wakes;
   readonly #tenants = new TenantShares();
   readonly #replication: Replication;
   /** Devices for which something has changed. */
@@ -70,7 +68,7 @@ class DeadlinePolicy implements PolicyAtWork {
   constructor(cluster: Cluster, { queueLimit = 100_000, eviction = byExpectedLoad }: DeadlineOptions) {
     this.#cluster = cluster;
     this.#queueLimit = queueLimit;
-    this.#wakes = new QuotaWakes(cluster);
+    this.#wakes = new Wakes(cluster);
     this.#replication = new Replication(cluster);
     this.#context = {
       cluster,
@@ -220,7 +218,7 @@ class DeadlinePolicy implements PolicyAtWork {
   /** The flow that is due first of those that the device has a place for. @param stuck those without room. */
   #next(queue: DeviceQueue, stuck: ReadonlySet<Flow>, now: number): Flow | undefined {
     const { device } = queue;
-    const canLoad = loadsUnderWay(device, now) < maxLoads;
+    const loadableAt = lastLoadEnd(device, now);
     const hasPlace = this.#hasPlace(device, now);
     let next: Flow | undefined;
     let nextAt = Number.POSITIVE_INFINITY;
@@ -229,8 +227,11 @@ class DeadlinePolicy implements PolicyAtWork {
       const { function: fn } = flow;
       if (stuck.has(flow)) continue;
       const residence = device.residences.get(fn);
-      if (residence === undefined ? !canLoad : !hasPlace || isAwaited(residence)) continue;
-      const allowedAt = this.#quotas.allowedAt(device, fn, now);
+      if (residence !== undefined && (!hasPlace || isAwaited(residence))) continue;
+      const allowedAt = Math.max(
+        this.#quotas.allowedAt(device, fn, now),
+        residence === undefined ? loadableAt : now,
+      );
       if (allowedAt > now) {
         this.#wakes.note(device, allowedAt);
         continue;
@@ -345,11 +346,16 @@ function isComingIn({ state, loadEndsAt }: Residence, now: number): boolean {
   return state === "loading" && now < loadEndsAt;
 }
 
-function loadsUnderWay(device: DeviceState, now: number): number {
-  if (device.loads === 0) return 0;
-  let loads = 0;
-  for (const residence of device.residences.values()) if (isComingIn(residence, now)) loads++;
-  return loads;
+/**
+ * When a device may load next: one at a time. Several would share the bus and all be later; and what has not begun takes
+ * nobody's place yet, and lets by what is due before it.
+ */
+function lastLoadEnd(device: DeviceState, now: number): number {
+  let endsAt = now;
+  if (device.loads === 0) return endsAt;
+  for (const { state, loadEndsAt } of device.residences.values())
+    if (state === "loading") endsAt = Math.max(endsAt, loadEndsAt);
+  return endsAt;
 }
 
 function lateReason({ deadline, arrivedAt }: Request, answerMs: number): string {

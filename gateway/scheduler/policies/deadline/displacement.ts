@@ -9,10 +9,12 @@ import type { Residence } from "../../core/residence.ts";
 import type { EvictionPolicy, Resident } from "../../eviction/policy.ts";
 import { lastTouchedMs } from "../../eviction/policy.ts";
 import { formatDuration, rateText } from "../../eviction/words.ts";
+import { lateWeight } from "./due.ts";
 
 /**
- * Milliseconds of loading that a second without the weights costs, a byte: `cost` (eviction/cost.ts), where requests
- * share the copies.
+ * Milliseconds of loading and of waiting for it that a second without the weights costs, a byte: `cost`
+ * (eviction/cost.ts), where requests share the copies, and loads a bus. So what comes in fast comes and goes, and what
+ * would hold up others for long stays: of functions that take turns on a bus, the more meet their deadlines.
  */
 export const byExpectedLoad: EvictionPolicy = {
   name: "expected-load",
@@ -24,8 +26,22 @@ export const byExpectedLoad: EvictionPolicy = {
 /** Another copy takes over nearly all of what one would have done. */
 const copyFactor = 0.2;
 
-function lossPerSecond({ usesPerSecond, loadMs, isSoleCopy }: Resident): number {
-  return usesPerSecond * loadMs * (isSoleCopy ? 1 : copyFactor);
+function lossPerSecond(resident: Resident): number {
+  const { usesPerSecond, isSoleCopy } = resident;
+  return usesPerSecond * reloadLossMs(resident) * (isSoleCopy ? 1 : copyFactor);
+}
+
+/** Of all who wait for a load: its own request, and others, who may be late by it. */
+function reloadLossMs({ loadMs, busLoadsPerSecond = 0 }: Resident): number {
+  return loadMs + lateWeight * waitingMeanwhileMs(loadMs, busLoadsPerSecond);
+}
+
+/**
+ * Milliseconds for which those wait together whose loads are asked for during a load: each for half of it in the mean.
+ * So it grows with the square of its length, as waiting in a queue does (Pollaczek and Khinchine).
+ */
+function waitingMeanwhileMs(loadMs: number, loadsPerSecond: number): number {
+  return (((loadsPerSecond * loadMs) / 1_000) * loadMs) / 2;
 }
 
 export interface Displacement {

@@ -6,6 +6,8 @@
 import type { DeviceState } from "../../core/device-state.ts";
 import type { Request } from "../../core/request.ts";
 
+/** A millisecond late costs as much as so many of waiting. */
+export const lateWeight = 10;
 /** A request without a deadline is due after so many times what it takes alone. */
 const patience = 8;
 /** What is too late anyway goes behind what is not, for so many times what its deadline left it. */

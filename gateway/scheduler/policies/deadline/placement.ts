@@ -10,7 +10,7 @@ import type { Request } from "../../core/request.ts";
 import type { EvictionPolicy } from "../../eviction/policy.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import { displacementFor } from "./displacement.ts";
-import { dueAt } from "./due.ts";
+import { dueAt, lateWeight } from "./due.ts";
 
 export interface Place {
   readonly device: DeviceState;
@@ -31,8 +31,6 @@ export interface PlacementContext {
   readonly eviction: EvictionPolicy;
 }
 
-/** A millisecond late costs as much as so many of waiting. */
-const lateWeight = 10;
 /** A millisecond of loading costs neighbours so many, where the bus is busy half of the time. */
 const busWeight = 6;
 /** Beyond it the bus is taken for as busy as this. */
@@ -89,7 +87,8 @@ export function placeOn(
   const queuedMs = queue.waitMs(now, dueAt(request, device, now));
   const waitMs = Math.max(queuedMs, allowedAt(device, fn) - now);
   let loadMs = 0;
-  if (residence === undefined) loadMs = queue.loadWaitMs + (queue.flows.has(fn) ? 0 : device.loadMs(fn));
+  if (residence === undefined)
+    loadMs = device.loadedInMs(queue.loadWaitMs + (queue.flows.has(fn) ? 0 : device.aloneLoadMs(fn)));
   else if (residence.state === "loading") loadMs = Math.max(0, residence.loadEndsAt - now);
   const answeredAt =
     now + (traits.overlapsLoads ? Math.max(waitMs + runMs, loadMs) : Math.max(waitMs, loadMs) + runMs);

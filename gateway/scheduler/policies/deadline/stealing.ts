@@ -30,7 +30,7 @@ export function bestToSteal(
       // It would be the last there, of which nobody waits for the part beside it, and pay the load where the weights are
       // not there.
       const { device } = queue;
-      const loadMs = device.holds(flow.function) ? 0 : device.aloneLoadMs(flow.function);
+      const loadMs = device.holds(flow.function) ? 0 : device.loadedInMs(queue.loadWaitMs);
       const besideMs = (1 - flow.function.occupancy) * device.runMs(flow.function, last.rows);
       const there = now + Math.max(waitMs + besideMs, loadMs);
       const here = placeOn(context, last, thief, there - bestGain);

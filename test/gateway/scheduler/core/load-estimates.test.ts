@@ -30,8 +30,10 @@ describe("estimates of loads", () => {
     expect([b!.loadMs(f), other!.loadMs(f)]).toEqual([20, 10]);
     one.send({ type: "tick" }, 4);
     one.cluster.load(b!, g);
-    expect(b!.residences.get(g)!.loadEndsAt).toBe(24);
-    expect(a!.loadMs(g)).toBe(30);
+    // Both have come in when 20 bytes have.
+    expect(b!.residences.get(g)!.loadEndsAt).toBe(20);
+    expect(a!.residences.get(f)!.loadEndsAt).toBe(16);
+    expect(a!.loadMs(g)).toBe(26);
     one.send({ type: "loaded", device: "a", function: "f" });
     expect(a!.loadMs(g)).toBe(20);
     one.send({ type: "load-failed", device: "b", function: "g" });

@@ -1,14 +1,15 @@
 /**
- * When devices are to be looked at again because a quota made somebody wait: one wake is asked for at a time, the first, as
- * whoever drives the scheduler may forget those behind it.
+ * When devices are to be looked at again though nothing may happen: a quota made somebody wait, or weights, of which some
+ * devices tell only later that they are there. One wake is asked for at a time, the first, as whoever drives the scheduler
+ * may forget those behind it.
  */
 import type { Cluster } from "../../core/cluster.ts";
 import type { DeviceState } from "../../core/device-state.ts";
 
-export class QuotaWakes {
+export class Wakes {
   readonly #cluster: Cluster;
-  /** The first that may run there. */
-  readonly #allowedAt = new Map<DeviceState, number>();
+  /** For the first that waits there. */
+  readonly #wakeAt = new Map<DeviceState, number>();
   /** Of the wake that was asked for last and has not come. */
   #tickAt = Number.POSITIVE_INFINITY;
 
@@ -18,25 +19,25 @@ export class QuotaWakes {
 
   /** The device is being looked at: what was noted of it is out of date. */
   forget(device: DeviceState): void {
-    this.#allowedAt.delete(device);
+    this.#wakeAt.delete(device);
   }
 
-  /** Somebody may run there then. */
+  /** Somebody may have a place there then. */
   note(device: DeviceState, at: number): void {
-    this.#allowedAt.set(device, Math.min(at, this.#allowedAt.get(device) ?? Number.POSITIVE_INFINITY));
+    this.#wakeAt.set(device, Math.min(at, this.#wakeAt.get(device) ?? Number.POSITIVE_INFINITY));
   }
 
-  /** Devices where somebody may run now who had to wait. */
+  /** Devices that are to be looked at now. */
   due(now: number): readonly DeviceState[] {
     if (now < this.#tickAt) return none;
     this.#tickAt = Number.POSITIVE_INFINITY;
-    return [...this.#allowedAt].flatMap(([device, at]) => (at <= now ? [device] : []));
+    return [...this.#wakeAt].flatMap(([device, at]) => (at <= now ? [device] : []));
   }
 
   /** To be called after each event, when all has been noted. */
   ask(): void {
     let first = this.#tickAt;
-    for (const at of this.#allowedAt.values()) first = Math.min(first, at);
+    for (const at of this.#wakeAt.values()) first = Math.min(first, at);
     if (first === this.#tickAt) return;
     this.#tickAt = first;
     this.#cluster.wake(first);
