@@ -388,7 +388,9 @@ export class Dispatcher implements DeviceSetListener {
     clearTimeout(this.#timer);
     this.#timer = later(Math.max(0, at - this.#now()), () => {
       this.#wakeAt = Number.POSITIVE_INFINITY;
-      this.#step({ type: "tick" });
+      // Timers leave fractions of a millisecond out; a tick before its time would be the last.
+      if (this.#now() < at) this.#wake(at);
+      else this.#step({ type: "tick" });
     });
   }
 }

@@ -7,8 +7,12 @@ export class Backlog {
   /** Expected, of all that has not ended. */
   #givenMs = 0;
   #runs = 0;
-  /** When something ended last, or work came where there was none. */
   #since = 0;
+
+  /** When something ended last, or work came where there was none. */
+  get since(): number {
+    return this.#since;
+  }
 
   add(ms: number, now: number): void {
     if (this.#runs++ === 0) this.#since = now;

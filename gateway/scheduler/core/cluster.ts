@@ -252,11 +252,14 @@ export class Cluster {
 
   /** @returns the run, whose requests have ended. */
   ended(id: number, runMs: number): Run {
+    const coldTailMs = this.#coldTailMs(found(this.runs.get(id), "run", id));
     const run = this.#close(id);
     for (const request of run.requests) this.#endRequest(request);
     const { device, function: fn } = run;
     device.busyMs += runMs;
-    fn.times(device.spec.class).measured(run.rows, runMs / slowdown(fn, run.share));
+    const times = fn.times(device.spec.class);
+    times.measured(run.rows, runMs / slowdown(fn, run.share));
+    if (coldTailMs !== undefined && runMs > 0) times.coldTailMeasured(Math.min(1, coldTailMs / runMs));
     return run;
   }
 
@@ -295,7 +298,7 @@ export class Cluster {
     const loadedAt = residence.state === "loading" ? residence.loadEndsAt : now;
     const free = now + device.backlogMs(now);
     const { overlapsLoads, sharesSpace } = this.traits;
-    const endsAt = overlapsLoads ? Math.max(loadedAt, free + runMs) : Math.max(loadedAt, free) + runMs;
+    const endsAt = device.endOfRun(fn, rows, free, loadedAt, runMs);
     // Side by side, a run holds up others only for the part of the device that it fills; and while weights come in
     // others can run, where loading overlaps.
     const waitMs = overlapsLoads ? 0 : Math.max(0, loadedAt - free);
@@ -308,6 +311,14 @@ export class Cluster {
     this.runs.set(id, run);
     device.runs.add(run);
     return run;
+  }
+
+  /** Of a run that ends now: since its weights came, where the device had nothing else to do since then. */
+  #coldTailMs({ device, function: fn, isCold, startedAt }: Run): number | undefined {
+    if (!isCold || !this.traits.overlapsLoads || device.runs.size > 1) return undefined;
+    const { state, loadedAtMs } = device.residences.get(fn)!;
+    const isSeen = state === "resident" && loadedAtMs >= startedAt && device.backlog.since <= loadedAtMs;
+    return isSeen ? this.now - loadedAtMs : undefined;
   }
 
   #close(id: number): Run {

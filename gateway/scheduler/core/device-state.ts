@@ -81,6 +81,23 @@ export class DeviceState {
     return fn.times(this.spec.class).median(rows);
   }
 
+  /**
+   * Expected end of a run.
+   * @param freeAt when the device has done what is before it.
+   * @param loadedAt when its weights are there; not later than now where they are.
+   */
+  endOfRun(
+    fn: FunctionState,
+    rows: number,
+    freeAt: number,
+    loadedAt: number,
+    runMs = this.runMs(fn, rows),
+  ): number {
+    if (!this.cluster.traits.overlapsLoads) return Math.max(loadedAt, freeAt) + runMs;
+    if (loadedAt <= this.cluster.now) return freeAt + runMs;
+    return Math.max(freeAt + runMs, loadedAt + fn.times(this.spec.class).coldTailMs(rows));
+  }
+
   /** Whether another device of its node has the weights, and can give them. */
   hasPeerWith(fn: FunctionState): boolean {
     if (this.cluster.traits.peerBytesPerMs === undefined) return false;

@@ -10,6 +10,8 @@ export class RunTimes {
   /** Medians by rows; NaN where nobody has asked since the last measurement. Without holes: it is read all the time. */
   readonly #medians: number[] = [Number.NaN, Number.NaN];
 
+  readonly #coldTails = new Samples();
+
   /** @param known from a profile or an earlier life; measurements replace it. */
   know(rows: number, runMs: number): void {
     this.#byBatch[rows] ??= new Samples(runMs);
@@ -37,6 +39,19 @@ export class RunTimes {
   /** @param p 0 to 1. */
   quantile(rows: number, p: number): number {
     return this.#infer(rows, p);
+  }
+
+  /** @param part of a run that was still to go when its weights had come, 0 to 1. */
+  coldTailMeasured(part: number): void {
+    this.#coldTails.add(part);
+  }
+
+  /**
+   * What is left of a run when its weights have come, on a device that had nothing else to do meanwhile: the rest went along
+   * with their coming. 0 where nobody has seen it.
+   */
+  coldTailMs(rows: number): number {
+    return this.#coldTails.isEmpty ? 0 : this.#coldTails.median * this.median(rows);
   }
 
   /** Whether this size was tried. */

@@ -164,6 +164,21 @@ describe("with one device", () => {
     ]);
   });
 
+  test("a call that waits for its quota runs by itself, however early timers are", async () => {
+    const { call } = caller();
+    // A tenth of a second is a little more than it may have: it waits for some 10 ms.
+    const f = functionNamed("f", { quota: { request: 0.01, limit: 0.099 } });
+    call(f, prepared(program("a", 0)));
+    await endAfter100();
+    call(f, prepared(program("a", 0)));
+    told();
+    // The clock stands still, and timers go off.
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect(told()).toEqual([[]]);
+    now = 20;
+    await vi.waitFor(() => expect(told()).toEqual([["run a"]]));
+  });
+
   test("a quota that changes holds at once, for calls that wait as well", async () => {
     const { call } = caller();
     const quota = (limit: number) => ({ quota: { request: 0.01, limit } });

@@ -32,7 +32,7 @@ export function dueAt(request: Request, device: DeviceState, now: number): numbe
 /** Whether it will be late even if it is next. */
 export function isHopeless(request: Request, device: DeviceState, now: number): boolean {
   const { function: fn, deadline = Number.POSITIVE_INFINITY, rows } = request;
-  return now + Math.max(device.runMs(fn, rows), loadMs(request, device)) > deadline;
+  return device.endOfRun(fn, rows, now, now + loadMs(request, device)) > deadline;
 }
 
 function loadMs({ function: fn }: Request, device: DeviceState): number {

@@ -79,7 +79,7 @@ export function placeOn(
   below: number,
 ): Place | undefined {
   const { cluster, queueOf, allowedAt } = context;
-  const { now, traits } = cluster;
+  const { now } = cluster;
   const { function: fn, deadline } = request;
   const queue = queueOf(device);
   const residence = device.residences.get(fn);
@@ -90,8 +90,7 @@ export function placeOn(
   if (residence === undefined)
     loadMs = device.loadedInMs(queue.loadWaitMs + (queue.flows.has(fn) ? 0 : device.aloneLoadMs(fn)));
   else if (residence.state === "loading") loadMs = Math.max(0, residence.loadEndsAt - now);
-  const answeredAt =
-    now + (traits.overlapsLoads ? Math.max(waitMs + runMs, loadMs) : Math.max(waitMs, loadMs) + runMs);
+  const answeredAt = device.endOfRun(fn, request.rows, now + waitMs, now + loadMs, runMs);
   const lateMs = deadline === undefined ? 0 : Math.max(0, answeredAt - deadline);
   const ownCost = answeredAt + lateWeight * lateMs;
   if (ownCost >= below) return undefined;

@@ -169,7 +169,7 @@ export class RandomPlay {
         this.#want(command);
         break;
       case "wait":
-        this.#wait(command.ms);
+        this.#waitUntil(this.#now + command.ms);
         break;
       default:
         command satisfies never;
@@ -186,7 +186,7 @@ export class RandomPlay {
       if (this.#runs.length === 0 && this.#loads().length === 0 && this.waiting.size === 0) return;
       if (this.#loads().length > 0) this.do({ type: "load", which: steps });
       else if (this.#runs.length > 0) this.do({ type: "end", which: steps });
-      else if (this.#wakeAt < Number.POSITIVE_INFINITY) this.#wait(Math.max(0, this.#wakeAt - this.#now));
+      else if (this.#wakeAt < Number.POSITIVE_INFINITY) this.#waitUntil(Math.max(this.#now, this.#wakeAt));
       else return;
     }
     throw new Error("It does not come to an end");
@@ -284,8 +284,7 @@ export class RandomPlay {
     this.#hear(type === "wanted" ? { type, ...at } : { type, ...at, reason: "not called" });
   }
 
-  #wait(ms: number): void {
-    const end = this.#now + ms;
+  #waitUntil(end: number): void {
     while (this.#wakeAt <= end) {
       this.#now = Math.max(this.#now, this.#wakeAt);
       this.#wakeAt = Number.POSITIVE_INFINITY;
