@@ -2,11 +2,12 @@
  * The scheduler live: device processes on one adapter, real Programs, real HTTP, each output compared with what it must
  * be. Locality, density and contention in small, and the simulator on the same calls: how far it is from what happened.
  *
- *   npm run bench -- live [--seconds N] [--devices N] [--rounds N] [--quick]
+ *   npm run bench -- live [locality] [density] [contention] [--seconds N] [--devices N] [--rounds N] [--quick]
  */
 import { rm } from "node:fs/promises";
 import { writeResult } from "./harness/result.ts";
 import { printTable } from "./harness/table.ts";
+import type { Calibration } from "./live/calibrate.ts";
 import { measureContention } from "./live/contention.ts";
 import { measureDensity } from "./live/density.ts";
 import { localityFunctions, measureLocality } from "./live/locality.ts";
@@ -19,24 +20,20 @@ const mostFunctions = 30;
 
 export async function run(args: readonly string[]): Promise<void> {
   const settings = parseSettings(args);
-  const { devices, isQuick } = settings;
+  const { devices, isQuick, experiments } = settings;
   const startedAt = performance.now();
-  const minutes = () => `${((performance.now() - startedAt) / 60_000).toFixed(1)} minutes`;
   console.log(
-    `storing functions; all takes about ${isQuick ? "three" : "twenty"} minutes, on a machine that does nothing else`,
+    `storing functions; all takes about ${isQuick ? "four" : "twenty"} minutes, on a machine that does nothing else`,
   );
   const count = Math.max(2 * slots * devices, localityFunctions, isQuick ? 0 : mostFunctions);
   const world = await makeWorld(devices, count);
   try {
-    const turns = await measureLocality(world, settings, console.log);
-    console.log(`locality took ${minutes()}`);
-    const density = await measureDensity(world, settings);
-    const contention = await measureContention(world, settings);
-
-    const { runMs, loadMs, hostMs, slowness, loadSlowness } = turns.at(-1)!.calibration;
-    const [times, numbers] = [(ms: number) => ms.toFixed(1), (all: readonly number[]) => all.map(times)];
-    console.log(`\n${devices} devices, ${slots} functions on each; alone a run takes ${times(runMs)} ms, a load ${times(loadMs)} ms more,
-HTTP and the gateway ${times(hostMs)} ms; 1, 2, … busy devices slow runs to ${numbers(slowness).join(", ")}, loads to ${numbers(loadSlowness).join(", ")}\n`);
+    const turns = experiments.has("locality") ? await measureLocality(world, settings, console.log) : [];
+    const density = experiments.has("density") ? await measureDensity(world, settings) : [];
+    const contention = experiments.has("contention") ? await measureContention(world, settings) : [];
+    for (const { setting, calibration } of new Map(turns.map((one) => [one.setting, one])).values())
+      console.log(`${setting}: ${calibrationText(calibration)}`);
+    console.log(`${devices} devices, ${slots} functions on each\n`);
 
     const rows = rowsOf(turns).map((row) => ({ ...row, error: errorOf(row, ["meanMs", "p98Ms"]) }));
     const liveError = Math.max(...rows.map(({ error }) => error));
@@ -53,19 +50,21 @@ HTTP and the gateway ${times(hostMs)} ms; 1, 2, … busy devices slow runs to ${
     };
     for (const { setting, policy, error } of rows)
       console.log(`${setting}, ${policy}: the simulator is off by ${(100 * error).toFixed(0)} %`);
-    console.log(`\nat most by ${(100 * liveError).toFixed(0)} %, in mean and 98th percentile`);
+    if (rows.length > 0)
+      console.log(`\nat most by ${(100 * liveError).toFixed(0)} %, in mean and 98th percentile`);
     for (const [name, { pairs, agreeing }] of Object.entries(orders))
       console.log(
         `${name}: of ${pairs} pairs of policies that differ by a tenth it puts ${agreeing} in the order in which they came`,
       );
     const wrong = [...turns, ...density, ...contention].reduce((sum, one) => sum + one.wrong, 0);
-    console.log(`${wrong} wrong outputs; ${minutes()}`);
+    console.log(`${wrong} wrong outputs; ${((performance.now() - startedAt) / 60_000).toFixed(1)} minutes`);
 
     await writeResult(
       "live",
       world.adapter,
       {
-        ...{ liveError, wrong, orderAgreement: partsOf(orders) },
+        ...(rows.length > 0 && { liveError }),
+        ...{ wrong, orderAgreement: partsOf(orders) },
         locality: nested(rows),
         density: nested(densityRows),
         contention: nested(contentionRows),
@@ -77,11 +76,18 @@ HTTP and the gateway ${times(hostMs)} ms; 1, 2, … busy devices slow runs to ${
   }
 }
 
+function calibrationText({ runMs, loadMs, hostMs, slowness, loadSlowness }: Calibration): string {
+  const times = (all: readonly number[]) => all.map((one) => one.toFixed(1)).join(", ");
+  return `alone a run takes ${times([runMs])} ms, a load ${times([loadMs])} ms more, HTTP and the gateway ${times([hostMs])} ms; \
+1, 2, … busy devices slow runs to ${times(slowness)} times that, loads to ${times(loadSlowness)}`;
+}
+
 function printRows<Name extends string>(
   experiment: string,
   rows: readonly LiveRow<Name>[],
   names: readonly NoInfer<Name>[],
 ): void {
+  if (rows.length === 0) return;
   printTable(
     [experiment, "policy", ...names.flatMap((name) => [name, "simulated"])],
     rows.map(({ setting, policy, live, simulated }) => [

@@ -46,13 +46,13 @@ export async function measureContention(
       for (const { policy, latencies, devices, wrong } of played) {
         const functions = world.functions.slice(0, count);
         const clients = functions.map((_, i) => ({ function: i }));
-        const outcomes = predict({
-          ...{ policy, calibration, devices, functions, clients, closedUntilMs: durationMs },
-        });
         turns.push({
           ...{ setting: `${count} clients`, policy: policy.name, wrong },
           live: figuresOf(latencies, durationMs),
-          simulated: figuresOf(outcomes.latencies(), durationMs),
+          simulated: predict(
+            { policy, calibration, devices, functions, clients, closedUntilMs: durationMs },
+            (outcomes) => figuresOf(outcomes.latencies(), durationMs),
+          ),
         });
       }
     }

@@ -2,7 +2,7 @@
 import { deadline } from "../../gateway/scheduler/policies/deadline/deadline.ts";
 import { simpleSwap, torpor } from "../../gateway/scheduler/policies/torpor.ts";
 import { score } from "../density/score.ts";
-import { quantileOf } from "../simulate/outcomes.ts";
+import { type Outcomes, quantileOf } from "../simulate/outcomes.ts";
 import { liveArrivals } from "./arrivals.ts";
 import { Calibrations } from "./calibrate.ts";
 import { LiveGateway } from "./live-gateway.ts";
@@ -10,7 +10,7 @@ import { playArrivals } from "./play.ts";
 import { predict } from "./predict.ts";
 import type { LiveSettings } from "./settings.ts";
 import type { World } from "./setup.ts";
-import type { LiveTurn } from "./turn.ts";
+import type { Figures, LiveTurn } from "./turn.ts";
 
 /** Functions that meet their deadline, and that of 98 % of all calls. */
 export type DensityFigure = "meeting" | "p98Ms";
@@ -64,18 +64,23 @@ export async function measureDensity(
       const calibration = calibrations.typical;
       for (const one of played) {
         const { policy, devices, wrong, functionsCalled, functionsMeetingDeadline, p98Ms } = one;
-        const outcomes = predict({ policy, arrivals, calibration, devices, functions, deadlineMs });
-        const met = outcomes
-          .latenciesByFunction()
-          .filter((all) => all.length > 0 && quantileOf(all, 0.98) <= deadlineMs);
         turns.push({
           setting: `${count} functions`,
           ...{ policy: policy.name, called: functionsCalled, deadlineMs, wrong },
           live: { meeting: functionsMeetingDeadline, p98Ms },
-          simulated: { meeting: met.length, p98Ms: quantileOf(outcomes.latencies(), 0.98) },
+          simulated: predict({ policy, arrivals, calibration, devices, functions, deadlineMs }, (outcomes) =>
+            figuresOf(outcomes, deadlineMs),
+          ),
         });
       }
     }
   }
   return turns;
+}
+
+function figuresOf(outcomes: Outcomes, deadlineMs: number): Figures<DensityFigure> {
+  const met = outcomes
+    .latenciesByFunction()
+    .filter((all) => all.length > 0 && quantileOf(all, 0.98) <= deadlineMs);
+  return { meeting: met.length, p98Ms: quantileOf(outcomes.latencies(), 0.98) };
 }

@@ -65,8 +65,6 @@ export async function measureLocality(
       const calibration = calibrations.typical;
       for (const { policy, devices, wrong, live } of played) {
         const functions = world.functions.slice(0, one.functions);
-        const outcomes = predict({ policy, arrivals, calibration, devices, functions });
-        const { missRatio, falseMissRatio } = outcomes;
         turns.push({
           setting: `${one.functions} functions at ${one.load}`,
           ...{
@@ -77,7 +75,9 @@ export async function measureLocality(
             calibration,
             live,
           },
-          simulated: figuresOf(outcomes.latencies(), missRatio, falseMissRatio),
+          simulated: predict({ policy, arrivals, calibration, devices, functions }, (outcomes) =>
+            figuresOf(outcomes.latencies(), outcomes.missRatio, outcomes.falseMissRatio),
+          ),
         });
         log(lineOf(turns.at(-1)!));
       }

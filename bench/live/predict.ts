@@ -7,6 +7,8 @@ import { type SimulationOptions, simulate } from "../simulate/simulation.ts";
 import { randomStream } from "../traces/random.ts";
 import type { Calibration } from "./calibrate.ts";
 import type { LiveFunction } from "./functions.ts";
+import { medians } from "./summary.ts";
+import type { Figures } from "./turn.ts";
 
 export interface PredictOptions extends Pick<SimulationOptions, "arrivals" | "clients" | "closedUntilMs"> {
   readonly policy: SchedulingPolicy;
@@ -17,10 +19,21 @@ export interface PredictOptions extends Pick<SimulationOptions, "arrivals" | "cl
   readonly deadlineMs?: number;
 }
 
-export function predict(options: PredictOptions): Outcomes {
+/** How long single runs take is drawn at random: so often, of which the median counts. */
+const draws = 5;
+
+/** @param figuresOf what became of the calls. */
+export function predict<Name extends string>(
+  options: PredictOptions,
+  figuresOf: (outcomes: Outcomes) => Figures<Name>,
+): Figures<Name> {
+  return medians(Array.from({ length: draws }, (_, draw) => figuresOf(predictOnce(options, draw))));
+}
+
+function predictOnce(options: PredictOptions, draw: number): Outcomes {
   const { devices, functions, calibration, deadlineMs, ...rest } = options;
   const { runMs, loadMs, hostMs, slowness, loadSlowness, spread } = calibration;
-  const random = randomStream(1, 0);
+  const random = randomStream(1, draw);
   return simulate({
     ...rest,
     devices: devices.map((spec, i) => ({

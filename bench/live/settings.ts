@@ -7,7 +7,12 @@ export interface LiveSettings {
   readonly seconds: number;
   readonly rounds: number;
   readonly isQuick: boolean;
+  readonly experiments: ReadonlySet<LiveExperiment>;
 }
+
+export type LiveExperiment = (typeof experimentNames)[number];
+
+const experimentNames = ["locality", "density", "contention"] as const;
 
 /** A turn has enough calls for their 98th percentile. */
 const defaults = { devices: 2, seconds: 20, rounds: 1 };
@@ -17,20 +22,26 @@ const quick = { devices: 2, seconds: 4, rounds: 1 };
 export function parseSettings(args: readonly string[]): LiveSettings {
   const isQuick = args.includes("--quick");
   const numbers: Record<keyof typeof defaults, number> = { ...(isQuick ? quick : defaults) };
+  const named: LiveExperiment[] = [];
   for (let i = 0; i < args.length; i++) {
     const word = args[i]!;
     if (word === "--quick") continue;
+    const experiment = experimentNames.find((name) => name === word);
+    if (experiment !== undefined) {
+      named.push(experiment);
+      continue;
+    }
     const key = (["devices", "seconds", "rounds"] as const).find((name) => word === `--${name}`);
     const value = Number(args[i + 1]);
     const isWhole = key === "seconds" || Number.isInteger(value);
     if (key === undefined || !(value > 0) || !isWhole)
       throw new RangeError(
-        `There is no argument '${word}'. Known: --seconds N, --devices N (2 to 4), --rounds N, --quick`,
+        `There is no argument '${word}'. Known: ${experimentNames.join(", ")}, --seconds N, --devices N (2 to 4), --rounds N, --quick`,
       );
     numbers[key] = value;
     i++;
   }
   if (numbers.devices < 2 || numbers.devices > 4)
     throw new RangeError(`Cannot use ${numbers.devices} devices: 2 to 4 are meant`);
-  return { ...numbers, isQuick };
+  return { ...numbers, isQuick, experiments: new Set(named.length === 0 ? experimentNames : named) };
 }

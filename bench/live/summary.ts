@@ -53,7 +53,8 @@ export function orderAgreement<Name extends string>(
   return { pairs, agreeing };
 }
 
-function medians<Name extends string>(all: readonly Figures<Name>[]): Figures<Name> {
+/** Of each figure. */
+export function medians<Name extends string>(all: readonly Figures<Name>[]): Figures<Name> {
   const names = Object.keys(all[0]!) as Name[];
   return Object.fromEntries(names.map((name) => [name, median(all.map((one) => one[name]))])) as Record<
     Name,

@@ -51,7 +51,7 @@ export async function reportDensity(isQuick: boolean): Promise<Report> {
 }
 
 function settingsOf(trace: MinuteTrace, isQuick: boolean): readonly Setting[] {
-  const counts = isQuick ? [160, 480, 560] : [80, 160, 240, 320, 400, 480, 560];
+  const counts = isQuick ? [160, 480, 560] : [40, 80, 160, 240, 320, 400, 480, 560];
   const node = { trace, nodes: 1, minutes: isQuick ? 6 : 11, counts, contestants: onNode };
   return [
     {

@@ -43,8 +43,10 @@ describe("arguments", () => {
   test("name seconds, devices and rounds", () => {
     expect(parseSettings(["--seconds", "2.5", "--devices", "4"])).toEqual({
       ...{ seconds: 2.5, devices: 4, rounds: 1, isQuick: false },
+      experiments: new Set(["locality", "density", "contention"]),
     });
     expect(parseSettings(["--quick"])).toMatchObject({ isQuick: true, devices: 2 });
+    expect(parseSettings(["density", "--quick"]).experiments).toEqual(new Set(["density"]));
   });
 
   test.each([["--devices", "1"], ["--devices", "5"], ["--rounds", "1.5"], ["--seconds"], ["fast"]])(
