@@ -23,7 +23,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const { devices, isQuick, experiments } = settings;
   const startedAt = performance.now();
   console.log(
-    `storing functions; all takes about ${isQuick ? "four" : "twenty"} minutes, on a machine that does nothing else`,
+    `storing functions; all takes about ${isQuick ? "four" : "thirty"} minutes, on a machine that does nothing else`,
   );
   const count = Math.max(2 * slots * devices, localityFunctions, isQuick ? 0 : mostFunctions);
   const world = await makeWorld(devices, count);

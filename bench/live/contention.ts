@@ -1,8 +1,11 @@
-/** Contention in small: clients that wait for their answers, each with a function of its own, through the memory cliff. */
+/**
+ * Contention in small: clients that wait for their answers, each with a function of its own, through the memory cliff.
+ * Static partitions are not among the policies: no device of WebGPU gives a function a part of itself.
+ */
 import { deadline } from "../../gateway/scheduler/policies/deadline/deadline.ts";
 import { kaasBalance } from "../../gateway/scheduler/policies/kaas-balance.ts";
 import { kaasCfs } from "../../gateway/scheduler/policies/kaas-cfs.ts";
-import { kaasStatic } from "../../gateway/scheduler/policies/kaas-static.ts";
+import { mqfqSticky } from "../../gateway/scheduler/policies/mqfq-sticky.ts";
 import { percentile } from "../harness/statistics.ts";
 import { Calibrations } from "./calibrate.ts";
 import { LiveGateway } from "./live-gateway.ts";
@@ -17,7 +20,7 @@ export type ContentionFigure = "callsPerSecond" | "p50Ms" | "p90Ms";
 
 export type ContentionTurn = LiveTurn<ContentionFigure>;
 
-const policies = [kaasBalance, kaasCfs, kaasStatic, deadline];
+const policies = [kaasBalance, kaasCfs, mqfqSticky, deadline];
 /** Shorter than other turns: policies are at rest after some runs of each client. */
 const turnShare = 0.5;
 

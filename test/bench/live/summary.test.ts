@@ -42,7 +42,7 @@ describe("rows of the live benchmark", () => {
 describe("arguments", () => {
   test("name seconds, devices and rounds", () => {
     expect(parseSettings(["--seconds", "2.5", "--devices", "4"])).toEqual({
-      ...{ seconds: 2.5, devices: 4, rounds: 1, isQuick: false },
+      ...{ seconds: 2.5, devices: 4, rounds: 3, isQuick: false },
       experiments: new Set(["locality", "density", "contention"]),
     });
     expect(parseSettings(["--quick"])).toMatchObject({ isQuick: true, devices: 2 });
