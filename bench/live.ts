@@ -53,9 +53,10 @@ export async function run(args: readonly string[]): Promise<void> {
     if (rows.length > 0)
       console.log(`\nat most by ${(100 * liveError).toFixed(0)} %, in mean and 98th percentile`);
     for (const [name, { pairs, agreeing }] of Object.entries(orders))
-      console.log(
-        `${name}: of ${pairs} pairs of policies that differ by a tenth it puts ${agreeing} in the order in which they came`,
-      );
+      if (pairs > 0)
+        console.log(
+          `${name}: of ${pairs} pairs of policies that differ by a tenth it puts ${agreeing} in the order in which they came`,
+        );
     const wrong = [...turns, ...density, ...contention].reduce((sum, one) => sum + one.wrong, 0);
     console.log(`${wrong} wrong outputs; ${((performance.now() - startedAt) / 60_000).toFixed(1)} minutes`);
 
@@ -98,10 +99,12 @@ function printRows<Name extends string>(
   console.log();
 }
 
-/** 1 where all agree; of none as well. */
+/** 1 where all agree. Where there are no pairs there is nothing to say. */
 function partsOf(orders: Readonly<Record<string, OrderAgreement>>): Readonly<Record<string, number>> {
   return Object.fromEntries(
-    Object.entries(orders).map(([name, { pairs, agreeing }]) => [name, pairs === 0 ? 1 : agreeing / pairs]),
+    Object.entries(orders).flatMap(([name, { pairs, agreeing }]) =>
+      pairs === 0 ? [] : [[name, agreeing / pairs]],
+    ),
   );
 }
 

@@ -4,7 +4,7 @@
  * settings mean, managed-device.ts knows.
  */
 import { getLogger } from "@logtape/logtape";
-import type { LoadTiming, OnLoaded } from "../../runtime/device/api.ts";
+import type { LoadTiming, RunLoad } from "../../runtime/device/api.ts";
 import type { DeviceProcess, DeviceRun } from "../../runtime/supervisor/device-process.ts";
 import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import type { DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
@@ -129,8 +129,8 @@ export class ManagedRuns {
   ): Promise<ManagedRun> {
     const { id } = program;
     const isComing = this.#residency.get(id)!.state === "loading";
-    const onLoaded = isComing ? (load: Parameters<OnLoaded>[0]) => this.#loaded(id, load) : undefined;
-    return this.#device.run(program, inputs, isComing ? { ...options, onLoaded } : options).then(
+    const sent = isComing ? { ...options, onLoaded: (load: RunLoad) => this.#loaded(id, load) } : options;
+    return this.#device.run(program, inputs, sent).then(
       (run) => {
         this.#ended(id, run);
         return run;
@@ -176,7 +176,7 @@ export class ManagedRuns {
   }
 
   /** Weights have come in; nothing where that was heard before. */
-  #loaded(id: string, { uploadMs, uploadedBytes }: Parameters<OnLoaded>[0]): void {
+  #loaded(id: string, { uploadMs, uploadedBytes }: RunLoad): void {
     if (!this.#residency.arrived(id, this.#now(), uploadMs)) return;
     if (uploadMs > 0 && uploadedBytes > 0) this.#listener?.loadMeasured(id, uploadedBytes, uploadMs);
     this.#listener?.resident(id);

@@ -79,8 +79,11 @@ export interface RunRequest {
   readonly share?: number | undefined;
 }
 
-/** Hears what it took to bring in the weights that a run waits for, when they are there. */
-export type OnLoaded = (load: Pick<LoadTiming, "uploadMs" | "uploadedBytes">) => void;
+/** What it took to bring in the weights that a run waits for. */
+export type RunLoad = Pick<LoadTiming, "uploadMs" | "uploadedBytes">;
+
+/** Hears of it when they are there. */
+export type OnLoaded = (load: RunLoad) => void;
 
 /** A run whose outputs all come back. */
 export interface PlainRunRequest extends RunRequest {
@@ -132,7 +135,7 @@ export interface DeviceApi {
   /**
    * Runs a loaded Program, bringing its weights in where they were evicted. Tensors that it reads may be released once
    * it was called: they stay until it has them.
-   * @param onLoaded called once where weights had to come in, before the run ends.
+   * @param onLoaded called once where weights had to come in, before the run ends. A device in a worker does not call it.
    * @throws NOT_FOUND for ids that were not loaded, and for those of tensors, which the detail `tensor` names;
    *   OUT_OF_MEMORY, whose details have `neededBytes` where evicting others would help; TIME_LIMIT_EXCEEDED, whose
    *   detail `isAlone` says whether nothing else was in the round that hangs: the device does not recover from it.

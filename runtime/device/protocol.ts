@@ -17,6 +17,7 @@ import type {
   OnLoaded,
   PlainRunRequest,
   RunInput,
+  RunLoad,
   RunOutput,
   RunRequest,
   RunResult,
@@ -279,11 +280,11 @@ function timingTuple({ loadMs, queueMs, encodeMs, executeMs, gpuMs }: RunTiming)
   return [round(loadMs), round(queueMs), round(encodeMs), round(executeMs), round(gpuMs)];
 }
 
-function loadReport({ uploadMs, uploadedBytes }: Parameters<OnLoaded>[0]): LoadReport {
+function loadReport({ uploadMs, uploadedBytes }: RunLoad): LoadReport {
   return [round(uploadMs), uploadedBytes];
 }
 
-function loadOf([uploadMs, uploadedBytes]: LoadReport): Parameters<OnLoaded>[0] {
+function loadOf([uploadMs, uploadedBytes]: LoadReport): RunLoad {
   return { uploadMs, uploadedBytes };
 }
 

@@ -62,8 +62,8 @@ export class Bus {
   }
 
   /**
-   * By how much the loads of others hold up a device that needs the bus for so long, and it them: each has as much of it
-   * meanwhile, or all that it needs.
+   * Milliseconds by which the loads of other devices delay one that needs the bus for `ownMs`, and it them: all move at the
+   * same rate until they are done.
    */
   besideMs(now: number, device: DeviceState, ownMs: number): number {
     this.#advance(now);

@@ -24,7 +24,7 @@ export class Cluster {
   readonly runs = new Map<number, Run>();
   readonly #devicesById = new Map<string, DeviceState>();
   readonly #buses = new Map<string, Bus>();
-  /** By class of devices. */
+  /** By class of devices: of each that there is or was. */
   readonly #loadRates = new Map<string, ClassLoadRates>();
   #actions: SchedulerAction[] = [];
   #lastRun = 0;
@@ -50,6 +50,7 @@ export class Cluster {
     return fastestMs;
   }
 
+  /** Made on first use: devices of a class share it. */
   loadRates(deviceClass: string): ClassLoadRates {
     let rates = this.#loadRates.get(deviceClass);
     if (rates === undefined) {

@@ -9,7 +9,7 @@ export class RunTimes {
   readonly #byBatch: (Samples | undefined)[] = [];
   /** Medians by rows; NaN where nobody has asked since the last measurement. Without holes: it is read all the time. */
   readonly #medians: number[] = [Number.NaN, Number.NaN];
-
+  /** Parts of runs that were left when their weights had come, 0 to 1. */
   readonly #coldTails = new Samples();
 
   /** @param known from a profile or an earlier life; measurements replace it. */

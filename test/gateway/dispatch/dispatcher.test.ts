@@ -1,6 +1,5 @@
 /** The scheduler at work on devices in memory: what it is told, what it has them do, what callers get. */
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { DeviceSetListener } from "../../../gateway/devices/device-events.ts";
 import type { DeviceSet } from "../../../gateway/devices/device-set.ts";
 import { FunctionDevice } from "../../../gateway/devices/function-device.ts";
 import type { OwnedProgram } from "../../../gateway/devices/owner.ts";
@@ -13,6 +12,7 @@ import { defaultMemorySettings } from "../../../kernels/manifest/memory-settings
 import type { ScheduleSettings } from "../../../kernels/manifest/schedule-settings.ts";
 import type { FakeDevice } from "../devices/fake-device.ts";
 import { fakeDevices, program, settled } from "../devices/fake-devices.ts";
+import { listenerOf } from "./dispatcher-listener.ts";
 
 let links: readonly FakeDevice[];
 let set: DeviceSet;
@@ -21,14 +21,7 @@ let now: number;
 
 function open(devices: number, policy = schedulingPolicies.deadline): void {
   now = 0;
-  const listener: DeviceSetListener = {
-    resident: (...told) => dispatcher.resident(...told),
-    evicted: (device, id) => dispatcher.evicted(device, id),
-    loadMeasured: (...told) => dispatcher.loadMeasured(...told),
-    budget: (...told) => dispatcher.budget(...told),
-    up: (device) => dispatcher.up(device),
-    down: (device) => dispatcher.down(device),
-  };
+  const listener = listenerOf(() => dispatcher);
   ({ links, set } = fakeDevices(devices, { listener, now: () => now }));
   dispatcher = new Dispatcher({ devices: set, policy, now: () => now });
 }

@@ -1,7 +1,6 @@
 /** What the scheduler did while it drove devices is what a replay of its log does, action for action. */
 import { afterEach, expect, test, vi } from "vitest";
 import { randomStream } from "../../../bench/traces/random.ts";
-import type { DeviceSetListener } from "../../../gateway/devices/device-events.ts";
 import { FunctionDevice } from "../../../gateway/devices/function-device.ts";
 import { Dispatcher } from "../../../gateway/dispatch/dispatcher.ts";
 import type { PreparedProgram } from "../../../gateway/functions/prepared-call.ts";
@@ -14,6 +13,7 @@ import { namedPolicy } from "../../../gateway/scheduler/policies/named-policy.ts
 import { DawnletError } from "../../../kernels/errors.ts";
 import { defaultMemorySettings } from "../../../kernels/manifest/memory-settings.ts";
 import { fakeDevices, program, settled } from "../devices/fake-devices.ts";
+import { listenerOf } from "./dispatcher-listener.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -52,14 +52,7 @@ async function recorded(
 ): Promise<{ readonly log: string; readonly actions: readonly (readonly SchedulerAction[])[] }> {
   const taken = vi.spyOn(Cluster.prototype, "takeActions");
   let log = "";
-  const listener: DeviceSetListener = {
-    resident: (...told) => dispatcher.resident(...told),
-    evicted: (device, id) => dispatcher.evicted(device, id),
-    loadMeasured: (...told) => dispatcher.loadMeasured(...told),
-    budget: (...told) => dispatcher.budget(...told),
-    up: (device) => dispatcher.up(device),
-    down: (device) => dispatcher.down(device),
-  };
+  const listener = listenerOf(() => dispatcher);
   const { set, links } = fakeDevices(2, { listener });
   const sink = (line: string) => {
     log += line;

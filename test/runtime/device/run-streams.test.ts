@@ -1,6 +1,6 @@
 /** Runs whose weights are still coming in. */
 import { expect, test, vi } from "vitest";
-import type { OnLoaded, WeightSource } from "../../../runtime/device/api.ts";
+import type { OnLoaded, RunLoad, WeightSource } from "../../../runtime/device/api.ts";
 import { noise, reads, Sketch, writes } from "../../conformance/sketch.ts";
 import { testDevice, testServiceFrom } from "../../gpu.ts";
 
@@ -51,7 +51,7 @@ test.each([1, 2, 3])("submit nothing before the first of %i weights is there", a
       if (i < count - 1) await vi.waitFor(() => expect(submit).toHaveBeenCalledTimes(i + 1));
     }
     const { outputs, timing } = await run;
-    const [[loaded]] = onLoaded.mock.calls as [Parameters<OnLoaded>];
+    const [[loaded]] = onLoaded.mock.calls as [[RunLoad]];
     expect(loaded.uploadedBytes).toBe(256 * count);
     expect(loaded.uploadMs).toBeGreaterThan(50);
     const sums = [...weights.values()].map((bytes) => new Uint32Array(bytes.buffer));

@@ -130,7 +130,7 @@ class DeadlinePolicy implements PolicyAtWork {
 
   /** It may be pinned now, or not any more, where others wait. */
   functionChanged(fn: FunctionState): void {
-    // A new one, as a rule.
+    // Nothing of it is anywhere: it is new, as thousands are when a gateway begins.
     if (fn.holders.size === 0 && fn.waiting === 0) return;
     for (const device of this.#cluster.devices) {
       if (!device.canHold(fn)) this.#rehome(device, (flow) => flow.function === fn);
