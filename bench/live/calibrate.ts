@@ -1,6 +1,6 @@
 /**
- * What calls take before any policy is tried: a run with its weights there and without, what HTTP and the gateway add,
- * and by how much devices that are busy at the same time slow each other down. The simulator is told these and no others.
+ * What calls take whatever the policy: a run with its weights there and without, what HTTP and the gateway add, and by how
+ * much devices that are busy at the same time slow each other down. The simulator is told these and no others.
  */
 import { schedulingPolicies } from "../../gateway/scheduler/policies/policies.ts";
 import { median } from "../harness/statistics.ts";
@@ -18,95 +18,111 @@ export interface Calibration {
   readonly slowness: readonly number[];
   /** The same of loads. */
   readonly loadSlowness: readonly number[];
-  /** Single runs over their median, all devices busy. */
+  /** Single runs over their median, and loads over their mean, all devices busy, in the order in which they ended. */
   readonly spread: readonly number[];
+  readonly loadSpread: readonly number[];
+}
+
+/** What calls took, in the order in which they ended, where 1, 2, … devices were busy. Milliseconds. */
+export interface Measured {
+  /** From the decision to run until the scheduler heard of the end. */
+  readonly warm: readonly (readonly number[])[];
+  readonly cold: readonly (readonly number[])[];
+  /** The loads of `cold`. */
+  readonly loads: readonly (readonly number[])[];
+  /** The calls of `warm`, for their callers. */
+  readonly latencies: readonly (readonly number[])[];
 }
 
 /** Of each client. */
-const calls = 30;
+const calls = 12;
 
-/** Under LB, which uses devices in turn, and one run at a time on each. */
-async function calibrate(setup: LiveSetup): Promise<Calibration> {
-  await using gateway = await LiveGateway.open(setup, schedulingPolicies.lb);
-  const { devices } = setup;
-  const { record } = gateway;
-  const many = (slots + 1) * devices;
-  await gateway.warm(many);
-  const slowness: number[] = [];
-  const loadSlowness: number[] = [];
-  let [runMs, loadMs, hostMs] = [0, 0, 0];
-  let spread: readonly number[] = [1];
-  for (let busy = 1; busy <= devices; busy++) {
-    // With all of them busy others wait, as under load: the gateway answers and takes calls while devices compute.
-    const clients = busy === devices ? 2 * devices : busy;
-    // More than a device holds go round on each: every one is cold.
-    record.clear();
-    await inTurn(gateway, clients, many);
-    const cold = record.runs.filter(({ isCold }) => isCold).map(({ tookMs }) => tookMs);
-    // What every device has room for: warm from the second round on.
-    await inTurn(gateway, 1, slots, 2 * slots * devices);
-    record.clear();
-    const latencies = await inTurn(gateway, clients, slots);
-    const warm = record.runs.filter(({ isCold }) => !isCold).map(({ tookMs }) => tookMs);
-    const [warmMs, addedMs] = [median(warm), Math.max(0.1, trimmedMean(cold) - trimmedMean(warm))];
-    if (busy === 1) [runMs, loadMs, hostMs] = [warmMs, addedMs, Math.max(0, median(latencies) - warmMs)];
-    slowness.push(Math.max(1, warmMs / runMs));
-    loadSlowness.push(Math.max(1, addedMs / loadMs));
-    spread = warm.map((ms) => ms / warmMs);
-  }
-  return { runMs, loadMs, hostMs, slowness, loadSlowness, spread };
-}
+/** Measures with a gateway of its own under LB, which uses devices in turn, and one run at a time on each. */
+export class Calibrator implements AsyncDisposable {
+  readonly #gateway: LiveGateway;
+  readonly #devices: number;
 
-/** Calibrations taken while policies take turns: the machine has other work, and more or less of it by then. */
-export class Calibrations {
-  readonly #setup: LiveSetup;
-  readonly #taken: Calibration[] = [];
-
-  constructor(setup: LiveSetup) {
-    this.#setup = setup;
+  private constructor(gateway: LiveGateway, devices: number) {
+    this.#gateway = gateway;
+    this.#devices = devices;
   }
 
-  async take(): Promise<Calibration> {
-    const one = await calibrate(this.#setup);
-    this.#taken.push(one);
-    return one;
+  static async open(setup: LiveSetup): Promise<Calibrator> {
+    const gateway = await LiveGateway.open(setup, schedulingPolicies.lb);
+    await gateway.warm((slots + 1) * setup.devices);
+    return new Calibrator(gateway, setup.devices);
   }
 
-  /** Medians: what disturbed one or two of them does not count. */
-  get typical(): Calibration {
-    const of = (figure: (one: Calibration) => number) => median(this.#taken.map(figure));
-    const busy = Array.from({ length: this.#setup.devices }, (_, i) => i);
-    return {
-      runMs: of((one) => one.runMs),
-      loadMs: of((one) => one.loadMs),
-      hostMs: of((one) => one.hostMs),
-      slowness: busy.map((i) => of((one) => one.slowness[i]!)),
-      loadSlowness: busy.map((i) => of((one) => one.loadSlowness[i]!)),
-      spread: this.#taken.flatMap((one) => one.spread),
+  async measure(): Promise<Measured> {
+    const { record } = this.#gateway;
+    const devices = this.#devices;
+    const warm: number[][] = [];
+    const cold: number[][] = [];
+    const loads: number[][] = [];
+    const latencies: number[][] = [];
+    for (let busy = 1; busy <= devices; busy++) {
+      // With all of them busy others wait, as under load: the gateway answers and takes calls while devices compute.
+      const clients = busy === devices ? 2 * devices : busy;
+      // More than a device holds go round on each: every one is cold.
+      record.clear();
+      await this.#inTurn(clients, (slots + 1) * devices);
+      cold.push(record.runs.filter(({ isCold }) => isCold).map(({ tookMs }) => tookMs));
+      loads.push([...record.loadsMs]);
+      // What every device has room for: warm from the second round on.
+      await this.#inTurn(1, slots, 2 * slots * devices);
+      record.clear();
+      latencies.push(await this.#inTurn(clients, slots));
+      warm.push(record.runs.filter(({ isCold }) => !isCold).map(({ tookMs }) => tookMs));
+    }
+    return { warm, cold, loads, latencies };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#gateway[Symbol.asyncDispose]();
+  }
+
+  /** So many clients, which each go round the first functions. @returns what their calls took. */
+  async #inTurn(clients: number, functions: number, callsEach = calls): Promise<number[]> {
+    const latencies: number[] = [];
+    const client = async (index: number) => {
+      for (let i = 0; i < callsEach; i++) {
+        const tookMs = await this.#gateway.call((index * (slots + 1) + i) % functions);
+        if (tookMs !== undefined) latencies.push(tookMs);
+      }
     };
+    await Promise.all(Array.from({ length: clients }, (_, index) => client(index)));
+    return latencies;
   }
 }
 
-/** Of all but the slowest and the fastest tenth: simulated loads all take as long, and outliers are not typical. */
+/**
+ * Of all that was measured together: a few calls say little. Outliers count in the spreads alone, which keep the order, so
+ * that a time at which everything was slow stays one.
+ * @param measured at least one, all of as many devices.
+ */
+export function calibrationOf(measured: readonly Measured[]): Calibration {
+  const pooled = (of: (one: Measured) => readonly (readonly number[])[]) =>
+    of(measured[0]!).map((_, i) => measured.flatMap((one) => of(one)[i]!));
+  const warm = pooled((one) => one.warm);
+  const cold = pooled((one) => one.cold);
+  const runMs = warm.map(median);
+  const addedMs = cold.map((all, i) => Math.max(0.1, trimmedMean(all) - trimmedMean(warm[i]!)));
+  const loads = pooled((one) => one.loads).at(-1)!;
+  const loadMs = trimmedMean(loads);
+  return {
+    runMs: runMs[0]!,
+    loadMs: addedMs[0]!,
+    hostMs: Math.max(0, median(pooled((one) => one.latencies)[0]!) - runMs[0]!),
+    slowness: runMs.map((ms) => Math.max(1, ms / runMs[0]!)),
+    loadSlowness: addedMs.map((ms) => Math.max(1, ms / addedMs[0]!)),
+    spread: warm.at(-1)!.map((ms) => ms / runMs.at(-1)!),
+    loadSpread: loads.map((ms) => ms / loadMs),
+  };
+}
+
+/** Of all but the slowest and the fastest tenth. */
 function trimmedMean(values: readonly number[]): number {
   const cut = Math.floor(values.length / 10);
   const kept = [...values].sort((a, b) => a - b).slice(cut, values.length - cut);
   return kept.reduce((sum, value) => sum + value, 0) / kept.length;
-}
-/** So many clients, which each go round the first functions. @returns what their calls took. */
-async function inTurn(
-  gateway: LiveGateway,
-  clients: number,
-  functions: number,
-  callsEach = calls,
-): Promise<readonly number[]> {
-  const latencies: number[] = [];
-  const client = async (index: number) => {
-    for (let i = 0; i < callsEach; i++) {
-      const tookMs = await gateway.call((index * (slots + 1) + i) % functions);
-      if (tookMs !== undefined) latencies.push(tookMs);
-    }
-  };
-  await Promise.all(Array.from({ length: clients }, (_, index) => client(index)));
-  return latencies;
 }

@@ -6,12 +6,14 @@ import { platform } from "#platform";
 import { type Gateway, openGateway } from "../../gateway/gateway.ts";
 import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
 import { bodyOf, expectedOutput, type LiveFunction, seedsOfEach } from "./functions.ts";
+import { linkedCopy } from "./linked-copy.ts";
 import { observed, PolicyRecord } from "./observed-policy.ts";
 
 /** The second time it is kept in host memory, if it has left meanwhile. */
 const loadsOfEach = 3;
 
 export interface LiveSetup {
+  /** In which the functions are stored. */
   readonly dataFolder: string;
   readonly devices: number;
   /** Of each. */
@@ -22,6 +24,9 @@ export interface LiveSetup {
   /** What functions must answer, once it was worked out. */
   readonly expected: Map<string, string>;
 }
+
+/** Where weights are, by ids of devices and functions. */
+export type Resident = readonly { readonly device: string; readonly function: string }[];
 
 export interface CallOptions {
   readonly seed?: number;
@@ -41,7 +46,14 @@ export class LiveGateway implements AsyncDisposable {
     this.record = record;
   }
 
+  /** Over a copy of what is stored, so that there can be several. */
   static async open(setup: LiveSetup, policy: SchedulingPolicy): Promise<LiveGateway> {
+    const dataFolder = await linkedCopy(setup.dataFolder);
+    return LiveGateway.openStored({ ...setup, dataFolder }, policy);
+  }
+
+  /** Over the folder itself, to store something. */
+  static async openStored(setup: LiveSetup, policy: SchedulingPolicy): Promise<LiveGateway> {
     const record = new PolicyRecord();
     const gateway = await openGateway({
       ...{ platform, port: 0, dataFolder: setup.dataFolder, devices: setup.devices },
@@ -60,6 +72,12 @@ export class LiveGateway implements AsyncDisposable {
       ...spec,
       budgetBytes,
     }));
+  }
+
+  get resident(): Resident {
+    return this.#gateway.backends.dispatcher.cluster.devices.flatMap(({ spec, residences }) =>
+      [...residences.keys()].map(({ id }) => ({ device: spec.id, function: id })),
+    );
   }
 
   get adapter() {

@@ -1,4 +1,4 @@
-/** A policy as it is, and what it decided: how often weights had to come in, and how long devices had a run. */
+/** A policy as it is, and what it decided: how often weights had to come in, and how long devices had loads and runs. */
 import type { Cluster } from "../../gateway/scheduler/core/cluster.ts";
 import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
 
@@ -15,9 +15,11 @@ export class PolicyRecord {
   misses = 0;
   falseMisses = 0;
   readonly runs: ObservedRun[] = [];
+  /** From the decision until weights were there, milliseconds. */
+  readonly loadsMs: number[] = [];
 
   clear(): void {
-    this.requests = this.misses = this.falseMisses = this.runs.length = 0;
+    this.requests = this.misses = this.falseMisses = this.runs.length = this.loadsMs.length = 0;
   }
 }
 
@@ -27,6 +29,7 @@ export function observed(policy: SchedulingPolicy, record: PolicyRecord): Schedu
     ...policy,
     start(cluster) {
       watchRuns(cluster, record);
+      watchLoads(cluster, record);
       const atWork = policy.start(cluster);
       const heard = atWork.ended?.bind(atWork);
       atWork.ended = (run, runMs) => {
@@ -48,5 +51,13 @@ function watchRuns(cluster: Cluster, record: PolicyRecord): void {
     record.misses += requests.length;
     if (run.function.holders.size > 1) record.falseMisses += requests.length;
     return run;
+  };
+}
+
+function watchLoads(cluster: Cluster, record: PolicyRecord): void {
+  const note = cluster.loaded.bind(cluster);
+  cluster.loaded = (residence, loadMs) => {
+    if (residence.state === "loading") record.loadsMs.push(cluster.now - residence.loadedAtMs);
+    note(residence, loadMs);
   };
 }

@@ -1,6 +1,7 @@
 /** Plays calls against a live gateway: at their times, whatever became of those before, or from clients that wait. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Arrivals } from "../traces/arrivals.ts";
+import type { ArrivalBlock } from "../traces/arrivals.ts";
+import type { Slice } from "./arena.ts";
 import { seedsOfEach } from "./functions.ts";
 import type { LiveGateway } from "./live-gateway.ts";
 
@@ -14,7 +15,7 @@ export interface PlayedCall {
 
 export async function playArrivals(
   gateway: LiveGateway,
-  { timesMs, functionOf }: Arrivals,
+  { timesMs, functionOf }: ArrivalBlock,
   deadlineMs?: number,
 ): Promise<readonly PlayedCall[]> {
   const startedAt = performance.now();
@@ -31,6 +32,25 @@ export async function playArrivals(
     pending.push(send(functionOf[i]!, atMs, i % seedsOfEach));
   }
   return Promise.all(pending);
+}
+
+/** Calls of one slice after the other, by the clock that goes on between them. */
+export function joined(slices: readonly Slice<readonly PlayedCall[]>[]): readonly PlayedCall[] {
+  return slices.flatMap(({ fromMs, played }) =>
+    played.map((call) => ({ ...call, atMs: fromMs + call.atMs })),
+  );
+}
+
+/** Of right answers. */
+export function latenciesOf(calls: readonly PlayedCall[]): readonly number[] {
+  return calls.flatMap(({ latencyMs }) => latencyMs ?? []);
+}
+
+export function arrivalsOf(calls: readonly PlayedCall[]): ArrivalBlock {
+  return {
+    timesMs: Float64Array.from(calls, ({ atMs }) => atMs),
+    functionOf: Uint32Array.from(calls, (call) => call.function),
+  };
 }
 
 /** A client a function; each sends its next call when it has its answer. @returns latencies of right answers. */

@@ -7,6 +7,7 @@ import { type SimulationOptions, simulate } from "../simulate/simulation.ts";
 import { randomStream } from "../traces/random.ts";
 import type { Calibration } from "./calibrate.ts";
 import type { LiveFunction } from "./functions.ts";
+import type { Resident } from "./live-gateway.ts";
 import { medians } from "./summary.ts";
 import type { Figures } from "./turn.ts";
 
@@ -15,11 +16,13 @@ export interface PredictOptions extends Pick<SimulationOptions, "arrivals" | "cl
   readonly devices: readonly DeviceSpec[];
   readonly functions: readonly LiveFunction[];
   readonly calibration: Calibration;
+  /** Where weights were when the first call came. */
+  readonly resident: Resident;
   /** Of each call. Left out: none. */
   readonly deadlineMs?: number;
 }
 
-/** How long single runs take is drawn at random: so often, of which the median counts. */
+/** How long single runs and loads take is drawn at random: so often, of which the median counts. */
 const draws = 5;
 
 /** @param figuresOf what became of the calls. */
@@ -32,7 +35,7 @@ export function predict<Name extends string>(
 
 function predictOnce(options: PredictOptions, draw: number): Outcomes {
   const { devices, functions, calibration, deadlineMs, ...rest } = options;
-  const { runMs, loadMs, hostMs, slowness, loadSlowness, spread } = calibration;
+  const { runMs, loadMs, hostMs, slowness, loadSlowness, spread, loadSpread } = calibration;
   const random = randomStream(1, draw);
   return simulate({
     ...rest,
@@ -46,8 +49,18 @@ function predictOnce(options: PredictOptions, draw: number): Outcomes {
       known: [{ class: devices[0]!.class, batch: 1, runMs }],
     })),
     slowness: { runs: slownessFrom(slowness), loads: slownessFrom(loadSlowness) },
-    noise: () => spread[Math.floor(random() * spread.length)]!,
+    noise: inOrder(spread, random()),
+    loadNoise: inOrder(loadSpread, random()),
     // What a load adds to a run was measured as what is left after all overlap.
     tailPart: 1,
   });
+}
+
+/**
+ * As they were measured, one after the other: a machine is slow for a while, which queues feel more than single runs.
+ * @param from where to begin, 0 to 1.
+ */
+function inOrder(values: readonly number[], from: number): () => number {
+  let next = Math.floor(from * values.length);
+  return () => values[next++ % values.length]!;
 }

@@ -3,9 +3,8 @@
 export interface LiveSettings {
   /** Device processes on the one adapter. */
   readonly devices: number;
-  /** Of one policy's turn. */
+  /** That a policy is called, in each setting. */
   readonly seconds: number;
-  readonly rounds: number;
   readonly isQuick: boolean;
   readonly experiments: ReadonlySet<LiveExperiment>;
 }
@@ -14,9 +13,15 @@ export type LiveExperiment = (typeof experimentNames)[number];
 
 const experimentNames = ["locality", "density", "contention"] as const;
 
-/** Turns are short and several: what else the machine does disturbs some of them, and the medians of three little. */
-const defaults = { devices: 2, seconds: 8, rounds: 3 };
-const quick = { devices: 2, seconds: 4, rounds: 1 };
+const defaults = { devices: 2, seconds: 16 };
+const quick = { devices: 2, seconds: 4 };
+/** Long against a call, short against the times for which a machine is fast or slow. */
+const sliceSeconds = 2;
+
+/** In which they are called, other policies' and calibration between them. */
+export function slicesFor(seconds: number): number {
+  return Math.max(1, Math.round(seconds / sliceSeconds));
+}
 
 /** @throws RangeError for what it does not know. */
 export function parseSettings(args: readonly string[]): LiveSettings {
@@ -31,12 +36,12 @@ export function parseSettings(args: readonly string[]): LiveSettings {
       named.push(experiment);
       continue;
     }
-    const key = (["devices", "seconds", "rounds"] as const).find((name) => word === `--${name}`);
+    const key = (["devices", "seconds"] as const).find((name) => word === `--${name}`);
     const value = Number(args[i + 1]);
     const isWhole = key === "seconds" || Number.isInteger(value);
     if (key === undefined || !(value > 0) || !isWhole)
       throw new RangeError(
-        `There is no argument '${word}'. Known: ${experimentNames.join(", ")}, --seconds N, --devices N (2 to 4), --rounds N, --quick`,
+        `There is no argument '${word}'. Known: ${experimentNames.join(", ")}, --seconds N, --devices N (2 to 4), --quick`,
       );
     numbers[key] = value;
     i++;

@@ -15,26 +15,29 @@ const trialSteps = 1_000;
 const trials = 8;
 
 export interface World extends LiveSetup {
+  /** All that is stored is in it. */
+  readonly folder: string;
   readonly adapter: LiveGateway["adapter"];
 }
 
-/** Deploys the functions into a folder of their own, which the caller deletes. */
+/** Deploys the functions into a new folder, which the caller deletes. */
 export async function makeWorld(devices: number, count: number): Promise<World> {
-  const dataFolder = await mkdtemp(join(tmpdir(), "dawnlet-live-"));
+  const folder = await mkdtemp(join(tmpdir(), "dawnlet-live-"));
+  const dataFolder = join(folder, "stored");
   try {
     // A quarter of a function beyond the slots, and the eighth that weights leave to the rest.
     const deviceBytes = Math.ceil(((slots + 0.25) * weightBytes * 8) / 7);
     const empty = { dataFolder, devices, deviceBytes, functions: [], steps: 1, expected: new Map() };
     const { functions, adapter } = await deployed(empty, count);
-    return { ...empty, functions, adapter, steps: await stepsFor({ ...empty, functions }) };
+    return { ...empty, folder, functions, adapter, steps: await stepsFor({ ...empty, functions }) };
   } catch (error) {
-    await rm(dataFolder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
     throw error;
   }
 }
 
 async function deployed(setup: LiveSetup, count: number): Promise<Pick<World, "functions" | "adapter">> {
-  await using gateway = await LiveGateway.open(setup, schedulingPolicies.lb);
+  await using gateway = await LiveGateway.openStored(setup, schedulingPolicies.lb);
   const { adapter } = gateway;
   return { functions: await deployFunctions(gateway.url, count, weightBytes), adapter };
 }

@@ -1,28 +1,13 @@
-/** Medians of turns, and how far the simulator was from what happened. Pure. */
+/** How far the simulator was from what happened. Pure. */
 import { median } from "../harness/statistics.ts";
 import type { Figures, LiveTurn } from "./turn.ts";
 
-/** Of one policy in one setting: the medians of its turns. */
-export type LiveRow<Name extends string> = Omit<LiveTurn<Name>, "wrong">;
-
-/** A row a setting and policy, in the order of their first turns. */
-export function rowsOf<Name extends string>(turns: readonly LiveTurn<Name>[]): readonly LiveRow<Name>[] {
-  return [...groups(turns, ({ setting, policy }) => `${setting} ${policy}`).values()].map((all) => {
-    const { setting, policy } = all[0]!;
-    return {
-      ...{ setting, policy },
-      live: medians(all.map((one) => one.live)),
-      simulated: medians(all.map((one) => one.simulated)),
-    };
-  });
-}
-
-/** The largest of the relative differences of these figures, as part of what happened. */
-export function errorOf<Name extends string>(
-  { live, simulated }: LiveRow<Name>,
-  names: readonly NoInfer<Name>[],
-): number {
-  return Math.max(...names.map((name) => Math.abs(simulated[name] / live[name] - 1)));
+/** By how much it is too high, or too low, as part of what happened. */
+export function errorsOf<Name extends string>(
+  turns: readonly LiveTurn<Name>[],
+  name: NoInfer<Name>,
+): readonly number[] {
+  return turns.map(({ live, simulated }) => simulated[name] / live[name] - 1);
 }
 
 export interface OrderAgreement {
@@ -37,12 +22,12 @@ const noise = 0.1;
 
 /** Whether the simulator puts policies in the order in which they came. */
 export function orderAgreement<Name extends string>(
-  rows: readonly LiveRow<Name>[],
+  turns: readonly LiveTurn<Name>[],
   name: NoInfer<Name>,
 ): OrderAgreement {
   let pairs = 0;
   let agreeing = 0;
-  for (const all of groups(rows, ({ setting }) => setting).values())
+  for (const all of groups(turns, ({ setting }) => setting).values())
     for (const [i, one] of all.entries())
       for (const other of all.slice(i + 1)) {
         const [a, b] = [one.live[name], other.live[name]];

@@ -18,6 +18,7 @@ export interface DeviceModelOptions {
   readonly schedule: (at: number, job: () => void) => void;
   readonly tell: (event: SchedulerEvent) => void;
   readonly noise: () => number;
+  readonly loadNoise: () => number;
   readonly tailPart: number;
   readonly cores?: SharedCores | undefined;
 }
@@ -88,7 +89,7 @@ export class DeviceModel {
   }
 
   load(now: number, fn: SimulatedFunction, isFromPeer: boolean): void {
-    const { spec, bus, tell, traits, schedule } = this.#options;
+    const { spec, bus, tell, traits, schedule, loadNoise } = this.#options;
     this.#now = now;
     const load: Load = { beganAt: now, idleMs: this.compute.idleMs(now), waiting: [] };
     this.#loads.set(fn.id, load);
@@ -109,7 +110,7 @@ export class DeviceModel {
       const begun = (at: number) => {
         load.idleMs = this.compute.idleMs(at);
       };
-      bus.add(now, spec.id, { fixedMs, leftBytes: fn.weightBytes, begun, done });
+      bus.add(now, spec.id, { fixedMs, leftBytes: fn.weightBytes * loadNoise(), begun, done });
     }
   }
 }

@@ -58,12 +58,12 @@ export class Outcomes {
     return quantileOf(Float64Array.from(this.#decisionsMs).sort(), p) * 1_000;
   }
 
-  /** Milliseconds of counted requests with an answer, ascending. */
-  latencies(): Float64Array {
+  /** Milliseconds of counted requests with an answer, ascending. @param fromMs when those came that are meant, to `beforeMs`. */
+  latencies(fromMs = 0, beforeMs = Number.POSITIVE_INFINITY): Float64Array {
     const chosen: number[] = [];
     for (let id = this.#firstCounted; id < this.requests; id++) {
-      const ms = this.#latencyMs[id]!;
-      if (!Number.isNaN(ms)) chosen.push(ms);
+      const [at, ms] = [this.#arrivedAt[id]!, this.#latencyMs[id]!];
+      if (!Number.isNaN(ms) && at >= fromMs && at < beforeMs) chosen.push(ms);
     }
     return Float64Array.from(chosen).sort();
   }

@@ -29,8 +29,12 @@ export interface SimulationOptions {
   readonly closedUntilMs?: number;
   /** To leave out how it begins, with nothing loaded. */
   readonly countedFromMs?: number;
+  /** Where weights are when it begins, by ids. Left out: nowhere. */
+  readonly resident?: readonly { readonly device: string; readonly function: string }[];
   /** How long an actual run takes, by what it should; drawn in the order of runs. Left out: exactly that long. */
   readonly noise?: () => number;
+  /** The same of loads. */
+  readonly loadNoise?: () => number;
   /** A part of a run that cannot overlap the load of its weights. */
   readonly tailPart?: number;
   /** Devices are software on shared processors. Left out: each has its own. */
@@ -94,6 +98,10 @@ class Simulation {
       this.#functions.set(one.id, one);
       this.#step(this.#cellOf(i), { type: "function", function: one });
     }
+    for (const { device, function: fn } of options.resident ?? [])
+      this.#step(this.#cellOf(functions.findIndex(({ id }) => id === fn)), {
+        ...{ type: "resident", device, function: fn },
+      });
   }
 
   run(): Outcomes {
@@ -119,7 +127,7 @@ class Simulation {
   }
 
   #addDevices(): void {
-    const { policy, devices, cells, noise = exactly, tailPart = 0.1 } = this.#options;
+    const { policy, devices, cells, noise = exactly, loadNoise = exactly, tailPart = 0.1 } = this.#options;
     const schedule = (at: number, job: () => void) => this.#queue.push(at, job);
     const cores = this.#options.slowness && new SharedCores(this.#options.slowness);
     const buses = new Map<string, BusModel>();
@@ -131,7 +139,7 @@ class Simulation {
       const { traits } = policy;
       this.#devices.set(
         spec.id,
-        new DeviceModel({ spec, traits, bus, schedule, tell, noise, tailPart, cores }),
+        new DeviceModel({ spec, traits, bus, schedule, tell, noise, loadNoise, tailPart, cores }),
       );
       this.#step(cell, { type: "device-up", device: spec });
     }

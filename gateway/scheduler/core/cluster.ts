@@ -227,6 +227,12 @@ export class Cluster {
     return residence;
   }
 
+  /** Of weights that somebody else had brought in: it says how fast they come. */
+  loadSeen(device: DeviceState, functionId: string, loadMs: number | undefined): void {
+    const fn = this.functions.get(functionId);
+    if (fn !== undefined && loadMs !== undefined) device.loadMeasured(fn, loadMs, 1);
+  }
+
   loaded(residence: Residence, loadMs: number | undefined): void {
     if (residence.state === "resident") return;
     const { device, function: fn } = residence;

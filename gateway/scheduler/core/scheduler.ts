@@ -170,11 +170,14 @@ function unwanted(cluster: Cluster, policy: PolicyAtWork, event: UnwantedEvent):
 
 type ResidenceEvent = Extract<SchedulerEvent, { readonly type: "loaded" | "load-failed" | "evicted" }>;
 
-/** What has left meanwhile is not to be noted. */
+/** What has left meanwhile is not to be noted; how long a load took is, whoever had asked for it. */
 function residenceChanged(cluster: Cluster, policy: PolicyAtWork, event: ResidenceEvent): void {
   const device = cluster.device(event.device);
   const residence = device.residenceOf(event.function);
-  if (residence === undefined) return;
+  if (residence === undefined) {
+    if (event.type === "loaded") cluster.loadSeen(device, event.function, event.loadMs);
+    return;
+  }
   const { function: fn } = residence;
   if (event.type === "loaded") {
     cluster.loaded(residence, event.loadMs);

@@ -41,6 +41,26 @@ describe("simulate()", () => {
     expect(simulate(options).latencies()).toEqual(outcomes.latencies());
   });
 
+  it("finds weights that were there before: nothing is loaded", () => {
+    const devices = devicesOf(1, 1);
+    const [functions, arrivals] = [functionsOf(2), callsOf(2, 0.01, 1_000)];
+    const resident = functions.map(({ id }) => ({ device: devices[0]!.id, function: id }));
+    const options = { policy: lb, devices, functions, arrivals };
+    expect(simulate({ ...options, resident }).misses).toBe(0);
+    expect(simulate(options).misses).toBe(2);
+  });
+
+  it("loads for as long as is drawn", () => {
+    const functions = functionsOf(1);
+    const arrivals = { timesMs: Float64Array.of(0), functionOf: Uint32Array.of(0) };
+    const options = { policy: lb, devices: devicesOf(1, 1), functions, arrivals };
+    const [aloneMs, doubledMs] = [1, 2].map((times) =>
+      Number(simulate({ ...options, loadNoise: () => times }).latencies()[0]),
+    );
+    expect(aloneMs).toBeCloseTo(300 / 20 + 10);
+    expect(doubledMs! - aloneMs!).toBeCloseTo(300 / 20);
+  });
+
   /** One device that holds the one function: a queue with one server. */
   const served = { policy: lb, devices: devicesOf(1, 1), functions: functionsOf(1, { occupancy: 1 }) };
   const load = 0.7;

@@ -50,6 +50,16 @@ describe("estimates of loads", () => {
     expect(device.aloneLoadMs(one.function("g", { weightBytes: 20 }))).toBe(4);
   });
 
+  it("learn the rate from a load that somebody else had asked for", () => {
+    const one = new CommandedCluster();
+    const device = one.device("d", { loadFixedMs: 2 });
+    const fn = one.function("f", { weightBytes: 60 });
+    one.send({ type: "loaded", device: "d", function: "f", loadMs: 8 });
+    one.send({ type: "loaded", device: "d", function: "removed long ago", loadMs: 1_000 });
+    expect(device.aloneLoadMs(fn)).toBe(8);
+    expect(device.residences.has(fn)).toBe(false);
+  });
+
   it("learn nothing from a load without a measurement, without bytes, or faster than its fixed part", () => {
     const one = new CommandedCluster();
     const device = one.device("d", { loadFixedMs: 2 });

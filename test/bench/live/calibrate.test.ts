@@ -1,0 +1,37 @@
+import { describe, expect, test } from "vitest";
+import { calibrationOf, type Measured } from "../../../bench/live/calibrate.ts";
+
+const times = (ms: number) => Array.from({ length: 10 }, () => ms);
+
+/** Of two devices: alone a run takes 10 ms, a load 6; with both busy half as long again, and twice as long. */
+const measured: Measured = {
+  warm: [times(10), times(15)],
+  cold: [times(16), times(27)],
+  loads: [times(7), times(13)],
+  latencies: [times(11.5), times(30)],
+};
+
+describe("calibration", () => {
+  test("tells runs, loads and what HTTP adds apart, and how much busy devices slow each down", () => {
+    expect(calibrationOf([measured])).toEqual({
+      ...{ runMs: 10, loadMs: 6, hostMs: 1.5, slowness: [1, 1.5], loadSlowness: [1, 2] },
+      ...{ spread: times(1), loadSpread: times(1) },
+    });
+  });
+
+  test("takes what was measured at several times together, and keeps a slow time in the spreads, in its place", () => {
+    const slow = { ...measured, warm: [times(10), times(45)], loads: [times(7), times(39)] };
+    const { slowness, spread, loadSpread } = calibrationOf([measured, slow, measured]);
+    expect(slowness).toEqual([1, 1.5]);
+    expect(spread).toEqual([...times(1), ...times(3), ...times(1)]);
+    // Without the three fastest and the three slowest.
+    const meanMs = (17 * 13 + 7 * 39) / 24;
+    expect(loadSpread[0]).toBeCloseTo(13 / meanMs);
+    expect(loadSpread[10]).toBeCloseTo(39 / meanMs);
+  });
+
+  test("never says that company makes anything faster", () => {
+    const odd = { ...measured, warm: [times(10), times(8)], cold: [times(16), times(9)] };
+    expect(calibrationOf([odd])).toMatchObject({ slowness: [1, 1], loadSlowness: [1, 1] });
+  });
+});
