@@ -88,7 +88,7 @@ export async function run(args: readonly string[]): Promise<void> {
 
 function calibrationText({ runMs, loadMs, hostMs, slowness, loadSlowness }: Calibration): string {
   const times = (all: readonly number[]) => all.map((one) => one.toFixed(1)).join(", ");
-  return `alone a run takes ${times([runMs])} ms, a load ${times([loadMs])} ms more, HTTP and the gateway ${times([hostMs])} ms; \
+  return `alone a run takes ${times([runMs])} ms, a load ${times([loadMs])} ms more; HTTP and the gateway add ${times([hostMs])} ms; \
 1, 2, … busy devices slow runs to ${times(slowness)} times that, loads to ${times(loadSlowness)}`;
 }
 

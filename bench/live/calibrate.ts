@@ -5,6 +5,7 @@
 import { schedulingPolicies } from "../../gateway/scheduler/policies/policies.ts";
 import { median } from "../harness/statistics.ts";
 import { LiveGateway, type LiveSetup } from "./live-gateway.ts";
+import type { ObservedRun } from "./observed-policy.ts";
 import { slots } from "./setup.ts";
 
 export interface Calibration {
@@ -12,26 +13,27 @@ export interface Calibration {
   readonly runMs: number;
   /** What is added where they have to come in. */
   readonly loadMs: number;
-  /** What is added for the caller. */
+  /** What HTTP and the gateway add, all devices busy. */
   readonly hostMs: number;
   /** How many times as long runs take where 1, 2, … devices are busy. */
   readonly slowness: readonly number[];
   /** The same of loads. */
   readonly loadSlowness: readonly number[];
-  /** Single runs over their median, and loads over their mean, all devices busy, in the order in which they ended. */
+  /** Single runs, loads and calls over `runMs`, `loadMs` and `hostMs`, all devices busy, in the order in which they came. */
   readonly spread: readonly number[];
   readonly loadSpread: readonly number[];
+  readonly hostSpread: readonly number[];
 }
 
-/** What calls took, in the order in which they ended, where 1, 2, … devices were busy. Milliseconds. */
+/** What calls took, in the order in which they came, where 1, 2, … devices were busy. Milliseconds. */
 export interface Measured {
   /** From the decision to run until the scheduler heard of the end. */
   readonly warm: readonly (readonly number[])[];
   readonly cold: readonly (readonly number[])[];
   /** The loads of `cold`. */
   readonly loads: readonly (readonly number[])[];
-  /** The calls of `warm`, for their callers. */
-  readonly latencies: readonly (readonly number[])[];
+  /** Of the calls of `warm`, what was neither waiting nor running. */
+  readonly host: readonly (readonly number[])[];
 }
 
 /** Of each client. */
@@ -59,7 +61,7 @@ export class Calibrator implements AsyncDisposable {
     const warm: number[][] = [];
     const cold: number[][] = [];
     const loads: number[][] = [];
-    const latencies: number[][] = [];
+    const host: number[][] = [];
     for (let busy = 1; busy <= devices; busy++) {
       // With all of them busy others wait, as under load: the gateway answers and takes calls while devices compute.
       const clients = busy === devices ? 2 * devices : busy;
@@ -71,28 +73,52 @@ export class Calibrator implements AsyncDisposable {
       // What every device has room for: warm from the second round on.
       await this.#inTurn(1, slots, 2 * slots * devices);
       record.clear();
-      latencies.push(await this.#inTurn(clients, slots));
+      const called = await this.#inTurn(clients, slots);
+      host.push(hostTimes(called, record.runs));
       warm.push(record.runs.filter(({ isCold }) => !isCold).map(({ tookMs }) => tookMs));
     }
-    return { warm, cold, loads, latencies };
+    return { warm, cold, loads, host };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#gateway[Symbol.asyncDispose]();
   }
 
-  /** So many clients, which each go round the first functions. @returns what their calls took. */
-  async #inTurn(clients: number, functions: number, callsEach = calls): Promise<number[]> {
-    const latencies: number[] = [];
+  /** So many clients, which each go round the first functions. @returns those of their calls that were right. */
+  async #inTurn(clients: number, functions: number, callsEach = calls): Promise<readonly TimedCall[]> {
+    const called: TimedCall[] = [];
     const client = async (index: number) => {
       for (let i = 0; i < callsEach; i++) {
-        const tookMs = await this.#gateway.call((index * (slots + 1) + i) % functions);
-        if (tookMs !== undefined) latencies.push(tookMs);
+        const fn = (index * (slots + 1) + i) % functions;
+        const sentAt = performance.now();
+        const tookMs = await this.#gateway.call(fn);
+        if (tookMs !== undefined) called.push({ function: fn, sentAt, tookMs });
       }
     };
     await Promise.all(Array.from({ length: clients }, (_, index) => client(index)));
-    return latencies;
+    return called.sort((a, b) => a.sentAt - b.sentAt);
   }
+}
+
+/** By `performance.now()`. */
+export interface TimedCall {
+  readonly function: number;
+  readonly sentAt: number;
+  readonly tookMs: number;
+}
+
+/** Of each call, what was left of its time without that from its arrival to the end of its run. @param calls by `sentAt`. */
+export function hostTimes(calls: readonly TimedCall[], runs: readonly ObservedRun[]): number[] {
+  const unclaimed = [...runs].sort((a, b) => a.arrivedAt - b.arrivedAt);
+  return calls.flatMap(({ function: fn, sentAt, tookMs }) => {
+    const own = unclaimed.findIndex(
+      (run) =>
+        run.function.startsWith(`f${fn}@`) && run.arrivedAt >= sentAt && run.endedAt <= sentAt + tookMs,
+    );
+    if (own < 0) return [];
+    const [{ arrivedAt, endedAt }] = unclaimed.splice(own, 1) as [ObservedRun];
+    return tookMs - (endedAt - arrivedAt);
+  });
 }
 
 /**
@@ -109,14 +135,17 @@ export function calibrationOf(measured: readonly Measured[]): Calibration {
   const addedMs = cold.map((all, i) => Math.max(0.1, trimmedMean(all) - trimmedMean(warm[i]!)));
   const loads = pooled((one) => one.loads).at(-1)!;
   const loadMs = trimmedMean(loads);
+  const host = pooled((one) => one.host).at(-1)!;
+  const hostMs = median(host);
   return {
     runMs: runMs[0]!,
     loadMs: addedMs[0]!,
-    hostMs: Math.max(0, median(pooled((one) => one.latencies)[0]!) - runMs[0]!),
+    hostMs,
     slowness: runMs.map((ms) => Math.max(1, ms / runMs[0]!)),
     loadSlowness: addedMs.map((ms) => Math.max(1, ms / addedMs[0]!)),
     spread: warm.at(-1)!.map((ms) => ms / runMs.at(-1)!),
     loadSpread: loads.map((ms) => ms / loadMs),
+    hostSpread: host.map((ms) => ms / hostMs),
   };
 }
 

@@ -3,8 +3,11 @@ import type { Cluster } from "../../gateway/scheduler/core/cluster.ts";
 import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
 
 export interface ObservedRun {
-  readonly device: string;
+  readonly function: string;
   readonly isCold: boolean;
+  /** When the first of its requests came and when it ended, by `performance.now()`. */
+  readonly arrivedAt: number;
+  readonly endedAt: number;
   /** From the decision to its end, as the scheduler sees it. */
   readonly tookMs: number;
 }
@@ -33,8 +36,13 @@ export function observed(policy: SchedulingPolicy, record: PolicyRecord): Schedu
       const atWork = policy.start(cluster);
       const heard = atWork.ended?.bind(atWork);
       atWork.ended = (run, runMs) => {
-        const { device, isCold, startedAt } = run;
-        record.runs.push({ device: device.id, isCold, tookMs: cluster.now - startedAt });
+        const { isCold, startedAt, requests } = run;
+        const { now: endedAt } = cluster;
+        const { arrivedAt } = requests[0]!;
+        record.runs.push({
+          ...{ function: run.function.id, isCold, arrivedAt, endedAt },
+          tookMs: endedAt - startedAt,
+        });
         heard?.(run, runMs);
       };
       return atWork;

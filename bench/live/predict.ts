@@ -22,7 +22,7 @@ export interface PredictOptions extends Pick<SimulationOptions, "arrivals" | "cl
   readonly deadlineMs?: number;
 }
 
-/** How long single runs and loads take is drawn at random: so often, of which the median counts. */
+/** How long single calls, runs and loads take is drawn at random: so often, of which the median counts. */
 const draws = 5;
 
 /** @param figuresOf what became of the calls. */
@@ -35,7 +35,7 @@ export function predict<Name extends string>(
 
 function predictOnce(options: PredictOptions, draw: number): Outcomes {
   const { devices, functions, calibration, deadlineMs, ...rest } = options;
-  const { runMs, loadMs, hostMs, slowness, loadSlowness, spread, loadSpread } = calibration;
+  const { runMs, loadMs, hostMs, slowness, loadSlowness, spread, loadSpread, hostSpread } = calibration;
   const random = randomStream(1, draw);
   return simulate({
     ...rest,
@@ -51,6 +51,7 @@ function predictOnce(options: PredictOptions, draw: number): Outcomes {
     slowness: { runs: slownessFrom(slowness), loads: slownessFrom(loadSlowness) },
     noise: inOrder(spread, random()),
     loadNoise: inOrder(loadSpread, random()),
+    hostNoise: inOrder(hostSpread, random()),
     // What a load adds to a run was measured as what is left after all overlap.
     tailPart: 1,
   });

@@ -8,7 +8,8 @@ import { LiveGateway, type LiveSetup } from "./live-gateway.ts";
 
 /** Functions that a device has room for. */
 export const slots = 3;
-const weightBytes = 48 * 2 ** 20;
+/** Of a function, times devices: every policy's every device process keeps all functions in host memory. */
+const weightBytesOfAll = 96 * 2 ** 20;
 /** Of a run alone: long against what the machine adds to each. */
 const wantedRunMs = 10;
 const trialSteps = 1_000;
@@ -25,10 +26,11 @@ export async function makeWorld(devices: number, count: number): Promise<World> 
   const folder = await mkdtemp(join(tmpdir(), "dawnlet-live-"));
   const dataFolder = join(folder, "stored");
   try {
+    const weightBytes = weightBytesOfAll / devices;
     // A quarter of a function beyond the slots, and the eighth that weights leave to the rest.
     const deviceBytes = Math.ceil(((slots + 0.25) * weightBytes * 8) / 7);
     const empty = { dataFolder, devices, deviceBytes, functions: [], steps: 1, expected: new Map() };
-    const { functions, adapter } = await deployed(empty, count);
+    const { functions, adapter } = await deployed(empty, count, weightBytes);
     return { ...empty, folder, functions, adapter, steps: await stepsFor({ ...empty, functions }) };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
@@ -36,7 +38,11 @@ export async function makeWorld(devices: number, count: number): Promise<World> 
   }
 }
 
-async function deployed(setup: LiveSetup, count: number): Promise<Pick<World, "functions" | "adapter">> {
+async function deployed(
+  setup: LiveSetup,
+  count: number,
+  weightBytes: number,
+): Promise<Pick<World, "functions" | "adapter">> {
   await using gateway = await LiveGateway.openStored(setup, schedulingPolicies.lb);
   const { adapter } = gateway;
   return { functions: await deployFunctions(gateway.url, count, weightBytes), adapter };

@@ -79,7 +79,7 @@ export function measureContention(
       ...{ ...cluster, policy, closedUntilMs: (warmUpSeconds + seconds) * 1_000 },
       clients: functions.map((_, i) => ({ function: i })),
     });
-    const qps = closed.answers / seconds;
+    const qps = closed.closedLoopRate;
     const [common, own] = [latenciesAt(Math.min(balance, alone)), latenciesAt(qps)];
     return {
       ...{ workload: workload.name, clients, policy: policy.name, qps },

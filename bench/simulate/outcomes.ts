@@ -3,6 +3,12 @@ import type { SchedulerAction } from "../../gateway/scheduler/core/actions.ts";
 import type { SimulatedFunction } from "./cluster-model.ts";
 import type { DeviceModel } from "./device-model.ts";
 
+interface AnswerSpan {
+  answers: number;
+  firstAt: number;
+  lastAt: number;
+}
+
 export class Outcomes {
   readonly functions: readonly SimulatedFunction[];
   evictions = 0;
@@ -25,6 +31,8 @@ export class Outcomes {
   readonly #arrivedAt: number[] = [];
   /** Indices. */
   readonly #function: number[] = [];
+  /** By function, of the answers that count. */
+  readonly #answerSpans: AnswerSpan[];
   /** NaN for those without an answer. */
   readonly #latencyMs: number[] = [];
 
@@ -32,6 +40,7 @@ export class Outcomes {
   constructor(functions: readonly SimulatedFunction[], countedFromMs = 0) {
     this.functions = functions;
     this.#countedFromMs = countedFromMs;
+    this.#answerSpans = functions.map(() => ({ answers: 0, firstAt: Number.NaN, lastAt: Number.NaN }));
   }
 
   /** All, whenever they came. */
@@ -46,6 +55,18 @@ export class Outcomes {
 
   get falseMissRatio(): number {
     return this.falseMisses / this.#counted;
+  }
+
+  /**
+   * Answers a second to clients that each have a function and send their next request when they have an answer: of each
+   * from its first counted answer to its last, so that it does not matter where in its round counting began and ended.
+   */
+  get closedLoopRate(): number {
+    let rate = 0;
+    for (const { answers, firstAt, lastAt } of this.#answerSpans)
+      if (answers > 1) rate += ((answers - 1) * 1_000) / (lastAt - firstAt);
+      else rate += (answers * 1_000) / (this.durationMs - this.#countedFromMs);
+    return rate;
   }
 
   /** Mean of the scheduler's steps, microseconds; NaN where the simulation had no clock. */
@@ -78,6 +99,10 @@ export class Outcomes {
     return lists.map((list) => Float64Array.from(list).sort());
   }
 
+  functionOf(id: number): SimulatedFunction {
+    return this.functions[this.#function[id]!]!;
+  }
+
   arrived(id: number, fn: number, now: number): void {
     this.#arrivedAt[id] = now;
     this.#function[id] = fn;
@@ -98,9 +123,10 @@ export class Outcomes {
     }
   }
 
-  answered(id: number, now: number): void {
-    if (now >= this.#countedFromMs) this.answers++;
-    this.#latencyMs[id] = now - this.#arrivedAt[id]! + (this.functions[this.#function[id]!]!.hostMs ?? 0);
+  /** @param hostMs before and after the device. */
+  answered(id: number, now: number, hostMs: number): void {
+    if (now >= this.#countedFromMs) this.#count(this.#answerSpans[this.#function[id]!]!, now);
+    this.#latencyMs[id] = now - this.#arrivedAt[id]! + hostMs;
   }
 
   rejected(): void {
@@ -131,6 +157,12 @@ export class Outcomes {
 
   get #counted(): number {
     return this.requests - this.#firstCounted;
+  }
+
+  #count(span: AnswerSpan, now: number): void {
+    this.answers++;
+    if (span.answers++ === 0) span.firstAt = now;
+    span.lastAt = now;
   }
 
   #isCounted(id: number): boolean {

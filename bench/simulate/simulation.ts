@@ -35,6 +35,8 @@ export interface SimulationOptions {
   readonly noise?: () => number;
   /** The same of loads. */
   readonly loadNoise?: () => number;
+  /** The same of what is before and after the device. */
+  readonly hostNoise?: () => number;
   /** A part of a run that cannot overlap the load of its weights. */
   readonly tailPart?: number;
   /** Devices are software on shared processors. Left out: each has its own. */
@@ -203,7 +205,7 @@ class Simulation {
         break;
       case "reject":
         this.#outcomes.rejected();
-        this.#next(action.request);
+        this.#next(action.request, this.#outcomes.functionOf(action.request).hostMs ?? 0);
         break;
       case "wake":
         this.#wake(cell, action.at);
@@ -224,11 +226,15 @@ class Simulation {
   }
 
   #answered(id: number): void {
-    this.#outcomes.answered(id, this.#now);
-    this.#next(id);
+    const { hostNoise = exactly } = this.#options;
+    const hostMs = this.#outcomes.functionOf(id).hostMs ?? 0;
+    const actualMs = hostMs * hostNoise();
+    this.#outcomes.answered(id, this.#now, actualMs);
+    this.#next(id, actualMs);
   }
 
-  #next(id: number): void {
+  /** @param hostMs until its client hears of it. */
+  #next(id: number, hostMs: number): void {
     const fnId = this.#functionOf.get(id);
     if (fnId !== undefined) this.#options.bystander!.answered(fnId, this.#now);
     this.#functionOf.delete(id);
@@ -236,7 +242,6 @@ class Simulation {
     if (client === undefined) return;
     this.#clientOf.delete(id);
     const { function: fn } = this.#options.clients![client]!;
-    const { hostMs = 0 } = this.#options.functions[fn]!;
     this.#queue.push(this.#now + hostMs, () => this.#arrive(fn, client));
   }
 }

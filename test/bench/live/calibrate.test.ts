@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { calibrationOf, type Measured } from "../../../bench/live/calibrate.ts";
+import { calibrationOf, hostTimes, type Measured } from "../../../bench/live/calibrate.ts";
 
 const times = (ms: number) => Array.from({ length: 10 }, () => ms);
 
@@ -8,14 +8,14 @@ const measured: Measured = {
   warm: [times(10), times(15)],
   cold: [times(16), times(27)],
   loads: [times(7), times(13)],
-  latencies: [times(11.5), times(30)],
+  host: [times(1.5), times(2)],
 };
 
 describe("calibration", () => {
   test("tells runs, loads and what HTTP adds apart, and how much busy devices slow each down", () => {
     expect(calibrationOf([measured])).toEqual({
-      ...{ runMs: 10, loadMs: 6, hostMs: 1.5, slowness: [1, 1.5], loadSlowness: [1, 2] },
-      ...{ spread: times(1), loadSpread: times(1) },
+      ...{ runMs: 10, loadMs: 6, hostMs: 2, slowness: [1, 1.5], loadSlowness: [1, 2] },
+      ...{ spread: times(1), loadSpread: times(1), hostSpread: times(1) },
     });
   });
 
@@ -33,5 +33,23 @@ describe("calibration", () => {
   test("never says that company makes anything faster", () => {
     const odd = { ...measured, warm: [times(10), times(8)], cold: [times(16), times(9)] };
     expect(calibrationOf([odd])).toMatchObject({ slowness: [1, 1], loadSlowness: [1, 1] });
+  });
+});
+
+describe("what HTTP and the gateway add", () => {
+  const call = (fn: number, sentAt: number, tookMs: number) => ({ function: fn, sentAt, tookMs });
+  const run = (fn: string, arrivedAt: number, endedAt: number) => ({
+    ...{ function: fn, isCold: false, arrivedAt, endedAt },
+    tookMs: endedAt - arrivedAt,
+  });
+
+  test("is what is left of a call without its own run", () => {
+    const calls = [call(1, 0, 14), call(1, 1, 30), call(11, 2, 20)];
+    const runs = [run("f11@1/3", 3, 21), run("f1@1/2", 1, 12), run("f1@1/2", 2, 28)];
+    expect(hostTimes(calls, runs)).toEqual([3, 4, 2]);
+  });
+
+  test("is not known of a call whose run was not seen", () => {
+    expect(hostTimes([call(1, 0, 14)], [run("f1@1/2", 5, 20), run("f2@1/2", 1, 9)])).toEqual([]);
   });
 });

@@ -50,6 +50,15 @@ describe("simulate()", () => {
     expect(simulate(options).misses).toBe(2);
   });
 
+  it("tells the rate of clients in a closed loop, wherever counting began", () => {
+    const cluster = { devices: devicesOf(1, 2), functions: functionsOf(2, { hostMs: 7 }) };
+    const clients = [{ function: 0 }, { function: 1 }];
+    for (const countedFromMs of [100, 105, 112])
+      expect(
+        simulate({ ...cluster, policy: lb, clients, countedFromMs, closedUntilMs: 200 }).closedLoopRate,
+      ).toBeCloseTo(2_000 / 17);
+  });
+
   it("loads for as long as is drawn", () => {
     const functions = functionsOf(1);
     const arrivals = { timesMs: Float64Array.of(0), functionOf: Uint32Array.of(0) };
