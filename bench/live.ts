@@ -50,7 +50,7 @@ export async function run(args: readonly string[]): Promise<void> {
 
     printTurns("locality", locality, ["meanMs", "p98Ms", "missRatio", "falseMissRatio"]);
     printTurns("density", density, ["meeting", "meanMs", "p98Ms"]);
-    printTurns("contention", contention, ["callsPerSecond", "p50Ms", "p90Ms"]);
+    printTurns("contention", contention, ["callsPerSecond", "leastPerSecond", "p50Ms", "p90Ms"]);
 
     const errors = {
       mean: [...errorsOf(locality, "meanMs"), ...errorsOf(density, "meanMs")],

@@ -55,20 +55,20 @@ export function arrivalsOf(calls: readonly PlayedCall[]): ArrivalBlock {
   };
 }
 
-/** A client a function; each sends its next call when it has its answer. @returns latencies of right answers. */
+/** A client a function; each sends its next call when it has its answer. @returns latencies of right answers by client. */
 export async function playClients(
   gateway: LiveGateway,
   clients: number,
   durationMs: number,
-): Promise<readonly number[]> {
-  const latencies: number[] = [];
+): Promise<readonly (readonly number[])[]> {
   const until = performance.now() + durationMs;
   const client = async (fn: number) => {
+    const latencies: number[] = [];
     for (let i = 0; performance.now() < until; i++) {
       const tookMs = await gateway.call(fn, { seed: i % seedsOfEach });
       if (tookMs !== undefined && performance.now() <= until) latencies.push(tookMs);
     }
+    return latencies;
   };
-  await Promise.all(Array.from({ length: clients }, (_, fn) => client(fn)));
-  return latencies;
+  return Promise.all(Array.from({ length: clients }, (_, fn) => client(fn)));
 }

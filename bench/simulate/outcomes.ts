@@ -58,14 +58,18 @@ export class Outcomes {
   }
 
   /**
-   * Answers a second to clients that each have a function and send their next request when they have an answer: of each
-   * from its first counted answer to its last, so that it does not matter where in its round counting began and ended.
+   * Answers a second to clients that each have a function and send their next request when they have an answer. Of one that
+   * was answered all the time from its first counted answer to its last, so that it does not matter where in its round
+   * counting began and ended.
    */
   get closedLoopRate(): number {
+    const countedMs = this.durationMs - this.#countedFromMs;
     let rate = 0;
-    for (const { answers, firstAt, lastAt } of this.#answerSpans)
-      if (answers > 1) rate += ((answers - 1) * 1_000) / (lastAt - firstAt);
-      else rate += (answers * 1_000) / (this.durationMs - this.#countedFromMs);
+    for (const { answers, firstAt, lastAt } of this.#answerSpans) {
+      const steadyRate = ((answers - 1) * 1_000) / (lastAt - firstAt);
+      const isSteady = answers > 1 && steadyRate <= ((answers + 1) * 1_000) / countedMs;
+      rate += isSteady ? steadyRate : (answers * 1_000) / countedMs;
+    }
     return rate;
   }
 

@@ -59,6 +59,15 @@ describe("simulate()", () => {
       ).toBeCloseTo(2_000 / 17);
   });
 
+  it("counts a client that is answered at times as often as it was", () => {
+    const [devices, functions] = [devicesOf(1, 1), functionsOf(8, { occupancy: 1 })];
+    const clients = functions.map((_, i) => ({ function: i }));
+    const options = { devices, functions, clients, countedFromMs: 1_000, closedUntilMs: 31_000 };
+    const outcomes = simulate({ ...options, policy: schedulingPolicies["mqfq-sticky"] });
+    expect(Math.min(...outcomes.latenciesByFunction().map((all) => all.length))).toBeLessThan(100);
+    expect(Math.abs(outcomes.closedLoopRate / (outcomes.answers / 30) - 1)).toBeLessThan(0.01);
+  });
+
   it("loads for as long as is drawn", () => {
     const functions = functionsOf(1);
     const arrivals = { timesMs: Float64Array.of(0), functionOf: Uint32Array.of(0) };
