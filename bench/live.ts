@@ -6,7 +6,7 @@
  */
 import { rm } from "node:fs/promises";
 import { writeResult } from "./harness/result.ts";
-import { median } from "./harness/statistics.ts";
+import { mean, median } from "./harness/statistics.ts";
 import { printTable } from "./harness/table.ts";
 import { type Calibration, Calibrator } from "./live/calibrate.ts";
 import { measureContention } from "./live/contention.ts";
@@ -76,7 +76,7 @@ export async function run(args: readonly string[]): Promise<void> {
       "live",
       world.adapter,
       {
-        ...{ wrong, withinBound: withinBound(errors), orderAgreement: partsOf(orders) },
+        ...{ wrong, withinBound: withinParts(errors), orderAgreement: agreeingParts(orders) },
         ...{ locality: nested(locality), density: nested(density), contention: nested(contention) },
       },
       { settings, errors, orders, locality, density, contention },
@@ -111,22 +111,25 @@ function printTurns<Name extends string>(
 function errorText(errors: readonly number[]): string {
   const percent = (part: number) => `${(100 * part).toFixed(0)} %`;
   const sizes = errors.map(Math.abs);
-  const bias = errors.reduce((sum, one) => sum + one, 0) / errors.length;
-  return `the simulator is within ${percent(bound)} in ${sizes.filter((one) => one <= bound).length} of ${errors.length}, \
-off by ${percent(median(sizes))} as a rule and ${percent(Math.max(...sizes))} at most, by ${percent(bias)} on average`;
+  return `the simulator is within ${percent(bound)} in ${withinBound(errors)} of ${errors.length}, \
+off by ${percent(median(sizes))} as a rule and ${percent(Math.max(...sizes))} at most, by ${percent(mean(errors))} on average`;
 }
 
-/** Of each, the part that is; nothing where there are none. */
-function withinBound(errors: Readonly<Record<string, readonly number[]>>): Readonly<Record<string, number>> {
+function withinBound(errors: readonly number[]): number {
+  return errors.filter((one) => Math.abs(one) <= bound).length;
+}
+
+/** Of each that has any, the part that is within the bound. */
+function withinParts(errors: Readonly<Record<string, readonly number[]>>): Readonly<Record<string, number>> {
   return Object.fromEntries(
     Object.entries(errors).flatMap(([name, all]) =>
-      all.length === 0 ? [] : [[name, all.filter((one) => Math.abs(one) <= bound).length / all.length]],
+      all.length === 0 ? [] : [[name, withinBound(all) / all.length]],
     ),
   );
 }
 
-/** 1 where all agree. Where there are no pairs there is nothing to say. */
-function partsOf(orders: Readonly<Record<string, OrderAgreement>>): Readonly<Record<string, number>> {
+/** Of each that has pairs, the part that agrees. */
+function agreeingParts(orders: Readonly<Record<string, OrderAgreement>>): Readonly<Record<string, number>> {
   return Object.fromEntries(
     Object.entries(orders).flatMap(([name, { pairs, agreeing }]) =>
       pairs === 0 ? [] : [[name, agreeing / pairs]],

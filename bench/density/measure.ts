@@ -10,7 +10,7 @@ import { type EvictionPolicyName, evictionPolicies } from "../../gateway/schedul
 import { openStore } from "../../gateway/store/store.ts";
 import { DawnletError } from "../../kernels/errors.ts";
 import { type FoundAdapter, findAdapter } from "../../runtime/adapter/find-adapter.ts";
-import { median } from "../harness/statistics.ts";
+import { mean, median } from "../harness/statistics.ts";
 import type { Arrivals } from "../traces/arrivals.ts";
 import { exponentialArrivals, rateFactorFor, speedUpOf } from "../traces/minute-arrivals.ts";
 import { type MinuteTrace, minutesOf } from "../traces/minute-trace.ts";
@@ -90,7 +90,7 @@ export async function measureDensity(
     const setup: DensitySetup = { found, store, functions, weightBytes };
     checkRoom(setup, settings.multiples);
     const solo = await measureSolo(setup);
-    const meanMs = solo.medians.reduce((sum, ms) => sum + ms, 0) / solo.medians.length;
+    const meanMs = mean(solo.medians);
     const deadlines = solo.medians.map((ms) => deadlineFactor * ms + deadlineConstantMs);
     const rate = settings.rate ?? (loadShare * 1000) / meanMs;
     const trace = await readTrace(settings.functions, log);

@@ -18,6 +18,13 @@ export function percentile(values: ArrayLike<number>, p: number): number {
   return lower + (upper - lower) * (position - below);
 }
 
+/** NaN without values. */
+export function mean(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum / values.length;
+}
+
 export function median(values: ArrayLike<number>): number {
   return percentile(values, 0.5);
 }

@@ -15,7 +15,7 @@ export interface Contest<Played> {
   readonly play: (gateway: LiveGateway, slice: number) => Promise<Played>;
 }
 
-export interface Outcome<Played> {
+export interface ContestResult<Played> {
   readonly calibration: Calibration;
   readonly contestants: readonly Contestant<Played>[];
 }
@@ -72,8 +72,8 @@ export class Arena implements AsyncDisposable {
     return new Arena(calibrator, entrants, stack.move());
   }
 
-  async hold<Played>({ slices, play }: Contest<Played>): Promise<Outcome<Played>> {
-    // Once without being counted, to forget the contest before.
+  async hold<Played>({ slices, play }: Contest<Played>): Promise<ContestResult<Played>> {
+    // Once without being counted: what was learned in the contest before is learned anew.
     for (const { gateway } of this.#entrants) await play(gateway, 0);
     const begun = this.#entrants.map(({ policy, gateway }) => {
       gateway.record.clear();

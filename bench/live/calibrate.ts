@@ -3,7 +3,7 @@
  * much devices that are busy at the same time slow each other down. The simulator is told these and no others.
  */
 import { schedulingPolicies } from "../../gateway/scheduler/policies/policies.ts";
-import { median } from "../harness/statistics.ts";
+import { mean, median } from "../harness/statistics.ts";
 import { LiveGateway, type LiveSetup } from "./live-gateway.ts";
 import type { ObservedRun } from "./observed-policy.ts";
 import { slots } from "./setup.ts";
@@ -152,6 +152,5 @@ export function calibrationOf(measured: readonly Measured[]): Calibration {
 /** Of all but the slowest and the fastest tenth. */
 function trimmedMean(values: readonly number[]): number {
   const cut = Math.floor(values.length / 10);
-  const kept = [...values].sort((a, b) => a - b).slice(cut, values.length - cut);
-  return kept.reduce((sum, value) => sum + value, 0) / kept.length;
+  return mean([...values].sort((a, b) => a - b).slice(cut, values.length - cut));
 }

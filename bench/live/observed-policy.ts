@@ -3,6 +3,7 @@ import type { Cluster } from "../../gateway/scheduler/core/cluster.ts";
 import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
 
 export interface ObservedRun {
+  /** As the scheduler calls it: its name and `@` first. */
   readonly function: string;
   readonly isCold: boolean;
   /** When the first of its requests came and when it ended, by `performance.now()`. */

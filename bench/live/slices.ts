@@ -2,7 +2,7 @@
  * Latencies by slices of time. The median of slices is what counts: a machine that stands still for a third of a second
  * spoils one of them.
  */
-import { median, percentile } from "../harness/statistics.ts";
+import { mean, median, percentile } from "../harness/statistics.ts";
 import type { Outcomes } from "../simulate/outcomes.ts";
 import type { Slice } from "./arena.ts";
 import type { Figures } from "./turn.ts";
@@ -14,7 +14,7 @@ export function typicalLatencies(slices: readonly ArrayLike<number>[]): Figures<
   const counted = slices.filter(({ length }) => length > 0);
   if (counted.length === 0) return { meanMs: Number.NaN, p98Ms: Number.NaN };
   return {
-    meanMs: median(counted.map((all) => Array.from(all).reduce((sum, ms) => sum + ms, 0) / all.length)),
+    meanMs: median(counted.map(mean)),
     p98Ms: median(counted.map((all) => percentile(all, 0.98))),
   };
 }

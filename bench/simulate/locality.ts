@@ -7,12 +7,12 @@ import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
 import { deadlineWith } from "../../gateway/scheduler/policies/deadline/deadline.ts";
 import { lalb, lalbo3 } from "../../gateway/scheduler/policies/lalb.ts";
 import { lb } from "../../gateway/scheduler/policies/lb.ts";
-import { median } from "../harness/statistics.ts";
+import { mean, median } from "../harness/statistics.ts";
 import { azureLikeArrivals } from "../traces/azure-like.ts";
 import { workingSetArrivals } from "../traces/minute-arrivals.ts";
 import { minuteMs, minuteTraceOf } from "../traces/minute-trace.ts";
 import { gridOf, type SimulatedFunction } from "./cluster-model.ts";
-import { meanOf, type Outcomes, quantileOf } from "./outcomes.ts";
+import { type Outcomes, quantileOf } from "./outcomes.ts";
 import { simulate } from "./simulation.ts";
 
 export interface LocalityFigures {
@@ -82,7 +82,7 @@ function run(
 function figuresOf(outcomes: Outcomes): LocalityFigures {
   const { missRatio, falseMissRatio } = outcomes;
   const latencies = outcomes.latencies();
-  return { meanMs: meanOf(latencies), p99Ms: quantileOf(latencies, 0.99), missRatio, falseMissRatio };
+  return { meanMs: mean(latencies), p99Ms: quantileOf(latencies, 0.99), missRatio, falseMissRatio };
 }
 
 /** RTX 2080: 8 GB; a second a GiB, and a second and a half for each load, a process among it. */

@@ -83,7 +83,7 @@ export class Outcomes {
     return quantileOf(Float64Array.from(this.#decisionsMs).sort(), p) * 1_000;
   }
 
-  /** Milliseconds of counted requests with an answer, ascending. @param fromMs when those came that are meant, to `beforeMs`. */
+  /** Milliseconds, ascending, of counted requests with an answer that came from then on and before then. */
   latencies(fromMs = 0, beforeMs = Number.POSITIVE_INFINITY): Float64Array {
     const chosen: number[] = [];
     for (let id = this.#firstCounted; id < this.requests; id++) {
@@ -172,10 +172,6 @@ export class Outcomes {
   #isCounted(id: number): boolean {
     return this.#arrivedAt[id]! >= this.#countedFromMs;
   }
-}
-
-export function meanOf(values: Float64Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** @param sorted ascending. @param p 0 to 1: the smallest value that so many are not above. */

@@ -102,7 +102,9 @@ class Simulation {
     }
     for (const { device, function: fn } of options.resident ?? [])
       this.#step(this.#cellOf(functions.findIndex(({ id }) => id === fn)), {
-        ...{ type: "resident", device, function: fn },
+        type: "resident",
+        device,
+        function: fn,
       });
   }
 

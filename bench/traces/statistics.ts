@@ -1,6 +1,6 @@
 /** What a trace is like: its size, how uneven its functions are, how bursty its calls. Figures, and a table of them. */
 
-import { median } from "../harness/statistics.ts";
+import { mean, median } from "../harness/statistics.ts";
 import { formatTable } from "../harness/table.ts";
 import { type Arrivals, callsByFunction } from "./arrivals.ts";
 
@@ -66,8 +66,8 @@ export function indexOfDispersion(timesMs: Float64Array, durationMs: number, win
     const window = Math.floor(atMs / windowMs);
     if (window < counts.length) counts[window]!++;
   }
-  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
-  return counts.reduce((sum, count) => sum + (count - mean) ** 2, 0) / counts.length / mean;
+  const expected = mean(counts);
+  return mean(counts.map((count) => (count - expected) ** 2)) / expected;
 }
 
 /** A line a trace, under the names that they are given. */

@@ -15,7 +15,7 @@ export type SchedulerEvent =
   | { readonly type: "arrival"; readonly request: RequestSpec }
   /** Nobody waits for it any more. One that runs goes on. */
   | { readonly type: "cancelled"; readonly request: number }
-  /** Weights have come in, for a run or a load. `loadMs`: how long that took, where it was measured. */
+  /** Weights have come in, for a run, a load or somebody else. `loadMs`: how long that took, where it was measured. */
   | { readonly type: "loaded"; readonly device: string; readonly function: string; readonly loadMs?: number }
   /** Weights are there, whoever had them brought in; not noted where the budget has no room for them. */
   | { readonly type: "resident"; readonly device: string; readonly function: string }

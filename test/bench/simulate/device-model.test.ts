@@ -23,16 +23,8 @@ function play(traits: PolicyTraits, steps: readonly Step[]): readonly number[] {
   const timeline = new Timeline();
   const bus = new BusModel(spec.loadBytesPerMs, timeline.schedule);
   const device = new DeviceModel({
-    ...{
-      spec,
-      traits,
-      bus,
-      schedule: timeline.schedule,
-      tell: () => {},
-      noise: () => 1,
-      loadNoise: () => 1,
-      tailPart: 0.1,
-    },
+    ...{ spec, traits, bus, schedule: timeline.schedule, tell: () => {} },
+    ...{ noise: () => 1, loadNoise: () => 1, tailPart: 0.1 },
   });
   const answers = steps.map(() => Number.NaN);
   for (const [run, { at, fn: one, isCold, isFromPeer = false }] of steps.entries())

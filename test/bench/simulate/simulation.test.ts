@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { mean } from "../../../bench/harness/statistics.ts";
 import { gridOf, type SimulatedFunction } from "../../../bench/simulate/cluster-model.ts";
-import { meanOf } from "../../../bench/simulate/outcomes.ts";
 import { simulate } from "../../../bench/simulate/simulation.ts";
 import { gatherArrivals } from "../../../bench/traces/arrivals.ts";
 import { randomCalls } from "../../../bench/traces/call-sources.ts";
@@ -86,7 +86,7 @@ describe("simulate()", () => {
 
   it("waits as long as M/D/1 does: within 5 %", () => {
     const outcomes = simulate({ ...served, arrivals: callsOf(1, perMs, 1e6) });
-    const waitMs = meanOf(outcomes.latencies()) - 10;
+    const waitMs = mean(outcomes.latencies()) - 10;
     const theoryMs = (load * 10) / (2 * (1 - load));
     expect(Math.abs(waitMs / theoryMs - 1)).toBeLessThan(0.05);
     expect(Math.abs(outcomes.utilisation / load - 1)).toBeLessThan(0.02);
@@ -96,7 +96,7 @@ describe("simulate()", () => {
     const random = randomStream(2, 0);
     const noise = () => exponentialGap(random, 1);
     const latencies = simulate({ ...served, arrivals: callsOf(1, perMs, 2e6), noise }).latencies();
-    expect(Math.abs(meanOf(latencies) / (10 / (1 - load)) - 1)).toBeLessThan(0.05);
+    expect(Math.abs(mean(latencies) / (10 / (1 - load)) - 1)).toBeLessThan(0.05);
   });
 
   it("has as many in it as come in the time that one stays (Little's law)", () => {
@@ -106,7 +106,7 @@ describe("simulate()", () => {
     });
     // Five clients stay in it all the time, before, on and after the device.
     const perMsAnswered = outcomes.answers / 99_000;
-    expect(perMsAnswered * meanOf(outcomes.latencies())).toBeCloseTo(5, 1);
+    expect(perMsAnswered * mean(outcomes.latencies())).toBeCloseTo(5, 1);
   });
 
   it("leaves out of its figures what came before it is to count, and counts it else", () => {
