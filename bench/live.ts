@@ -48,13 +48,22 @@ export async function run(args: readonly string[]): Promise<void> {
       console.log(`${setting}: ${calibrationText(calibration)}`);
     console.log(`${devices} devices, ${slots} functions on each\n`);
 
-    printTurns("locality", locality, ["meanMs", "p98Ms", "missRatio", "falseMissRatio"]);
-    printTurns("density", density, ["meeting", "meanMs", "p98Ms"]);
+    printTurns("locality", locality, [
+      "meanMs",
+      "p98Ms",
+      "allMeanMs",
+      "allP98Ms",
+      "missRatio",
+      "falseMissRatio",
+    ]);
+    printTurns("density", density, ["meeting", "meanMs", "p98Ms", "allMeanMs", "allP98Ms"]);
     printTurns("contention", contention, ["callsPerSecond", "leastPerSecond", "p50Ms", "p90Ms"]);
 
     const errors = {
       mean: [...errorsOf(locality, "meanMs"), ...errorsOf(density, "meanMs")],
       p98: [...errorsOf(locality, "p98Ms"), ...errorsOf(density, "p98Ms")],
+      allMean: [...errorsOf(locality, "allMeanMs"), ...errorsOf(density, "allMeanMs")],
+      allP98: [...errorsOf(locality, "allP98Ms"), ...errorsOf(density, "allP98Ms")],
       callsPerSecond: errorsOf(contention, "callsPerSecond"),
     };
     for (const [name, all] of Object.entries(errors))

@@ -10,7 +10,7 @@ import { arrivalsOf, joined, latenciesOf, playArrivals } from "./play.ts";
 import { predict } from "./predict.ts";
 import { type LiveSettings, slicesFor } from "./settings.ts";
 import type { World } from "./setup.ts";
-import { type LatencyFigure, simulatedSlices, typicalLatencies } from "./slices.ts";
+import { type LatencyFigure, latencyFigures, simulatedSlices } from "./slices.ts";
 import type { LiveTurn } from "./turn.ts";
 
 /** Functions that meet their deadline, beside latencies. */
@@ -59,13 +59,13 @@ export async function measureDensity(
       turns.push({
         ...{ setting: `${count} functions`, policy: policy.name, called: functionsCalled, deadlineMs, wrong },
         live: {
-          ...typicalLatencies(played.map((one) => latenciesOf(one.played))),
+          ...latencyFigures(played.map((one) => latenciesOf(one.played))),
           meeting: functionsMeetingDeadline,
         },
         simulated: predict(
           { policy, arrivals: arrivalsOf(own), calibration, devices, resident, functions, deadlineMs },
           (outcomes) => ({
-            ...typicalLatencies(simulatedSlices(outcomes, played)),
+            ...latencyFigures(simulatedSlices(outcomes, played)),
             meeting: meeting(outcomes, deadlineMs),
           }),
         ),

@@ -12,7 +12,7 @@ import { arrivalsOf, joined, latenciesOf, playArrivals } from "./play.ts";
 import { predict } from "./predict.ts";
 import { type LiveSettings, slicesFor } from "./settings.ts";
 import { slots, type World } from "./setup.ts";
-import { type LatencyFigure, simulatedSlices, typicalLatencies } from "./slices.ts";
+import { type LatencyFigure, latencyFigures, simulatedSlices } from "./slices.ts";
 import type { LiveTurn } from "./turn.ts";
 
 export type LocalityFigure = LatencyFigure | "missRatio" | "falseMissRatio";
@@ -78,13 +78,13 @@ export async function measureLocality(
         },
         ...{ wrong, calibration },
         live: {
-          ...typicalLatencies(played.map((one) => latenciesOf(one.played))),
+          ...latencyFigures(played.map((one) => latenciesOf(one.played))),
           ...{ missRatio, falseMissRatio },
         },
         simulated: predict(
           { policy, arrivals: arrivalsOf(own), calibration, devices, resident, functions },
           (outcomes) => ({
-            ...typicalLatencies(simulatedSlices(outcomes, played)),
+            ...latencyFigures(simulatedSlices(outcomes, played)),
             ...{ missRatio: outcomes.missRatio, falseMissRatio: outcomes.falseMissRatio },
           }),
         ),

@@ -1,21 +1,26 @@
 /**
- * Latencies by slices of time. The median of slices is what counts: a machine that stands still for a third of a second
- * spoils one of them.
+ * Latencies by slices of time: of all of them together, and the medians of slices, of which a machine that stands still for
+ * a third of a second spoils one.
  */
 import { mean, median, percentile } from "../harness/statistics.ts";
 import type { Outcomes } from "../simulate/outcomes.ts";
 import type { Slice } from "./arena.ts";
 import type { Figures } from "./turn.ts";
 
-export type LatencyFigure = "meanMs" | "p98Ms";
+/** Medians of slices, and of all calls. */
+export type LatencyFigure = "meanMs" | "p98Ms" | "allMeanMs" | "allP98Ms";
 
 /** @param slices latencies of each, in milliseconds; those without any do not count. NaN where there is none. */
-export function typicalLatencies(slices: readonly ArrayLike<number>[]): Figures<LatencyFigure> {
+export function latencyFigures(slices: readonly ArrayLike<number>[]): Figures<LatencyFigure> {
   const counted = slices.filter(({ length }) => length > 0);
-  if (counted.length === 0) return { meanMs: Number.NaN, p98Ms: Number.NaN };
+  const none = { meanMs: Number.NaN, p98Ms: Number.NaN, allMeanMs: Number.NaN, allP98Ms: Number.NaN };
+  if (counted.length === 0) return none;
+  const all = counted.flatMap((slice) => Array.from(slice));
   return {
     meanMs: median(counted.map(mean)),
-    p98Ms: median(counted.map((all) => percentile(all, 0.98))),
+    p98Ms: median(counted.map((slice) => percentile(slice, 0.98))),
+    allMeanMs: mean(all),
+    allP98Ms: percentile(all, 0.98),
   };
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { slicesOf } from "../../../bench/live/arrivals.ts";
 import { arrivalsOf, joined } from "../../../bench/live/play.ts";
 import { slicesFor } from "../../../bench/live/settings.ts";
-import { typicalLatencies } from "../../../bench/live/slices.ts";
+import { latencyFigures } from "../../../bench/live/slices.ts";
 
 describe("slices of calls", () => {
   const arrivals = {
@@ -46,18 +46,19 @@ describe("slices of calls", () => {
 });
 
 describe("latencies of slices", () => {
-  test("are medians: one that stood still does not count", () => {
-    expect(
-      typicalLatencies([
-        [10, 20],
-        [12, 14],
-        [300, 500],
-      ]),
-    ).toEqual({ meanMs: 15, p98Ms: expect.closeTo(19.8) });
+  test("are medians, for which one that stood still does not count, and those of all calls", () => {
+    const slices = [
+      [10, 20],
+      [12, 14],
+      [300, 500],
+    ];
+    const all = { allMeanMs: expect.closeTo(856 / 6), allP98Ms: expect.closeTo(480) };
+    expect(latencyFigures(slices)).toEqual({ meanMs: 15, p98Ms: expect.closeTo(19.8), ...all });
   });
 
   test("are those of slices in which there were any", () => {
-    expect(typicalLatencies([[], [4]])).toEqual({ meanMs: 4, p98Ms: 4 });
-    expect(typicalLatencies([[]])).toEqual({ meanMs: Number.NaN, p98Ms: Number.NaN });
+    expect(latencyFigures([[], [4]])).toEqual({ meanMs: 4, p98Ms: 4, allMeanMs: 4, allP98Ms: 4 });
+    const { NaN: none } = Number;
+    expect(latencyFigures([[]])).toEqual({ meanMs: none, p98Ms: none, allMeanMs: none, allP98Ms: none });
   });
 });
