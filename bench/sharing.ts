@@ -1,7 +1,7 @@
 /**
  * What one device gives a long function and a short one at once: what it costs the long one to be cut into parts, and
  * what the short one waits, against a device that does not cut; and how many runs share a round in the end, by how long
- * they are. Two device processes, each called by this one; they take turns.
+ * they are. Two device processes, each called by this one; they take turns. Then the same by way of a gateway.
  */
 import { platform } from "#platform";
 import { type Program, programFormat } from "../kernels/program/program.ts";
@@ -14,6 +14,7 @@ import { splitPort } from "../runtime/port/split-port.ts";
 import { writeResult } from "./harness/result.ts";
 import { interleave, median, percentile, timed } from "./harness/statistics.ts";
 import { printTable } from "./harness/table.ts";
+import { measureByGateway } from "./sharing/by-gateway.ts";
 
 const count = 4096;
 const steps = 40;
@@ -81,11 +82,18 @@ export async function run(): Promise<void> {
       console.log(
         `64 callers of a run of ${millis.toFixed(2)} ms: rounds of up to ${n}, ${Math.round(perSecond)} a second`,
       );
+    for (const child of children.splice(0)) await child.stop();
+    const byGateway = await measureByGateway(steps, iterations);
+    console.log("\nby way of a gateway");
+    printTable(
+      ["", "short alone ms", "long alone ms", "long beside short ms", "short p50 ms", "short p99 ms"],
+      byGateway.map((one) => Object.values(one)),
+    );
     await writeResult(
       "sharing",
       found.description.adapter,
       { cut, whole, ratioAlone, shortAloneMs, lanes },
-      { steps, iterations },
+      { steps, iterations, byGateway },
     );
   } finally {
     for (const child of children) await child.stop();

@@ -2,8 +2,10 @@
  * The functions of the density benchmark: Programs of a few layers with weights of their own, stored as a deploy stores
  * them. Sizes are those of well-known models, divided by a constant: most are small, a few take most of the memory.
  */
+
 import { type OwnedProgram, weightsOf } from "../../gateway/devices/owner.ts";
 import type { Store } from "../../gateway/store/store.ts";
+import { isDivisible } from "../../kernels/program/analyze.ts";
 import { type Program, programFormat } from "../../kernels/program/program.ts";
 import {
   expectedOutput,
@@ -94,6 +96,7 @@ async function storeFunction(
     program: {
       id: digest,
       weights: weightsOf(program),
+      isDivisible: isDivisible(program),
       options: { writesBeforeReads: true },
       readJson: () => store.programs.read(digest),
     },

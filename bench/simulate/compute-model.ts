@@ -1,6 +1,7 @@
 /**
  * What a device computes. Each run fills a part of it; where those that run side by side fill no more than all of it each
- * goes as fast as alone, beyond that all are slowed down alike. What the device does not begin yet waits in its queue.
+ * goes as fast as alone, beyond that all are slowed down alike. What the device does not begin yet waits in its queue. What it
+ * cuts lets others in between: they go side by side, each as much slower as both are too much for the device.
  */
 import type { CoreUser, SharedCores } from "./shared-cores.ts";
 
@@ -9,6 +10,8 @@ export interface ComputeJob {
   leftMs: number;
   /** 0 to 1. */
   readonly occupancy: number;
+  /** Others go in between its parts, as if they did not have to wait for it. */
+  readonly isCut?: boolean;
   readonly done: () => void;
 }
 
@@ -83,14 +86,28 @@ export class ComputeModel implements CoreUser {
   }
 
   #begin(): void {
-    let filled = 0;
-    for (const { occupancy } of this.#active) filled += occupancy;
-    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-      if (this.#active.length > 0 && filled >= this.#fullFrom) return;
-      this.#queue.shift();
+    for (let at = 0; at < this.#queue.length; ) {
+      const next = this.#queue[at]!;
+      if (this.#isFull(next)) {
+        if (next.isCut !== true) return;
+        at++;
+        continue;
+      }
+      this.#queue.splice(at, 1);
       this.#active.push(next);
-      filled += next.occupancy;
     }
+  }
+
+  /** For a job that would begin. */
+  #isFull({ isCut = false }: ComputeJob): boolean {
+    let filled = 0;
+    let before = 0;
+    for (const job of this.#active) {
+      if (job.isCut === true && !isCut) continue;
+      before++;
+      filled += job.occupancy;
+    }
+    return before > 0 && filled >= this.#fullFrom;
   }
 
   #changed(now: number): void {

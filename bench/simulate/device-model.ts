@@ -73,6 +73,7 @@ export class DeviceModel {
       this.compute.add(this.#now, {
         leftMs: runMs - doneMs,
         occupancy,
+        isCut: fn.isDivisible === true && freeMs > (spec.cutsFromMs ?? Number.POSITIVE_INFINITY),
         done: () => {
           answered();
           tell({ type: "ended", run: action.run, runMs });

@@ -9,6 +9,8 @@ import type { Weight } from "./held-weights.ts";
 
 export interface OwnedProgram extends StoredProgram {
   readonly weights: readonly Weight[];
+  /** See kernels/program/analyze.ts. */
+  readonly isDivisible: boolean;
 }
 
 /** What a Program reads from the store. */

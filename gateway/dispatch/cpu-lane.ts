@@ -93,7 +93,7 @@ export class CpuLane implements ScheduledDevice {
       ...{ id, class: cpuClass, node: "local", bus: id },
       // The scheduler counts bytes of weights.
       ...{ budgetBytes: budgetBytes / modelFactor, fixedBytes: sessionBytes / modelFactor },
-      ...{ loadFixedMs: guessedOpenMs, loadBytesPerMs: guessedBytesPerMs },
+      ...{ loadFixedMs: guessedOpenMs, loadBytesPerMs: guessedBytesPerMs, hasCopyEngine: false },
     };
     this.#sessions = sessions((model) => this.#closed(model));
     this.#listener = listener;

@@ -1,4 +1,5 @@
 /** A device of the gateway as the scheduler is told of it. */
+import { cutsFromMs } from "../../runtime/device/slices.ts";
 import type { DeviceMember } from "../devices/device-member.ts";
 import type { DeviceSpec } from "../scheduler/core/specs.ts";
 
@@ -15,5 +16,6 @@ export function deviceSpec(device: DeviceMember): DeviceSpec {
     // GPUs have a bus each; software adapters share the host's memory.
     bus: kind === "gpu" ? id : "host",
     ...{ budgetBytes, loadBytesPerMs: 1 / managed.estimates.guessedLoadMs(1), aheadMs },
+    ...{ hasCopyEngine: kind === "gpu", cutsFromMs },
   };
 }

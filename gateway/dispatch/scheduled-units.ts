@@ -34,6 +34,7 @@ interface KnownUnit extends Unit {
   /** Of its single runs. */
   readonly weights: OwnedProgram["weights"];
   readonly weightBytes: number;
+  readonly isDivisible: boolean;
   batchLimit: number;
   /** As the scheduler was told last. */
   told: Pick<ProgramOwner, "settings" | "schedule" | "profiled"> | undefined;
@@ -169,6 +170,7 @@ export class ScheduledUnits {
       cpuModel,
       weights: program.weights,
       weightBytes: this.#newBytes(owner, program),
+      isDivisible: program.isDivisible,
       told: undefined,
       batchLimit: 1,
       crowdedCalls: 0,
@@ -190,11 +192,11 @@ export class ScheduledUnits {
   }
 
   #spec(unit: KnownUnit, program: string): FunctionSpec {
-    const { id, owner, weightBytes, batchLimit } = unit;
+    const { id, owner, weightBytes, isDivisible, batchLimit } = unit;
     const { settings, schedule, tenant } = owner;
     const refusing = this.#devices.filter((device) => !device.takes(unit));
     return {
-      ...{ id, tenant: tenant ?? "", weightBytes, batchLimit },
+      ...{ id, tenant: tenant ?? "", weightBytes, isDivisible, batchLimit },
       ...(schedule?.deadlineMs !== undefined && { deadlineMs: schedule.deadlineMs }),
       ...(schedule?.quota !== undefined && { quota: schedule.quota }),
       ...{ isPinned: settings.pin, priority: settings.priority },

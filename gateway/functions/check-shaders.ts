@@ -41,6 +41,7 @@ export async function checkProgram(bundle: WgslBundle, digest: string, { device 
   await device.check({
     id: `check:${digest}`,
     weights: [],
+    isDivisible: false,
     options: { writesBeforeReads: true },
     readJson: async () => new TextEncoder().encode(JSON.stringify(withoutSteps)),
   });

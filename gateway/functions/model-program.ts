@@ -1,4 +1,5 @@
 /** A compiled variant of a model, from the store to what a device runs. */
+import { isDivisible } from "../../kernels/program/analyze.ts";
 import { parseProgram } from "../../kernels/program/parse.ts";
 import type { Program } from "../../kernels/program/program.ts";
 import { timeLimitFor } from "../../runtime/supervisor/time-limit.ts";
@@ -26,6 +27,7 @@ export async function openModelProgram(
     id: digest,
     options: { writesBeforeReads },
     weights: weightsOf(program),
+    isDivisible: isDivisible(program),
     timeLimitMs: timeLimitFor({ statedMs, verifiedMs: slowestRunMs }),
     readJson: () => programs.read(digest),
   };

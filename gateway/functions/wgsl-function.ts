@@ -10,6 +10,7 @@ import {
   type Resolved,
   type WgslBundle,
 } from "../../kernels/manifest/bundle.ts";
+import { isDivisible } from "../../kernels/program/analyze.ts";
 import { describeProgram } from "../../kernels/program/describe.ts";
 import type { Program } from "../../kernels/program/program.ts";
 import { timeLimitFor } from "../../runtime/supervisor/time-limit.ts";
@@ -160,6 +161,7 @@ export class WgslFunction implements Servable {
         id: `${this.#digest}:${resolved.key}`,
         options: { writesBeforeReads: false },
         weights: weightsOf(program),
+        isDivisible: isDivisible(program),
         timeLimitMs: this.#timeLimitMs,
         readJson: async () => new TextEncoder().encode(JSON.stringify(program)),
       };

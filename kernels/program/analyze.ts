@@ -14,6 +14,12 @@ export interface Touch {
   readonly overwrites: boolean;
 }
 
+/** A step at least can follow another one: a run can be cut there, and others let in. */
+export function isDivisible({ steps }: Pick<Program, "steps">): boolean {
+  const [first] = steps;
+  return steps.length > 1 || (first?.type === "repeat" && first.count * first.steps.length > 1);
+}
+
 /** The buffers that a step reads or writes. A `read_write` binding counts as both, since its shader may do either. */
 export function touches(program: Program, step: SimpleStep): Touch[] {
   const isWhole = (buffer: BufferIndex, sizeBytes: number) =>

@@ -9,12 +9,9 @@ import type { LoadedProgram } from "./loaded-program.ts";
 import { PartedRun } from "./parted-run.ts";
 import type { PendingRun } from "./pending-run.ts";
 import { dueAt, isPressing } from "./run-order.ts";
+import { worthCutting } from "./slices.ts";
 import type { Submissions } from "./submissions.ts";
 
-/** For how long a part is to keep the GPU, in milliseconds. */
-export const defaultSliceMs = 10;
-/** What takes little more than a slice is not cut. */
-const worthCutting = 1.5;
 /** Parts submitted and not done: the GPU does not idle between two of them. */
 const maxPartsAhead = 2;
 /** The same where rounds keep it busy: what comes then waits for one part less. */

@@ -2,6 +2,7 @@
  * What runs of one Program take on this device, learned from its rounds. Figures only: who measures is in
  * submissions.ts, who decides by them in round-former.ts and cut-runs.ts.
  */
+import { isDivisible } from "../../kernels/program/analyze.ts";
 import type { Program } from "../../kernels/program/program.ts";
 import { StepCosts } from "./step-costs.ts";
 
@@ -42,11 +43,8 @@ export class ProgramCost {
     return this.soloGpuMs ?? this.soloMs;
   }
 
-  /** A step at least can follow another one. */
   get isDivisible(): boolean {
-    const { steps } = this.#program;
-    const [first] = steps;
-    return steps.length > 1 || (first?.type === "repeat" && first.count * first.steps.length > 1);
+    return isDivisible(this.#program);
   }
 
   /** By step. To be asked for where `aloneMs` is known. */

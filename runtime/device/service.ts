@@ -20,7 +20,6 @@ import type {
   WeightSource,
 } from "./api.ts";
 import { BindGroupCache } from "./bind-group-cache.ts";
-import { defaultSliceMs } from "./cut-runs.ts";
 import { Executor } from "./executor.ts";
 import { HostTier } from "./host-tier.ts";
 import { KeptTensors } from "./kept-tensors.ts";
@@ -30,6 +29,7 @@ import { plainLimits } from "./limits.ts";
 import { type LoadContext, LoadedProgram } from "./loaded-program.ts";
 import { Pipelines } from "./pipelines.ts";
 import { SessionHost } from "./session-host.ts";
+import { defaultSliceMs } from "./slices.ts";
 import { assumedChoice, type UploadChoice } from "./upload-path.ts";
 import { Watchdog } from "./watchdog.ts";
 import { Weights } from "./weights.ts";

@@ -14,6 +14,15 @@ export class Backlog {
     return this.#since;
   }
 
+  /** Those that have not ended. */
+  get runs(): number {
+    return this.#runs;
+  }
+
+  get isEmpty(): boolean {
+    return this.#runs === 0;
+  }
+
   add(ms: number, now: number): void {
     if (this.#runs++ === 0) this.#since = now;
     this.#givenMs += ms;
@@ -24,6 +33,11 @@ export class Backlog {
     this.#since = now;
     // Sums of fractions leave something behind.
     this.#givenMs = --this.#runs === 0 ? 0 : Math.max(0, this.#givenMs - ms);
+  }
+
+  /** Something else had the device for so long: what runs now has not come as far as the time says. */
+  delayed(ms: number, now: number): void {
+    this.#since = Math.min(now, this.#since + ms);
   }
 
   /** Milliseconds. What runs longer than expected ends at once, the rest stays: at least the part of all but one. */

@@ -303,17 +303,20 @@ export class Cluster {
     const freeRunMs = device.runMs(fn, rows);
     const runMs = freeRunMs * slowdown(fn, share);
     const loadedAt = residence.state === "loading" ? residence.loadEndsAt : now;
-    const free = now + device.backlogMs(now);
+    const isCut = device.cuts(fn, rows);
+    const free = now + (isCut ? device.backlogMs(now) : device.backlogBetweenMs(now));
     const { overlapsLoads, sharesSpace } = this.traits;
     const endsAt = device.endOfRun(fn, rows, free, loadedAt, runMs);
     // Side by side, a run holds up others only for the part of the device that it fills; and while weights come in
     // others can run, where loading overlaps.
     const waitMs = overlapsLoads ? 0 : Math.max(0, loadedAt - free);
     const fillMs = waitMs + (sharesSpace ? freeRunMs * fn.occupancy : runMs);
-    device.backlog.add(fillMs, now);
+    const backlog = isCut ? device.cutBacklog : device.backlog;
+    backlog.add(fillMs, now);
     const id = ++this.#lastRun;
     const run: Run = {
-      ...{ id, device, function: fn, requests, rows, startedAt: now, isCold, share, runMs, fillMs, endsAt },
+      ...{ id, device, function: fn, requests, rows, startedAt: now, isCold, isCut, share },
+      ...{ runMs, fillMs, endsAt },
     };
     this.runs.set(id, run);
     device.runs.add(run);
@@ -321,10 +324,11 @@ export class Cluster {
   }
 
   /** Of a run that ends now: since its weights came, where the device had nothing else to do since then. */
-  #coldTailMs({ device, function: fn, isCold, startedAt }: Run): number | undefined {
+  #coldTailMs({ device, function: fn, isCold, isCut, startedAt }: Run): number | undefined {
     if (!isCold || !this.traits.overlapsLoads || device.runs.size > 1) return undefined;
     const { state, loadedAtMs } = device.residences.get(fn)!;
-    const isSeen = state === "resident" && loadedAtMs >= startedAt && device.backlog.since <= loadedAtMs;
+    const { since } = isCut ? device.cutBacklog : device.backlog;
+    const isSeen = state === "resident" && loadedAtMs >= startedAt && since <= loadedAtMs;
     return isSeen ? this.now - loadedAtMs : undefined;
   }
 
@@ -333,7 +337,11 @@ export class Cluster {
     const { device, function: fn } = run;
     this.runs.delete(id);
     device.runs.delete(run);
-    device.backlog.ended(run.fillMs, this.now);
+    if (run.isCut) device.cutBacklog.ended(run.fillMs, this.now);
+    else {
+      device.backlog.ended(run.fillMs, this.now);
+      device.cutBacklog.delayed(run.fillMs, this.now);
+    }
     const residence = device.residences.get(fn)!;
     residence.leases--;
     residence.lastUsedMs = this.now;

@@ -22,7 +22,10 @@ export class DeviceState {
   readonly runs = new Set<Run>();
   /** Weights that are coming in. */
   loads = 0;
+  /** Of runs that let nobody in between. */
   readonly backlog = new Backlog();
+  /** Of runs that it cuts. */
+  readonly cutBacklog = new Backlog();
   /** Milliseconds of runs that have ended. */
   busyMs = 0;
   #rates: LoadRates;
@@ -137,9 +140,23 @@ export class DeviceState {
     if (moving > 0 && fn.weightBytes > 0) this.#rates.add(fn.weightBytes / (moving * share));
   }
 
-  /** Milliseconds of work before a run that it is given now could begin. */
+  /** Whether it would cut a run and let others in between. */
+  cuts(fn: FunctionState, rows: number): boolean {
+    const { cutsFromMs = Number.POSITIVE_INFINITY } = this.spec;
+    return fn.spec.isDivisible === true && this.runMs(fn, rows) > cutsFromMs;
+  }
+
+  /** Milliseconds of work that it has been given. */
   backlogMs(now: number): number {
-    return this.backlog.leftMs(now);
+    return this.backlog.leftMs(now) + this.cutBacklog.leftMs(now);
+  }
+
+  /** Milliseconds before a run could begin that goes in between parts of those that it cuts. */
+  backlogBetweenMs(now: number): number {
+    const partMs = this.cutBacklog.isEmpty
+      ? 0
+      : Math.min(this.cutBacklog.leftMs(now), this.spec.cutsFromMs ?? 0);
+    return this.backlog.leftMs(now) + partMs;
   }
 
   /** What a load takes without its bytes. */

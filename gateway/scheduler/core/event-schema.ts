@@ -33,6 +33,7 @@ const functionSpec = v.strictObject({
   batchLimit: v.exactOptional(number),
   quota: v.exactOptional(v.strictObject({ request: number, limit: number })),
   occupancy: v.exactOptional(number),
+  isDivisible: v.exactOptional(v.boolean()),
   coldStartMs: v.exactOptional(number),
   isPinned: v.exactOptional(v.boolean()),
   keepAliveMs: v.exactOptional(number),
@@ -51,6 +52,8 @@ const deviceSpec = v.strictObject({
   loadFixedMs: v.exactOptional(number),
   fixedBytes: v.exactOptional(number),
   aheadMs: v.exactOptional(number),
+  hasCopyEngine: v.exactOptional(v.boolean()),
+  cutsFromMs: v.exactOptional(number),
 });
 
 const requestSpec = v.strictObject({

@@ -49,6 +49,8 @@ export interface Run {
   readonly startedAt: number;
   /** Its weights were not there. */
   readonly isCold: boolean;
+  /** The device lets others in between. */
+  readonly isCut: boolean;
   /** Part of the device that it may fill; undefined where it may fill all. */
   readonly share: number | undefined;
   /** Expected, without waiting and loading. */

@@ -20,6 +20,8 @@ export interface FunctionSpec {
   readonly quota?: Quota;
   /** Part of a device that one run of it fills, 0 to 1: several run side by side where all fit. Left out: 1. */
   readonly occupancy?: number;
+  /** Devices that cut long runs can let others in between its steps. Left out: no. */
+  readonly isDivisible?: boolean;
   /** Of starting a process of its own before its weights come in, under policies that do so. Left out: 0. */
   readonly coldStartMs?: number;
   /** Never evicted. */
@@ -68,6 +70,13 @@ export interface DeviceSpec {
    * of its own for them. Left out: none, one run at a time or as many as fit side by side.
    */
   readonly aheadMs?: number;
+  /**
+   * Whether weights come in beside what it computes, which is not the slower for it. Left out: yes. On software devices the
+   * same processors copy and compute.
+   */
+  readonly hasCopyEngine?: boolean;
+  /** Runs that take longer, of functions that are divisible, it cuts, and lets others in between. Left out: none. */
+  readonly cutsFromMs?: number;
 }
 
 /** One call. */

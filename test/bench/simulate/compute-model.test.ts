@@ -7,6 +7,7 @@ interface Job {
   readonly at: number;
   readonly runMs: number;
   readonly occupancy: number;
+  readonly isCut?: boolean;
 }
 
 const oneByOne = 0;
@@ -17,12 +18,12 @@ function play(fullFrom: number, jobs: readonly Job[]): { ends: number[]; model: 
   const timeline = new Timeline();
   const model = new ComputeModel(fullFrom, timeline.schedule);
   const ends = jobs.map(() => Number.NaN);
-  for (const [i, { at, runMs, occupancy }] of jobs.entries())
+  for (const [i, { at, runMs, ...job }] of jobs.entries())
     timeline.schedule(at, () => {
       const done = () => {
         ends[i] = timeline.now;
       };
-      model.add(timeline.now, { leftMs: runMs, occupancy, done });
+      model.add(timeline.now, { leftMs: runMs, ...job, done });
     });
   timeline.run();
   return { ends, model };
@@ -43,6 +44,18 @@ describe("ComputeModel", () => {
     const jobs = [0.6, 0.6, 0.4, 0.4].map((occupancy) => ({ at: 0, runMs: 10, occupancy }));
     // The first two fill 1.2 of it, and are slowed down by that.
     expect(play(1, jobs).ends.map((end) => Math.round(end * 1e6) / 1e6)).toEqual([12, 12, 22, 22]);
+  });
+
+  it("lets others in between what it cuts, one after another, and cuts one after another", () => {
+    const cut = { occupancy: 1, isCut: true };
+    const jobs = [
+      { at: 0, runMs: 100, ...cut },
+      { at: 0, runMs: 10, ...cut },
+      { at: 20, runMs: 10, occupancy: 1 },
+      { at: 20, runMs: 10, occupancy: 1 },
+    ];
+    // The short ones have half of the device each in its turn, from 20 to 60, in which the first gets 20 done.
+    expect(play(oneByOne, jobs).ends).toEqual([120, 130, 40, 60]);
   });
 
   it("slows down alike what does not fit: two that fill the device take twice as long", () => {

@@ -184,6 +184,7 @@ test("a managed device knows after a restart how long a Program takes that has n
   const program = (id: string): OwnedProgram => ({
     id,
     weights: [{ digest: `w-${id}`, sizeBytes: 4096 }],
+    isDivisible: false,
     options: { writesBeforeReads: true },
     readJson: async () => new Uint8Array(),
   });

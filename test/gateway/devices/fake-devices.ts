@@ -22,7 +22,7 @@ export function fakeDevices(
 export function program(id: string, kibibytes: number): OwnedProgram {
   const weights = kibibytes === 0 ? [] : [{ digest: `w-${id}`, sizeBytes: kibibytes * kib }];
   const readJson = async () => new Uint8Array();
-  return { id, weights, options: { writesBeforeReads: true }, readJson };
+  return { id, weights, isDivisible: false, options: { writesBeforeReads: true }, readJson };
 }
 
 export function functionOn(set: DeviceSet, name: string, settings = defaultMemorySettings): FunctionDevice {

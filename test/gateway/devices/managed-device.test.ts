@@ -33,7 +33,7 @@ const owned = (name: string, settings = defaultMemorySettings) =>
 function program(id: string, kibibytes: number): OwnedProgram {
   const weights = [{ digest: `w-${id}`, sizeBytes: kibibytes * kib }];
   const readJson = async () => new Uint8Array();
-  return { id, weights, options: { writesBeforeReads: true }, readJson };
+  return { id, weights, isDivisible: false, options: { writesBeforeReads: true }, readJson };
 }
 
 /** A call from its beginning to its end. */

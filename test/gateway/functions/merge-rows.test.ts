@@ -13,6 +13,7 @@ function call(...inputs: readonly Uint8Array[]): PreparedProgram {
   const program = {
     id: "p",
     weights: [],
+    isDivisible: false,
     options: { writesBeforeReads: true },
     readJson: async () => new Uint8Array(),
   };

@@ -17,6 +17,7 @@ import { takeBatch } from "./batch-size.ts";
 import { DeviceQueue, type Flow } from "./device-queue.ts";
 import { byExpectedLoad, displacementFor } from "./displacement.ts";
 import { bestPlace, type PlacementContext } from "./placement.ts";
+import { hasPlace, placesOn } from "./places.ts";
 import { QuotaMeter } from "./quota-meter.ts";
 import { Replication } from "./replication.ts";
 import { bestToSteal } from "./stealing.ts";
@@ -221,7 +222,8 @@ class DeadlinePolicy implements PolicyAtWork {
   #next(queue: DeviceQueue, stuck: ReadonlySet<Flow>, now: number): Flow | undefined {
     const { device } = queue;
     const loadableAt = lastLoadEnd(device, now);
-    const hasPlace = this.#hasPlace(device, now);
+    const { hasCopyEngine = true } = device.spec;
+    const places = placesOn(device, now);
     let next: Flow | undefined;
     let nextAt = Number.POSITIVE_INFINITY;
     let nextDue = Number.POSITIVE_INFINITY;
@@ -229,7 +231,9 @@ class DeadlinePolicy implements PolicyAtWork {
       const { function: fn } = flow;
       if (stuck.has(flow)) continue;
       const residence = device.residences.get(fn);
-      if (residence !== undefined && (!hasPlace || isAwaited(residence))) continue;
+      // Where nothing copies but what computes, a load takes its turn as a run does.
+      if ((residence !== undefined || !hasCopyEngine) && !hasPlace(flow, places, now)) continue;
+      if (residence !== undefined && isAwaited(residence)) continue;
       const allowedAt = Math.max(
         this.#quotas.allowedAt(device, fn, now),
         residence === undefined ? loadableAt : now,
@@ -248,20 +252,6 @@ class DeadlinePolicy implements PolicyAtWork {
       nextDue = due;
     }
     return next;
-  }
-
-  /**
-   * While a part of the device is idle (without sharing: while nothing runs), or it has less work than it should have before
-   * it. Who waits for weights does not count.
-   */
-  #hasPlace(device: DeviceState, now: number): boolean {
-    if (device.backlogMs(now) < (device.spec.aheadMs ?? 0)) return true;
-    let filled = 0;
-    for (const run of device.runs) {
-      if (isComingIn(device.residences.get(run.function)!, now)) continue;
-      filled += run.function.occupancy;
-    }
-    return filled === 0 || (this.#cluster.traits.sharesSpace && filled < fullFrom);
   }
 
   /** @returns false where there is no room now. */
@@ -338,14 +328,6 @@ class DeadlinePolicy implements PolicyAtWork {
  */
 function isAwaited({ state, leases, isAhead }: Residence): boolean {
   return state === "loading" && leases > (isAhead ? 1 : 0);
-}
-
-/** A device is full where its runs fill this part of it: more would slow each other down and gain nothing. */
-const fullFrom = 0.98;
-
-/** Devices may tell that weights are there only when the run has ended that they came for. */
-function isComingIn({ state, loadEndsAt }: Residence, now: number): boolean {
-  return state === "loading" && now < loadEndsAt;
 }
 
 /**

@@ -6,6 +6,7 @@ import type { DeviceState } from "../../core/device-state.ts";
 import type { FunctionState } from "../../core/function-state.ts";
 import type { Request } from "../../core/request.ts";
 import { dueAt, isHopeless } from "./due.ts";
+import { givenBeforeMs } from "./places.ts";
 
 /** Requests of one function that wait for one device. */
 export class Flow {
@@ -111,8 +112,9 @@ export class DeviceQueue {
   }
 
   /** Milliseconds before a request that comes now could begin, those due later not counted. */
-  waitMs(now: number, due: number): number {
-    let waitMs = this.device.backlogMs(now);
+  waitMs(now: number, request: Request): number {
+    const due = dueAt(request, this.device, now);
+    let waitMs = givenBeforeMs(request, due, this.device, now);
     if (this.size === 0) return waitMs;
     for (const flow of this.flows.values()) if (flow.dueAt(now) <= due) waitMs += flow.workMs;
     return waitMs;

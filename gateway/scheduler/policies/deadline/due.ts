@@ -4,7 +4,7 @@
  * is due before it has arrived, so what comes after a request is due goes behind it.
  */
 import type { DeviceState } from "../../core/device-state.ts";
-import type { Request } from "../../core/request.ts";
+import type { Request, Run } from "../../core/request.ts";
 
 /** A millisecond late costs as much as so many of waiting. */
 export const lateWeight = 10;
@@ -27,6 +27,14 @@ export function dueAt(request: Request, device: DeviceState, now: number): numbe
   if (!isHopeless(request, device, now)) return deadline;
   // One that had passed when the request came must not put it before all others.
   return Math.max(arrivedAt, deadline) + Math.max(lateMs, lateFactor * (deadline - arrivedAt));
+}
+
+/** When the first of its requests was due when it began. */
+export function runDueAt({ requests, runMs }: Run): number {
+  let due = Number.POSITIVE_INFINITY;
+  for (const { deadline, arrivedAt } of requests)
+    due = Math.min(due, deadline ?? arrivedAt + patience * runMs);
+  return due;
 }
 
 /** Whether it will be late even if it is next. */

@@ -10,7 +10,7 @@ import type { Request } from "../../core/request.ts";
 import type { EvictionPolicy } from "../../eviction/policy.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import { displacementFor } from "./displacement.ts";
-import { dueAt, lateWeight } from "./due.ts";
+import { lateWeight } from "./due.ts";
 
 export interface Place {
   readonly device: DeviceState;
@@ -84,7 +84,7 @@ export function placeOn(
   const queue = queueOf(device);
   const residence = device.residences.get(fn);
   const runMs = runMsBeside(queue, request);
-  const queuedMs = queue.waitMs(now, dueAt(request, device, now));
+  const queuedMs = queue.waitMs(now, request);
   const waitMs = Math.max(queuedMs, allowedAt(device, fn) - now);
   let loadMs = 0;
   if (residence === undefined)

@@ -60,6 +60,7 @@ const anyFunctionSpec: fc.Arbitrary<FunctionSpec> = fc
     isPinned: fc.constantFrom(false, false, false, false, false, true),
     batchLimit: fc.integer({ min: 1, max: 4 }),
     occupancy: fc.constantFrom(1, 0.5, 0.25),
+    isDivisible: fc.boolean(),
     refusedBy: fc.constantFrom([], [], [], [], ["v100"]),
     priority: fc.constantFrom(0, 0, 1),
     known: fc.constantFrom([], [{ class: "h200", batch: 1, runMs: 4 }]),
@@ -76,6 +77,8 @@ const anyDeviceSpec: fc.Arbitrary<DeviceSpec> = fc
     budgetBytes: fc.integer({ min: 8, max: 30 }),
     loadBytesPerMs: fc.constantFrom(0.5, 4),
     aheadMs: rarely(fc.constantFrom(5, 30)),
+    hasCopyEngine: rarely(fc.constant(false)),
+    cutsFromMs: rarely(fc.constant(2)),
   })
   .map(({ id, ...rest }) =>
     deviceSpec(id, { bus: id === "d2" ? "own" : "shared", ...(defined(rest) as Partial<DeviceSpec>) }),

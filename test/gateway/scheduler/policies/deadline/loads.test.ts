@@ -51,3 +51,45 @@ describe("weights that must come in", () => {
     expect(stage.runs).toEqual(["large@a!", "f@b!"]);
   });
 });
+
+describe("a device that copies and computes with the same processors", () => {
+  const withSoftware = () => {
+    const stage = new Stage(deadline);
+    stage.device("a", { hasCopyEngine: false, budgetBytes: 20 });
+    for (const id of ["f", "g", "h"]) stage.function(id);
+    stage.call("f");
+    stage.until(30);
+    return stage;
+  };
+
+  it("loads when it has a place for a run, not beside one", () => {
+    const stage = withSoftware();
+    stage.call("f");
+    stage.call("g", { deadline: 1_000 });
+    expect(stage.runTimes).toEqual([0, 30]);
+    stage.until(100);
+    expect(stage.runs).toEqual(["f@a!", "f@a", "g@a!"]);
+    expect(stage.runTimes).toEqual([0, 30, 40]);
+  });
+
+  it("has what it holds run before what must come in, where both are due at the same time", () => {
+    const stage = withSoftware();
+    stage.call("f");
+    // Nobody leaves for h while f's second call can go first.
+    stage.call("h");
+    stage.call("f", { at: 35 });
+    stage.until(200);
+    expect(stage.runs).toEqual(["f@a!", "f@a", "f@a", "h@a!"]);
+  });
+
+  it("does not let those wait for ever who must come in", () => {
+    const stage = withSoftware();
+    stage.call("g");
+    for (let at = 30; at < 1_000; at += 10) stage.call("f", { at });
+    stage.until(1_000);
+    const began = stage.runs.indexOf("g@a!");
+    // Due after eight times the run and the load.
+    expect(began).toBeGreaterThan(0);
+    expect(stage.runTimes[began]).toBeLessThanOrEqual(30 + 8 * 20);
+  });
+});

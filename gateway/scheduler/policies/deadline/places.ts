@@ -1,0 +1,82 @@
+/**
+ * Whether a device takes another run now: while it has less work before it than it should have, or a part of it is idle. What
+ * it cuts stands in nobody's way who is due before that: whoever comes goes in between its parts.
+ */
+import type { DeviceState } from "../../core/device-state.ts";
+import type { Request } from "../../core/request.ts";
+import type { Residence } from "../../core/residence.ts";
+import type { Flow } from "./device-queue.ts";
+import { runDueAt } from "./due.ts";
+
+export interface Places {
+  /** One behind all that the device was given. */
+  readonly behind: boolean;
+  /** One between parts of what it cuts, and one there for what it would cut as well. */
+  readonly between: boolean;
+  readonly betweenToo: boolean;
+  /** What is due later goes behind what is cut. */
+  readonly betweenUntil: number;
+}
+
+/** A device is full where its runs fill this part of it: more would slow each other down and gain nothing. */
+const fullFrom = 0.98;
+/** Runs that are cut at a time: the more take turns, the longer each holds its memory. */
+const mostCut = 3;
+
+export function placesOn(device: DeviceState, now: number): Places {
+  const behind = hasRoom(device, device.backlogMs(now), now, true);
+  if (device.cutBacklog.isEmpty) return { behind, between: behind, betweenToo: behind, betweenUntil: never };
+  const between = hasRoom(device, device.backlog.leftMs(now), now, false);
+  const betweenToo = between && device.cutBacklog.runs < mostCut;
+  return { behind, between, betweenToo, betweenUntil: firstCutDue(device) };
+}
+
+/** For the first of a flow. */
+export function hasPlace(flow: Flow, places: Places, now: number): boolean {
+  const { behind, between, betweenToo, betweenUntil } = places;
+  if (behind || !between) return behind;
+  const due = flow.dueAt(now);
+  if (!flow.queue.device.cuts(flow.function, flow.head.rows)) return due <= betweenUntil;
+  // Of two that are due at the same time none is sooner for taking turns.
+  return betweenToo && due < betweenUntil;
+}
+
+/** Milliseconds of what a device was given that go before a request. @param due when that is due there. */
+export function givenBeforeMs(
+  { function: fn, rows }: Request,
+  due: number,
+  device: DeviceState,
+  now: number,
+): number {
+  const { cutBacklog } = device;
+  if (cutBacklog.isEmpty || due > firstCutDue(device)) return device.backlogMs(now);
+  const betweenMs = device.backlogBetweenMs(now);
+  // What is cut as well takes turns with the others until it is done.
+  return device.cuts(fn, rows)
+    ? betweenMs + Math.min(cutBacklog.leftMs(now), device.runMs(fn, rows))
+    : betweenMs;
+}
+
+const never = Number.NEGATIVE_INFINITY;
+
+function firstCutDue(device: DeviceState): number {
+  let due = Number.POSITIVE_INFINITY;
+  for (const run of device.runs) if (run.isCut) due = Math.min(due, runDueAt(run));
+  return due;
+}
+
+/** Who waits for weights does not count. @param withCut whether what is cut counts. */
+function hasRoom(device: DeviceState, backlogMs: number, now: number, withCut: boolean): boolean {
+  if (backlogMs < (device.spec.aheadMs ?? 0)) return true;
+  let filled = 0;
+  for (const run of device.runs) {
+    if (run.isCut && !withCut) continue;
+    if (!isComingIn(device.residences.get(run.function)!, now)) filled += run.function.occupancy;
+  }
+  return filled === 0 || (device.cluster.traits.sharesSpace && filled < fullFrom);
+}
+
+/** Devices may tell that weights are there only when the run has ended that they came for. */
+function isComingIn({ state, loadEndsAt }: Residence, now: number): boolean {
+  return state === "loading" && now < loadEndsAt;
+}
