@@ -226,8 +226,11 @@ async function startDevices(
     firstIndex: devices.devices.length,
   });
   const calls = autoscaler?.calls;
+  const tenantWeights = new Map(
+    (options.tenants ?? []).flatMap(({ name, weight }) => (weight === undefined ? [] : [[name, weight]])),
+  );
   const dispatcher = new Dispatcher({
-    ...{ devices, lanes, policy },
+    ...{ devices, lanes, policy, tenantWeights },
     ...(scheduleLog && { eventLog: { header: { ...logged, epoch }, sink: scheduleLog.sink } }),
     ...(calls && { onCall: (owner, answer) => calls.called(owner, answer) }),
   });

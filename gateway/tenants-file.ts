@@ -1,6 +1,6 @@
 /**
- * The file that names the parties that share a gateway: `{"tenants": [{"name": "acme", "token": "…"}]}`. What is wrong
- * with it is said without a word of what it says: that may be a token.
+ * The file that names the parties that share a gateway: `{"tenants": [{"name": "acme", "token": "…", "weight": 2}]}`, of
+ * which the weight may be left out. What is wrong with it is said without a word of what it says: that may be a token.
  */
 import { readFile, stat } from "node:fs/promises";
 import { getLogger } from "@logtape/logtape";
@@ -12,6 +12,8 @@ const log = getLogger(["dawnlet", "gateway"]);
 
 /** Each request's token is compared with all of them. */
 const maxTenants = 1000;
+/** One with the largest weight still leaves something to one with the smallest. */
+const [leastWeight, mostWeight] = [0.01, 100];
 
 const text = v.string("expected a text");
 const tenant = v.strictObject(
@@ -22,8 +24,15 @@ const tenant = v.strictObject(
       // What an `Authorization` header takes.
       v.regex(/^[!-~]{16,1024}$/, "expected 16 to 1024 visible ASCII characters"),
     ),
+    weight: v.exactOptional(
+      v.pipe(
+        v.number("expected a number"),
+        v.minValue(leastWeight, `expected ${leastWeight} at least`),
+        v.maxValue(mostWeight, `expected ${mostWeight} at most`),
+      ),
+    ),
   },
-  "expected an object with 'name' and 'token' and nothing else",
+  "expected an object with 'name', 'token', perhaps 'weight' and nothing else",
 );
 const tenantsFile = v.strictObject(
   {
@@ -88,12 +97,12 @@ export function parseTenants(content: string, operatorToken?: string): readonly 
   return tenants;
 }
 
+const ownKeys: ReadonlySet<string> = new Set(["tenants", ...Object.keys(tenant.entries)]);
+
 /** As far as the keys are ours: others may be tokens in the wrong place. */
 function placeOf(path: ReadonlyArray<{ readonly key?: unknown }>): string {
   const keys = path.map(({ key }) => key);
-  const foreign = keys.findIndex(
-    (key) => typeof key !== "number" && key !== "tenants" && key !== "name" && key !== "token",
-  );
+  const foreign = keys.findIndex((key) => typeof key !== "number" && !ownKeys.has(String(key)));
   return (foreign < 0 ? keys : keys.slice(0, foreign)).join(".") || "the file";
 }
 

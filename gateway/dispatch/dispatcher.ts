@@ -27,6 +27,8 @@ export interface DispatcherOptions {
   /** CPU lanes; their indices follow those of the devices. */
   readonly lanes?: readonly ScheduledDevice[];
   readonly policy: SchedulingPolicy;
+  /** By name; tenants without one have a weight of 1. */
+  readonly tenantWeights?: ReadonlyMap<string, number>;
   /** Gets all that the scheduler hears, for a replay. */
   readonly eventLog?: { readonly header: EventLogHeader; readonly sink: LineSink } | undefined;
   /** Hears of each call that comes, and of its end by what it is answered. */
@@ -78,6 +80,7 @@ export class Dispatcher implements DeviceSetListener {
     devices,
     lanes = [],
     policy,
+    tenantWeights = new Map(),
     eventLog,
     onCall,
     now = () => performance.now(),
@@ -88,7 +91,7 @@ export class Dispatcher implements DeviceSetListener {
     this.#now = now;
     const scheduler = createScheduler(policy);
     this.#scheduler = eventLog ? withEventLog(scheduler, eventLog.header, eventLog.sink) : scheduler;
-    this.#units = new ScheduledUnits(this.#devices, lanes.length > 0);
+    this.#units = new ScheduledUnits({ devices: this.#devices, hasLanes: lanes.length > 0, tenantWeights });
     this.replicas = new ReplicaControl({
       ...{ set: devices, units: this.#units, cluster: this.cluster },
       step: (event) => this.#step(event),

@@ -40,18 +40,27 @@ interface KnownUnit extends Unit {
   told: Pick<ProgramOwner, "settings" | "schedule" | "profiled"> | undefined;
 }
 
+export interface ScheduledUnitsOptions {
+  readonly devices: readonly ScheduledDevice[];
+  /** Some of the devices run models on the CPU. */
+  readonly hasLanes: boolean;
+  /** Of those that have one, by name. */
+  readonly tenantWeights: ReadonlyMap<string, number>;
+}
+
 export class ScheduledUnits {
   readonly #devices: readonly ScheduledDevice[];
   readonly #hasLanes: boolean;
+  readonly #tenantWeights: ReadonlyMap<string, number>;
   readonly #byId = new Map<string, KnownUnit>();
   readonly #byOwner = new Map<ProgramOwner, Map<string, KnownUnit>>();
   readonly #byProgram = new Map<string, Set<KnownUnit>>();
   #count = 0;
 
-  /** @param hasLanes some of the devices run models on the CPU. */
-  constructor(devices: readonly ScheduledDevice[], hasLanes: boolean) {
+  constructor({ devices, hasLanes, tenantWeights }: ScheduledUnitsOptions) {
     this.#devices = devices;
     this.#hasLanes = hasLanes;
+    this.#tenantWeights = tenantWeights;
   }
 
   /** Undefined where it was removed. */
@@ -194,9 +203,11 @@ export class ScheduledUnits {
   #spec(unit: KnownUnit, program: string): FunctionSpec {
     const { id, owner, weightBytes, isDivisible, batchLimit } = unit;
     const { settings, schedule, tenant } = owner;
+    const tenantWeight = tenant === undefined ? undefined : this.#tenantWeights.get(tenant);
     const refusing = this.#devices.filter((device) => !device.takes(unit));
     return {
       ...{ id, tenant: tenant ?? "", weightBytes, isDivisible, batchLimit },
+      ...(tenantWeight !== undefined && { tenantWeight }),
       ...(schedule?.deadlineMs !== undefined && { deadlineMs: schedule.deadlineMs }),
       ...(schedule?.quota !== undefined && { quota: schedule.quota }),
       ...{ isPinned: settings.pin, priority: settings.priority },

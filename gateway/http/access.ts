@@ -13,6 +13,8 @@ export interface Tenant {
   readonly name: string;
   /** Differs from everybody else's. */
   readonly token: string;
+  /** Its share of the devices, beside those of others, while several want more than there is. Left out: 1. */
+  readonly weight?: number;
 }
 
 export interface AccessOptions {

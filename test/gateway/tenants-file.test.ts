@@ -16,6 +16,7 @@ describe("parseTenants()", () => {
   it("gives names and tokens", () => {
     expect(parseTenants(fileOf(acme, beta), `${secret}-op`)).toEqual([acme, beta]);
     expect(parseTenants(fileOf({ name: "x".repeat(128), token: "!".repeat(16) }))).toHaveLength(1);
+    expect(parseTenants(fileOf({ ...acme, weight: 2.5 }))).toEqual([{ ...acme, weight: 2.5 }]);
   });
 
   it.each([
@@ -35,6 +36,13 @@ describe("parseTenants()", () => {
     ],
     ["no token", fileOf({ name: "acme" }), /^tenants\.0\.token is wrong/],
     ["another key", fileOf({ ...acme, [secret]: 1 }), /^tenants\.0 is wrong: .* and nothing else$/],
+    ["no weight at all", fileOf({ ...acme, weight: 0 }), /^tenants\.0\.weight is wrong: expected 0\.01 at/],
+    [
+      "too much weight",
+      fileOf({ ...acme, weight: 101 }),
+      /^tenants\.0\.weight is wrong: expected 100 at most/,
+    ],
+    ["a weight that is no number", fileOf({ ...acme, weight: "2" }), /^tenants\.0\.weight is wrong/],
     ["a tenant that is no object", fileOf(secret), /^tenants\.0 is wrong/],
     ["another key beside them", JSON.stringify({ tenants: [acme], [secret]: 1 }), /^the file is wrong/],
     ["no tenants", fileOf(), /^tenants is wrong: expected one at least/],

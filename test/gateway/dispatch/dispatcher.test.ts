@@ -19,11 +19,15 @@ let set: DeviceSet;
 let dispatcher: Dispatcher;
 let now: number;
 
-function open(devices: number, policy = schedulingPolicies.deadline): void {
+function open(
+  devices: number,
+  policy = schedulingPolicies.deadline,
+  tenantWeights: ReadonlyMap<string, number> = new Map(),
+): void {
   now = 0;
   const listener = listenerOf(() => dispatcher);
   ({ links, set } = fakeDevices(devices, { listener, now: () => now }));
-  dispatcher = new Dispatcher({ devices: set, policy, now: () => now });
+  dispatcher = new Dispatcher({ devices: set, policy, tenantWeights, now: () => now });
 }
 
 const functionNamed = (name: string, schedule?: ScheduleSettings) =>
@@ -190,6 +194,36 @@ describe("with one device", () => {
     expect(told()).toEqual([[]]);
     f.configure(defaultMemorySettings, {});
     expect(told()).toEqual([["run a"]]);
+  });
+
+  test("tenants that want more than there is get shares by their weights", async () => {
+    open(1, schedulingPolicies.deadline, new Map([["acme", 3]]));
+    const { call } = caller();
+    const rest = { version: 1, settings: defaultMemorySettings };
+    const owned = { a: "acme", b: "beta" };
+    const functions = Object.entries(owned).map(([id, tenant]) => ({
+      fn: new FunctionDevice(set, { ...rest, name: id, tenant }, dispatcher),
+      program: prepared(program(id, 0)),
+    }));
+    const ended = async (run: string) => {
+      links[0]!.end(run.slice("run ".length), undefined, 0, 100);
+      await settled();
+    };
+    for (const { fn, program: of } of functions) {
+      call(fn, of);
+      await ended(`run ${fn.owner.name}`);
+    }
+    told();
+    for (let i = 0; i < 20; i++) for (const { fn, program: of } of functions) call(fn, of);
+    const runs: string[] = [];
+    for (let i = 0; i < 24; i++) {
+      const [given = []] = told();
+      runs.push(...given);
+      await ended(given[0]!);
+    }
+    const share = runs.filter((run) => run === "run a").length / runs.length;
+    expect(share).toBeGreaterThan(0.7);
+    expect(share).toBeLessThan(0.8);
   });
 
   test("the scheduler hears of settings that change, and of no others", () => {

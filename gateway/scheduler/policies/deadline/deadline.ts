@@ -1,9 +1,9 @@
 /**
  * The default policy. A request goes to the queue of the device that is expected to answer it first, waiting, loading and
  * running considered, and what others lose by its coming in (placement.ts). A device takes from its queue what is due
- * first (due.ts), as many of one function together as pays (batch-size.ts), and brings weights in while it computes. One
- * that runs dry steals (stealing.ts). So hot weights stay where they are, and get copies where one device is not enough.
- * Quotas (quota-meter.ts) and shares of tenants (tenant-shares.ts) move what is due.
+ * first (due.ts) while it has a place (places.ts), as many of one function together as pays (batch-size.ts), and brings
+ * weights in while it computes. One that runs dry steals (stealing.ts). So hot weights stay where they are, and get copies
+ * where one device is not enough. Quotas (quota-meter.ts) and shares of tenants (tenant-shares.ts) move what is due.
  */
 import type { Cluster } from "../../core/cluster.ts";
 import type { DeviceState } from "../../core/device-state.ts";
