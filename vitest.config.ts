@@ -28,6 +28,13 @@ const pure = [
   "test/bench/{simulate,traces}/**/*.test.ts",
 ];
 
+/** Tests that start what they need and end it: as long as none leaves anything behind, they share processes as well. */
+const tidy = [
+  "test/{bench,kernels,models,runtime}/**/*.test.ts",
+  "test/gateway/{autoscale,devices,dispatch,functions,handlers,store}/**/*.test.ts",
+  "test/gateway/*.test.ts",
+];
+
 const isDeno = "Deno" in globalThis;
 /** Decisions and simulations that call nothing of a runtime: a second engine of the same kind would find nothing more. */
 const underNodeOnly = isDeno
@@ -38,21 +45,17 @@ for (const left of underNodeOnly)
 // vitest knows nothing of Deno: without this `#platform` would be Node's in both.
 const conditions = isDeno ? ["deno", "node"] : ["node"];
 
+const all = ["test/**/*.test.ts"];
+const globalSetup = ["test/setup.ts"];
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
     projects: [
       { extends: true, test: { name: "pure", include: pure, exclude: underNodeOnly, isolate: false } },
-      {
-        extends: true,
-        test: {
-          name: "whole",
-          include: ["test/**/*.test.ts"],
-          exclude: pure,
-          globalSetup: ["test/setup.ts"],
-        },
-      },
+      { extends: true, test: { name: "tidy", include: tidy, exclude: pure, globalSetup, isolate: false } },
+      { extends: true, test: { name: "whole", include: all, exclude: [...pure, ...tidy], globalSetup } },
     ],
     pool: "forks",
     maxWorkers: 2,

@@ -12,10 +12,14 @@ const { platform } =
     ? await import("../runtime/platform/deno.ts")
     : await import("../runtime/platform/node.ts");
 
+/** That another project of this run has found the adapter. */
+const marker = "DAWNLET_TESTS_RUN_ON";
+
 /** @throws DawnletError NO_ADAPTER with what to install. */
 export async function setup(): Promise<void> {
+  if (process.env[marker] !== undefined) return;
   const { name, environment, description } = await findAdapter(platform);
-  Object.assign(process.env, environment);
+  Object.assign(process.env, environment, { [marker]: name });
   const { adapter } = description;
   console.log(`Tests run on ${name} (${adapter.description || adapter.device}), ${platform.runtime}`);
 }

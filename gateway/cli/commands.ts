@@ -1,21 +1,12 @@
-/** The command line `dawnlet`: puts the commands together and turns what they throw into messages and exit codes. */
+/**
+ * The command line `dawnlet`: puts the commands together and turns what they throw into messages and exit codes. Where one
+ * is named, it alone is loaded: the others would take most of the time that a short one has.
+ */
 import process from "node:process";
 import { Command } from "commander";
 import { platform } from "#platform";
 import { DawnletError } from "../../kernels/errors.ts";
 import packageManifest from "../../package.json" with { type: "json" };
-import { addDeploy } from "./deploy.ts";
-import { addDev } from "./dev.ts";
-import { addDoctor } from "./doctor.ts";
-import { addInspect } from "./inspect.ts";
-import { addInvoke } from "./invoke.ts";
-import { addList } from "./list.ts";
-import { addLogs } from "./logs.ts";
-import { addProfile } from "./profile.ts";
-import { addRemove } from "./remove.ts";
-import { addReplay } from "./replay.ts";
-import { addSecret } from "./secret.ts";
-import { addServe } from "./serve.ts";
 import type { CliContext, Terminal } from "./terminal.ts";
 
 const { deno, node } = process.versions;
@@ -29,6 +20,24 @@ const context: CliContext = {
   },
 };
 
+type AddCommand = (program: Command, context: CliContext) => void;
+
+/** In the order in which help lists them; with what else each is called. */
+const commands: readonly (readonly [names: readonly string[], load: () => Promise<AddCommand>])[] = [
+  [["serve"], async () => (await import("./serve.ts")).addServe],
+  [["dev"], async () => (await import("./dev.ts")).addDev],
+  [["deploy"], async () => (await import("./deploy.ts")).addDeploy],
+  [["invoke"], async () => (await import("./invoke.ts")).addInvoke],
+  [["list", "ls"], async () => (await import("./list.ts")).addList],
+  [["inspect"], async () => (await import("./inspect.ts")).addInspect],
+  [["logs"], async () => (await import("./logs.ts")).addLogs],
+  [["profile"], async () => (await import("./profile.ts")).addProfile],
+  [["remove", "rm"], async () => (await import("./remove.ts")).addRemove],
+  [["secret"], async () => (await import("./secret.ts")).addSecret],
+  [["replay"], async () => (await import("./replay.ts")).addReplay],
+  [["doctor"], async () => (await import("./doctor.ts")).addDoctor],
+];
+
 /** Ends the process with what the command says. */
 export async function runCommandLine(): Promise<never> {
   const program = new Command("dawnlet")
@@ -36,11 +45,9 @@ export async function runCommandLine(): Promise<never> {
     .version(packageManifest.version)
     .enablePositionalOptions()
     .showHelpAfterError("(add --help for what there is)");
-  for (const add of [
-    ...[addServe, addDev, addDeploy, addInvoke, addList, addInspect],
-    ...[addLogs, addProfile, addRemove, addSecret, addReplay, addDoctor],
-  ])
-    add(program, context);
+  const [, , first = ""] = process.argv;
+  const named = commands.filter(([names]) => names.includes(first));
+  for (const [, load] of named.length > 0 ? named : commands) (await load())(program, context);
 
   // Whoever read the output has seen enough: `dawnlet list | head`.
   for (const stream of [process.stdout, process.stderr])

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** Entry of the command line `dawnlet`: the commands are loaded when their compiled sources can be kept. */
-import { platform } from "#platform";
+import { keepCompiled } from "../../runtime/platform/compile-cache.ts";
 
-platform.keepCompiled();
+keepCompiled();
 const { runCommandLine } = await import("./commands.ts");
 await runCommandLine();

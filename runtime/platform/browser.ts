@@ -72,7 +72,6 @@ export const platform: Platform = {
 
   serveHttp: () => Promise.reject(unsupported("serve HTTP")),
   openHttpClient: () => Promise.reject(unsupported("choose the addresses that requests go to")),
-  keepCompiled: () => {},
   processUsage: async () => undefined,
 
   pace: () => () => undefined,

@@ -64,7 +64,6 @@ export const platform: Platform = {
   },
 
   // Deno does so by itself.
-  keepCompiled: () => {},
   processUsage,
   pace: paceEventLoop,
   serveHttp: serveDenoHttp,

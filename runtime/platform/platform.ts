@@ -58,9 +58,6 @@ export interface Platform {
   /** Asks servers over HTTP and HTTPS, with a say in which addresses are connected to. Close it. */
   openHttpClient(options: HttpClientOptions): Promise<HttpClient>;
 
-  /** Has what the runtime compiles from now on kept for later processes, where the runtime leaves that to programs. */
-  keepCompiled(): void;
-
   /** @returns undefined where the process is gone, or the system does not say. */
   processUsage(pid: number): Promise<ProcessUsage | undefined>;
 

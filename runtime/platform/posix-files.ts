@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { homedir, uptime } from "node:os";
+import { uptime } from "node:os";
 import { dirname, join } from "node:path";
-import process from "node:process";
+import { cacheFolder } from "./cache-folder.ts";
 import type { Files } from "./platform.ts";
 
 export const posixFiles: Files = {
@@ -60,12 +60,7 @@ export const posixFiles: Files = {
     await rm(path, { recursive: true, force: true });
   },
 
-  cacheFolder() {
-    if (process.env.XDG_CACHE_HOME) return join(process.env.XDG_CACHE_HOME, "dawnlet");
-    if (process.platform === "darwin") return join(homedir(), "Library", "Caches", "dawnlet");
-    if (process.env.LOCALAPPDATA) return join(process.env.LOCALAPPDATA, "dawnlet", "cache");
-    return join(homedir(), ".cache", "dawnlet");
-  },
+  cacheFolder,
 
   async bootId() {
     const known = await this.read("/proc/sys/kernel/random/boot_id");

@@ -1,4 +1,4 @@
-/** The suite as vitest tests: one for each case and check, on the carrier that a test file starts. */
+/** The suite as vitest tests: one for each case and check, on a carrier. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { platform } from "#platform";
 import type { DeviceDescription } from "../../runtime/device/api.ts";
@@ -16,6 +16,9 @@ export interface CarrierTests {
   readonly runtime?: "node" | "deno";
 }
 
+/** Making it takes as long as trying it on a carrier: all of them are given the same. */
+let made: Promise<MadeSuite> | undefined;
+
 export function describeCarrier({ name, implementation, start, runtime }: CarrierTests): void {
   const isLeftOut = runtime !== undefined && runtime !== platform.runtime;
   if (isLeftOut) console.info(`The conformance suite in ${name} runs in ${runtime} only`);
@@ -23,7 +26,8 @@ export function describeCarrier({ name, implementation, start, runtime }: Carrie
     let carrier: Carrier | undefined;
     const reports: Report[] = [];
     beforeAll(async () => {
-      carrier = await start(await makeSuite());
+      made ??= makeSuite();
+      carrier = await start(await made);
       const { adapter } = carrier.description;
       console.info(`${name}: ${adapter.implementation}, ${adapter.description || adapter.architecture}`);
     }, 180_000);

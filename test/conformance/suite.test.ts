@@ -4,7 +4,7 @@ import { platform } from "#platform";
 import { DawnletError } from "../../kernels/errors.ts";
 import { findAdapter } from "../../runtime/adapter/find-adapter.ts";
 import type { DeviceApi, PlainRunRequest, RunResult } from "../../runtime/device/api.ts";
-import { onlyUnderNode } from "../one-runtime.ts";
+import { onlyUnderNode } from "../left-out.ts";
 import { type StartedDevice, startProcess } from "./carriers/process.ts";
 import type { ConformanceCase, Suite } from "./case.ts";
 import { openParams } from "./cases.ts";

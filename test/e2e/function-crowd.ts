@@ -1,5 +1,5 @@
 /**
- * Two hundred functions with weights of their own, made cheaply: shaders with a constant matrix, and a few recorded
+ * Many functions with weights of their own, made cheaply: shaders with a constant matrix, and a few recorded
  * models whose copies have other weights. A copy is the model's record in the store with each large weight replaced;
  * what it computes means nothing, but it computes the same each time, and nothing else gives the same.
  */

@@ -1,11 +1,11 @@
 /**
- * Fifty handlers of five tenants on one device that does not hold the weights of the functions they use, called at random
- * from all sides. Ten seconds of calls, or as many as DAWNLET_CROWD_SECONDS says.
+ * Twenty handlers of two tenants on one device that does not hold the weights of the functions they use, called at random
+ * from all sides for ten seconds; or fifty of five tenants, for as many as DAWNLET_CROWD_SECONDS says.
  */
 import { loadavg } from "node:os";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { onlyUnderNode } from "../one-runtime.ts";
+import { onlyUnderNode } from "../left-out.ts";
 import { descendants, hasProc } from "./child-processes.ts";
 import {
   type CrowdCall,
@@ -17,12 +17,13 @@ import {
 import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
 
 const mebibyte = 2 ** 20;
+const isLong = process.env.DAWNLET_CROWD_SECONDS !== undefined;
 const seconds = Number(process.env.DAWNLET_CROWD_SECONDS ?? 10);
-const deviceBytes = 16 * mebibyte;
+const deviceBytes = (isLong ? 16 : 7) * mebibyte;
 const callers = 8;
 const setupMs = 300_000;
 const operator = "token-of-operator";
-const tenants = ["acme", "beta", "corp", "dune", "east"].map((name) => ({
+const tenants = ["acme", "beta", ...(isLong ? ["corp", "dune", "east"] : [])].map((name) => ({
   name,
   token: `token-of-tenant-${name}`,
 }));
@@ -34,11 +35,11 @@ interface Member extends CrowdHandler {
 }
 
 const isLeftOut = onlyUnderNode(
-  "the crowd of fifty handlers",
+  "the crowd of handlers",
   "its handlers, limits and removal are tried one by one in the other tests of handlers",
 );
 
-describe.skipIf(isLeftOut)("fifty handlers of five tenants", () => {
+describe.skipIf(isLeftOut)("a crowd of handlers", () => {
   let folder: Awaited<ReturnType<typeof dataFolder>>;
   let server: RunningGateway;
   let members: readonly Member[] = [];
@@ -89,8 +90,7 @@ describe.skipIf(isLeftOut)("fifty handlers of five tenants", () => {
   }
 
   test("answer right, all of them, within the budget", { timeout: setupMs + seconds * 7_000 }, async () => {
-    expect(members).toHaveLength(50);
-    expect(new Set(members.map(({ name }) => name)).size).toBe(50);
+    expect(new Set(members.map(({ name }) => name)).size).toBe(10 * tenants.length);
     const { devices: device } = server.gateway.backends;
     const wrong: string[] = [];
     const called = new Set<string>();

@@ -4,8 +4,8 @@ import type { FunctionStatus } from "../../gateway/functions/functions.ts";
 import type { Tensor, Tensors } from "../../kernels/tensor.ts";
 import { type CpuSession, createCpuSession } from "../../models/ort.ts";
 import { compareTensors } from "../../models/verify/compare.ts";
+import { onlyIfAsked } from "../left-out.ts";
 import { missingFiles } from "../models/onnx/shared-files.ts";
-import { onlyUnderNode } from "../one-runtime.ts";
 import { digitPicture, modelFile, readSpeech, wavePicture } from "./media.ts";
 import { gatewayFor, type TestGateway } from "./running-gateway.ts";
 import { floats, floatsIn, tensorOf } from "./tensors.ts";
@@ -13,9 +13,9 @@ import { floats, floatsIn, tensorOf } from "./tensors.ts";
 const digits = [0, 3, 5, 7];
 const deployMs = 300_000;
 
-const isUltrafaceLeftOut = onlyUnderNode(
+const isUltrafaceLeftOut = onlyIfAsked(
   "Ultraface",
-  "its Program is the same, and compiling its shaders takes a software adapter half a minute",
+  "compiling its shaders takes a software adapter half a minute",
 );
 
 describe.skipIf(missingFiles !== undefined)("real models over HTTP", () => {

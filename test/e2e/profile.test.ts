@@ -8,7 +8,7 @@ import {
   parseMeasuredProfile,
 } from "../../gateway/scheduler/profile/measured-profile.ts";
 import { buildBert } from "../../models/zoo/bert.ts";
-import { onlyUnderNode } from "../one-runtime.ts";
+import { onlyUnderNode } from "../left-out.ts";
 import { gatewayFor } from "./running-gateway.ts";
 import { denseModel, rowBundle, scaleRows } from "./small-batches.ts";
 import { timesShader } from "./small-functions.ts";

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomStream } from "../../bench/traces/random.ts";
 import { schedulingPolicyNames } from "../../gateway/scheduler/policies/policies.ts";
 import type { Tensors } from "../../kernels/tensor.ts";
-import { onlyUnderNode } from "../one-runtime.ts";
+import { onlyUnderNode } from "../left-out.ts";
 import { matrixBundle, matrixBytes, matrixInputs, matrixProduct, outputsDigest } from "./function-crowd.ts";
 import { dataFolder, type RunningGateway, startGateway } from "./running-gateway.ts";
 import { floatsIn } from "./tensors.ts";

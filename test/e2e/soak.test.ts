@@ -11,7 +11,7 @@ import { platform } from "#platform";
 import type { DeviceMemory } from "../../runtime/device/api.ts";
 import type { ProcessOptions } from "../../runtime/platform/platform.ts";
 import { buildZip } from "../gateway/bundle/zip-builder.ts";
-import { onlyUnderNode } from "../one-runtime.ts";
+import { onlyUnderNode } from "../left-out.ts";
 import { matrixBundle, matrixBytes, matrixInputs, matrixProduct } from "./function-crowd.ts";
 import { freePort, InspectedProcess, inspectArgs } from "./inspected-process.ts";
 import { bytesPerCycle, type MemorySample, reachableBytes } from "./memory-trend.ts";

@@ -11,7 +11,7 @@ import type { DensitySettings } from "../../../bench/density/settings.ts";
 import { evictionPolicies } from "../../../gateway/scheduler/eviction/policies.ts";
 import { openStore } from "../../../gateway/store/store.ts";
 import { findAdapter } from "../../../runtime/adapter/find-adapter.ts";
-import { onlyUnderNode } from "../../one-runtime.ts";
+import { onlyUnderNode } from "../../left-out.ts";
 
 const isLeftOut = onlyUnderNode(
   "the density benchmark",

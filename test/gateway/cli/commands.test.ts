@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { readNpy, writeNpy } from "../../../kernels/npy.ts";
 import { buildBert } from "../../../models/zoo/bert.ts";
 import { timesShader } from "../../e2e/small-functions.ts";
-import { onlyUnderNode } from "../../one-runtime.ts";
+import { onlyUnderNode } from "../../left-out.ts";
 import { cliCommand, runCli, runShell, type ServeProcess, startServe, temporaryFolder } from "./run-cli.ts";
 
 const folder = await temporaryFolder();

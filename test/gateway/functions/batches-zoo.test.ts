@@ -11,8 +11,8 @@ import { buildBert } from "../../../models/zoo/bert.ts";
 import { buildGpt2Step } from "../../../models/zoo/gpt2-step.ts";
 import { modelFile } from "../../e2e/media.ts";
 import { gatewayFor } from "../../e2e/running-gateway.ts";
+import { onlyUnderNode } from "../../left-out.ts";
 import { missingFiles } from "../../models/onnx/shared-files.ts";
-import { onlyUnderNode } from "../../one-runtime.ts";
 import { bytesOf, DeployedServable, groupOf } from "./deployed-servable.ts";
 
 const server = gatewayFor("all tests");

@@ -40,8 +40,13 @@ function isAlive(pid: number): boolean {
 
 // A folder for temporary files that no other test uses.
 const folder = mkdtempSync(join(tmpdir(), "dawnlet-test-"));
+const { TMPDIR } = process.env;
 process.env.TMPDIR = folder;
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => {
+  if (TMPDIR === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = TMPDIR;
+  rmSync(folder, { recursive: true });
+});
 const linkFolders = (): string[] => readdirSync(folder).filter((name) => name.startsWith("dawnlet-"));
 
 test("the platform under test is the runtime that runs the tests", () => {

@@ -4,17 +4,17 @@
  */
 import { rm } from "node:fs/promises";
 import { platform } from "#platform";
-import type { DeviceDescription } from "../../runtime/device/api.ts";
-import { RpcClient } from "../../runtime/port/rpc-client.ts";
-import { writeBlobs } from "./carriers/process.ts";
-import { openParams } from "./cases.ts";
-import { describeCarrier } from "./describe-carrier.ts";
-import type { Report } from "./suite.ts";
-import { encodeSuite } from "./wire.ts";
+import type { DeviceDescription } from "../../../runtime/device/api.ts";
+import { RpcClient } from "../../../runtime/port/rpc-client.ts";
+import { openParams } from "../cases.ts";
+import type { CarrierTests } from "../describe-carrier.ts";
+import type { Report } from "../suite.ts";
+import { encodeSuite } from "../wire.ts";
+import { writeBlobs } from "./process.ts";
 
-const host = new URL("./carriers/thread-host.ts", import.meta.url);
+const host = new URL("./thread-host.ts", import.meta.url);
 
-describeCarrier({
+export const workerThread: CarrierTests = {
   name: `a worker thread of ${platform.runtime} with Dawn`,
   implementation: "dawn",
   async start({ suite, blobs, adapter: { environment, ...adapter } }) {
@@ -48,4 +48,4 @@ describeCarrier({
       },
     };
   },
-});
+};

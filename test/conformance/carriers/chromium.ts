@@ -2,17 +2,17 @@
  * A page of headless Chromium that starts the device side in a Web Worker and runs there what was made here:
  * Programs compiled in this runtime, on the browser's WebGPU.
  */
-import type { DeviceDescription } from "../../runtime/device/api.ts";
-import { blobPath } from "../../runtime/device/protocol.ts";
-import { startChromium } from "../browser/chromium.ts";
-import { serveModules } from "../browser/serve-modules.ts";
-import { describeCarrier } from "./describe-carrier.ts";
-import type { Report } from "./suite.ts";
-import { encodeSuite } from "./wire.ts";
+import type { DeviceDescription } from "../../../runtime/device/api.ts";
+import { blobPath } from "../../../runtime/device/protocol.ts";
+import { startChromium } from "../../browser/chromium.ts";
+import { serveModules } from "../../browser/serve-modules.ts";
+import type { CarrierTests } from "../describe-carrier.ts";
+import type { Report } from "../suite.ts";
+import { encodeSuite } from "../wire.ts";
 
 const page = "test/conformance/carriers/page.ts";
 
-describeCarrier({
+export const chromium: CarrierTests = {
   name: "a Web Worker of Chromium",
   implementation: "browser",
   runtime: "node",
@@ -39,4 +39,4 @@ describeCarrier({
       },
     };
   },
-});
+};

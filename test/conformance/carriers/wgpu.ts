@@ -2,12 +2,12 @@
  * A device process of Deno with its own WebGPU, wgpu, on the driver that Dawn found. In a process of its own
  * because wgpu blocks the event loop.
  */
-import { denoPlatform } from "./carriers/deno.ts";
-import { startProcess } from "./carriers/process.ts";
-import { describeCarrier } from "./describe-carrier.ts";
-import { runByName } from "./suite.ts";
+import type { CarrierTests } from "../describe-carrier.ts";
+import { runByName } from "../suite.ts";
+import { denoPlatform } from "./deno.ts";
+import { startProcess } from "./process.ts";
 
-describeCarrier({
+export const wgpu: CarrierTests = {
   name: "a device process of deno with wgpu",
   implementation: "wgpu",
   runtime: "deno",
@@ -16,4 +16,4 @@ describeCarrier({
     const { api, ...rest } = await startProcess(denoPlatform(), adapter.environment, choice, blobs);
     return { ...rest, run: (name) => runByName(api, suite, name) };
   },
-});
+};
