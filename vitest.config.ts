@@ -28,11 +28,13 @@ const pure = [
   "test/bench/{simulate,traces}/**/*.test.ts",
 ];
 
-/** Tests that start what they need and end it: as long as none leaves anything behind, they share processes as well. */
+/** Tests that start what they need and end it: they share processes as well. Not those that measure the process they are in. */
 const tidy = [
-  "test/{bench,kernels,models,runtime}/**/*.test.ts",
+  "test/{bench,kernels,models}/**/*.test.ts",
+  "test/runtime/**/!(usage).test.ts",
   "test/gateway/{autoscale,devices,dispatch,functions,handlers,store}/**/*.test.ts",
   "test/gateway/*.test.ts",
+  "test/e2e/!(soak|handler-crowd|faults-killed).test.ts",
 ];
 
 const isDeno = "Deno" in globalThis;

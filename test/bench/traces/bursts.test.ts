@@ -34,7 +34,7 @@ describe("withBursts()", () => {
         expectCount(added, 3 * before.length * (30_000 / 180_000));
         expect(new Set(times).isSupersetOf(new Set(before))).toBe(true);
       }),
-      { numRuns: 20 },
+      { numRuns: 5 },
     );
   });
 

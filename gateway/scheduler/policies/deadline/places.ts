@@ -16,6 +16,8 @@ export interface Places {
   readonly betweenToo: boolean;
   /** What is due later goes behind what is cut. */
   readonly betweenUntil: number;
+  /** Sum of the parts of the device that its runs fill; infinity where nobody may run beside them. */
+  readonly filled: number;
 }
 
 /** A device is full where its runs fill this part of it: more would slow each other down and gain nothing. */
@@ -25,16 +27,19 @@ const mostCut = 3;
 
 export function placesOn(device: DeviceState, now: number): Places {
   const behind = hasRoom(device, device.backlogMs(now), now, true);
-  if (device.cutBacklog.isEmpty) return { behind, between: behind, betweenToo: behind, betweenUntil: never };
+  const filled = behind ? 0 : filledBeside(device);
+  if (device.cutBacklog.isEmpty)
+    return { behind, between: behind, betweenToo: behind, betweenUntil: never, filled };
   const between = hasRoom(device, device.backlog.leftMs(now), now, false);
   const betweenToo = between && device.cutBacklog.runs < mostCut;
-  return { behind, between, betweenToo, betweenUntil: firstCutDue(device) };
+  return { behind, between, betweenToo, betweenUntil: firstCutDue(device), filled };
 }
 
 /** For the first of a flow. */
 export function hasPlace(flow: Flow, places: Places, now: number): boolean {
-  const { behind, between, betweenToo, betweenUntil } = places;
-  if (behind || !between) return behind;
+  const { behind, between, betweenToo, betweenUntil, filled } = places;
+  if (behind) return true;
+  if (!between) return goesBeside(flow, filled, now);
   const due = flow.dueAt(now);
   if (!flow.queue.device.cuts(flow.function, flow.head.rows)) return due <= betweenUntil;
   // Of two that are due at the same time none is sooner for taking turns.
@@ -55,6 +60,34 @@ export function givenBeforeMs(
   return device.cuts(fn, rows)
     ? betweenMs + Math.min(cutBacklog.leftMs(now), device.runMs(fn, rows))
     : betweenMs;
+}
+
+/**
+ * Whether a run with a deadline begins though it makes all slower: rather than wait for a long one to end, as long as
+ * nobody is late for it. Without one nothing is gained: what all take together is the same, and who goes first is sooner.
+ */
+function goesBeside(flow: Flow, filled: number, now: number): boolean {
+  const { device } = flow.queue;
+  const { function: fn, head } = flow;
+  if (head.deadline === undefined || fn.occupancy >= 1) return false;
+  const slowed = filled + fn.occupancy;
+  if (now + device.runMs(fn, head.rows) * slowed > flow.dueAt(now)) return false;
+  const slowedNow = Math.max(1, filled);
+  for (const run of device.runs) {
+    const leftMs = Math.max(0, run.runMs - (now - run.startedAt) / slowedNow);
+    const due = runDueAt(run);
+    if (now + leftMs * slowed > due && now + leftMs * slowedNow <= due) return false;
+  }
+  return true;
+}
+
+/** Who fills a device alone does not share it. */
+function filledBeside(device: DeviceState): number {
+  if (!device.cluster.traits.sharesSpace) return Number.POSITIVE_INFINITY;
+  let filled = 0;
+  for (const { function: fn } of device.runs)
+    filled += fn.occupancy >= 1 ? Number.POSITIVE_INFINITY : fn.occupancy;
+  return filled;
 }
 
 const never = Number.NEGATIVE_INFINITY;
