@@ -1,6 +1,6 @@
 /**
  * Twenty handlers of two tenants on one device that does not hold the weights of the functions they use, called at random
- * from all sides for ten seconds; or fifty of five tenants, for as many as DAWNLET_CROWD_SECONDS says.
+ * from all sides for five seconds; or fifty of five tenants, for as many as DAWNLET_CROWD_SECONDS says.
  */
 import { loadavg } from "node:os";
 import process from "node:process";
@@ -18,7 +18,7 @@ import { dataFolder, type RunningGateway, startGateway } from "./running-gateway
 
 const mebibyte = 2 ** 20;
 const isLong = process.env.DAWNLET_CROWD_SECONDS !== undefined;
-const seconds = Number(process.env.DAWNLET_CROWD_SECONDS ?? 10);
+const seconds = Number(process.env.DAWNLET_CROWD_SECONDS ?? 5);
 const deviceBytes = (isLong ? 16 : 7) * mebibyte;
 const callers = 8;
 const setupMs = 300_000;

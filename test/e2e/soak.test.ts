@@ -1,7 +1,7 @@
 /**
  * Deploys, calls and removes functions over and over, each with weights of its own, through a real gateway and device
  * process; one deploy in ten fails on purpose. Afterwards nothing may be left: on the device, in the store, in the
- * memory of the processes. Forty cycles, or as many as DAWNLET_SOAK_CYCLES says.
+ * memory of the processes. Twenty cycles, or as many as DAWNLET_SOAK_CYCLES says.
  */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ import { hungryBundle, modelRows, timesModel, timesShader } from "./small-functi
 import { floats, floatsIn } from "./tensors.ts";
 
 const kibibyte = 1024;
-const cycles = Number(process.env.DAWNLET_SOAK_CYCLES ?? 40);
+const cycles = Number(process.env.DAWNLET_SOAK_CYCLES ?? 20);
 const sampleEvery = Math.min(25, Math.ceil(cycles / 20));
 /** Models take the compiler process seconds. */
 const modelEvery = Math.min(40, Math.ceil(cycles / 2));

@@ -11,7 +11,7 @@ import { buildBert } from "../../../models/zoo/bert.ts";
 import { buildGpt2Step } from "../../../models/zoo/gpt2-step.ts";
 import { modelFile } from "../../e2e/media.ts";
 import { gatewayFor } from "../../e2e/running-gateway.ts";
-import { onlyUnderNode } from "../../left-out.ts";
+import { onlyIfAsked } from "../../left-out.ts";
 import { missingFiles } from "../../models/onnx/shared-files.ts";
 import { bytesOf, DeployedServable, groupOf } from "./deployed-servable.ts";
 
@@ -20,7 +20,7 @@ const limitMs = 300_000;
 
 const text = { layers: 2, hidden: 32, heads: 4, vocabulary: 50, positions: 16 };
 
-const isLeftOut = onlyUnderNode(
+const isLeftOut = onlyIfAsked(
   "the comparison of batches of zoo models",
   "batches of small models are compared in batches.test.ts",
 );
