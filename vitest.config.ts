@@ -46,6 +46,8 @@ const underNodeOnly = [
     "test/e2e/containment.test.ts",
     "faults.test.ts and handler-attacks-gpu.test.ts lose devices there as well",
   ],
+  ["test/e2e/{cpu-lane,profile}.test.ts", "models.test.ts has models served by the CPU there"],
+  ["test/e2e/handler-examples.test.ts", "handlers.test.ts and others have handlers there"],
   ["test/e2e/faults-store.test.ts", "files are written and read there by the tests of the store"],
   ["test/models/rewrite/placement.test.ts", "it is about ONNX Runtime's providers"],
 ] as const;

@@ -1,6 +1,7 @@
 /**
- * Whether a device takes another run now: while it has less work before it than it should have, or a part of it is idle. What
- * it cuts stands in nobody's way who is due before that: whoever comes goes in between its parts.
+ * Whether a device takes another run now: while it has less work before it than it should have, or a part of it is idle, or
+ * all are in time although it makes them slower. What it cuts stands in nobody's way who is due before that: whoever comes
+ * goes in between its parts.
  */
 import type { DeviceState } from "../../core/device-state.ts";
 import type { Request } from "../../core/request.ts";
@@ -20,7 +21,7 @@ export interface Places {
   readonly filled: number;
 }
 
-/** A device is full where its runs fill this part of it: more would slow each other down and gain nothing. */
+/** A device is full where its runs fill this part of it: more slow each other down. */
 const fullFrom = 0.98;
 /** Runs that are cut at a time: the more take turns, the longer each holds its memory. */
 const mostCut = 3;
@@ -69,7 +70,7 @@ export function givenBeforeMs(
 function goesBeside(flow: Flow, filled: number, now: number): boolean {
   const { device } = flow.queue;
   const { function: fn, head } = flow;
-  if (head.deadline === undefined || fn.occupancy >= 1) return false;
+  if (head.deadline === undefined || fn.occupancy >= 1 || filled === Number.POSITIVE_INFINITY) return false;
   const slowed = filled + fn.occupancy;
   if (now + device.runMs(fn, head.rows) * slowed > flow.dueAt(now)) return false;
   const slowedNow = Math.max(1, filled);
