@@ -14,13 +14,11 @@ import { measureDensity } from "./live/density.ts";
 import { localityFunctions, measureLocality } from "./live/locality.ts";
 import { parseSettings } from "./live/settings.ts";
 import { makeWorld, slots } from "./live/setup.ts";
-import { mostStolen } from "./live/slices.ts";
 import { errorsOf, type OrderAgreement, orderAgreement } from "./live/summary.ts";
 import type { LiveTurn } from "./live/turn.ts";
 
 /** How far the simulator may be from what happened, as part of that. */
 const bound = 0.15;
-const latencies = ["meanMs", "p98Ms", "allMeanMs", "allP98Ms", "quietMeanMs", "quietP98Ms"] as const;
 /** Of the density experiment, unless it is to be quick. */
 const mostFunctions = 30;
 
@@ -50,23 +48,22 @@ export async function run(args: readonly string[]): Promise<void> {
       console.log(`${setting}: ${calibrationText(calibration)}`);
     console.log(`${devices} devices, ${slots} functions on each\n`);
 
-    printTurns("locality", locality, [...latencies, "missRatio", "falseMissRatio"]);
-    printTurns("density", density, [...latencies, "meeting"]);
+    printTurns("locality", locality, [
+      "meanMs",
+      "p98Ms",
+      "allMeanMs",
+      "allP98Ms",
+      "missRatio",
+      "falseMissRatio",
+    ]);
+    printTurns("density", density, ["meeting", "meanMs", "p98Ms", "allMeanMs", "allP98Ms"]);
     printTurns("contention", contention, ["callsPerSecond", "leastPerSecond", "p50Ms", "p90Ms"]);
 
-    const quietParts = [...locality, ...density].map(({ quietPart }) => quietPart!);
-    if (quietParts.length > 0)
-      console.log(
-        `quiet: the ${(100 * mean(quietParts)).toFixed(0)} % of the slices in which the host took at most \
-${100 * mostStolen} % of the processors' time`,
-      );
-    const latencyErrors = latencies.map((name) => {
-      const all = [...errorsOf(locality, name), ...errorsOf(density, name)];
-      // Without a quiet slice there is nothing to compare.
-      return [name.replace(/Ms$/, ""), all.filter(Number.isFinite)] as const;
-    });
-    const errors: Readonly<Record<string, readonly number[]>> = {
-      ...Object.fromEntries(latencyErrors),
+    const errors = {
+      mean: [...errorsOf(locality, "meanMs"), ...errorsOf(density, "meanMs")],
+      p98: [...errorsOf(locality, "p98Ms"), ...errorsOf(density, "p98Ms")],
+      allMean: [...errorsOf(locality, "allMeanMs"), ...errorsOf(density, "allMeanMs")],
+      allP98: [...errorsOf(locality, "allP98Ms"), ...errorsOf(density, "allP98Ms")],
       callsPerSecond: errorsOf(contention, "callsPerSecond"),
     };
     for (const [name, all] of Object.entries(errors))

@@ -5,7 +5,6 @@
  */
 import type { SchedulingPolicy } from "../../gateway/scheduler/core/policy.ts";
 import type { DeviceSpec } from "../../gateway/scheduler/core/specs.ts";
-import { processorTime, stolenBetween } from "../harness/stolen-time.ts";
 import { type Calibration, type Calibrator, calibrationOf, type Measured } from "./calibrate.ts";
 import { LiveGateway, type Resident } from "./live-gateway.ts";
 import type { World } from "./setup.ts";
@@ -38,8 +37,6 @@ export interface Slice<Played> {
   /** When it began, since the first began. */
   readonly fromMs: number;
   readonly played: Played;
-  /** Part of the processors' time that the host of this machine took meanwhile, 0 to 1. */
-  readonly stolen: number;
 }
 
 interface Entrant {
@@ -89,10 +86,8 @@ export class Arena implements AsyncDisposable {
       measured.push(await this.#calibrator.measure());
       for (let turn = 0; turn < begun.length; turn++) {
         const { gateway, taken } = begun[(slice + turn) % begun.length]!;
-        const before = await processorTime();
         const fromMs = performance.now() - startedAt;
-        const played = await play(gateway, slice);
-        taken.push({ fromMs, played, stolen: stolenBetween(before, await processorTime()) });
+        taken.push({ fromMs, played: await play(gateway, slice) });
       }
     }
     measured.push(await this.#calibrator.measure());

@@ -10,7 +10,7 @@ import { arrivalsOf, joined, latenciesOf, playArrivals } from "./play.ts";
 import { predict } from "./predict.ts";
 import { type LiveSettings, slicesFor } from "./settings.ts";
 import type { World } from "./setup.ts";
-import { type LatencyFigure, latencyFigures, quietPartOf, simulatedSlices } from "./slices.ts";
+import { type LatencyFigure, latencyFigures, simulatedSlices } from "./slices.ts";
 import type { LiveTurn } from "./turn.ts";
 
 /** Functions that meet their deadline, beside latencies. */
@@ -52,25 +52,20 @@ export async function measureDensity(
     });
     for (const { policy, devices, resident, slices: played, wrong } of contestants) {
       const own = joined(played);
-      const stolen = played.map((one) => one.stolen);
       const { functionsCalled, functionsMeetingDeadline } = score(
         own.map((call) => ({ ...call, wasResident: false })),
         functions.map(() => deadlineMs),
       );
       turns.push({
         ...{ setting: `${count} functions`, policy: policy.name, called: functionsCalled, deadlineMs, wrong },
-        quietPart: quietPartOf(stolen),
         live: {
-          ...latencyFigures(
-            played.map((one) => latenciesOf(one.played)),
-            stolen,
-          ),
+          ...latencyFigures(played.map((one) => latenciesOf(one.played))),
           meeting: functionsMeetingDeadline,
         },
         simulated: predict(
           { policy, arrivals: arrivalsOf(own), calibration, devices, resident, functions, deadlineMs },
           (outcomes) => ({
-            ...latencyFigures(simulatedSlices(outcomes, played), stolen),
+            ...latencyFigures(simulatedSlices(outcomes, played)),
             meeting: meeting(outcomes, deadlineMs),
           }),
         ),

@@ -12,7 +12,7 @@ import { arrivalsOf, joined, latenciesOf, playArrivals } from "./play.ts";
 import { predict } from "./predict.ts";
 import { type LiveSettings, slicesFor } from "./settings.ts";
 import { slots, type World } from "./setup.ts";
-import { type LatencyFigure, latencyFigures, quietPartOf, simulatedSlices } from "./slices.ts";
+import { type LatencyFigure, latencyFigures, simulatedSlices } from "./slices.ts";
 import type { LiveTurn } from "./turn.ts";
 
 export type LocalityFigure = LatencyFigure | "missRatio" | "falseMissRatio";
@@ -69,7 +69,6 @@ export async function measureLocality(
       wrong,
     } of contestants) {
       const own = joined(played);
-      const stolen = played.map((one) => one.stolen);
       turns.push({
         ...{
           setting: `${count} functions at ${load}`,
@@ -77,18 +76,15 @@ export async function measureLocality(
           callsPerSecond,
           calls: own.length,
         },
-        ...{ wrong, calibration, quietPart: quietPartOf(stolen) },
+        ...{ wrong, calibration },
         live: {
-          ...latencyFigures(
-            played.map((one) => latenciesOf(one.played)),
-            stolen,
-          ),
+          ...latencyFigures(played.map((one) => latenciesOf(one.played))),
           ...{ missRatio, falseMissRatio },
         },
         simulated: predict(
           { policy, arrivals: arrivalsOf(own), calibration, devices, resident, functions },
           (outcomes) => ({
-            ...latencyFigures(simulatedSlices(outcomes, played), stolen),
+            ...latencyFigures(simulatedSlices(outcomes, played)),
             ...{ missRatio: outcomes.missRatio, falseMissRatio: outcomes.falseMissRatio },
           }),
         ),

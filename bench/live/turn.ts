@@ -9,8 +9,6 @@ export interface LiveTurn<Name extends string> {
   readonly policy: string;
   /** Outputs that were not what they must be, and calls that failed. */
   readonly wrong: number;
-  /** Of its slices, the part in which the host left the processors alone; left out where slices are not looked at. */
-  readonly quietPart?: number;
   readonly live: Figures<Name>;
   readonly simulated: Figures<Name>;
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { slicesOf } from "../../../bench/live/arrivals.ts";
 import { arrivalsOf, joined } from "../../../bench/live/play.ts";
 import { slicesFor } from "../../../bench/live/settings.ts";
-import { latencyFigures, quietPartOf } from "../../../bench/live/slices.ts";
+import { latencyFigures } from "../../../bench/live/slices.ts";
 
 describe("slices of calls", () => {
   const arrivals = {
@@ -28,8 +28,8 @@ describe("slices of calls", () => {
   test("are played by the clock that goes on between them", () => {
     const call = (fn: number, atMs: number) => ({ function: fn, atMs, latencyMs: 1 });
     const slices = [
-      { fromMs: 0, played: [call(0, 1)], stolen: 0 },
-      { fromMs: 100, played: [call(1, 2), call(0, 3)], stolen: 0 },
+      { fromMs: 0, played: [call(0, 1)] },
+      { fromMs: 100, played: [call(1, 2), call(0, 3)] },
     ];
     const { timesMs, functionOf } = arrivalsOf(joined(slices));
     expect([...timesMs]).toEqual([1, 102, 103]);
@@ -46,27 +46,19 @@ describe("slices of calls", () => {
 });
 
 describe("latencies of slices", () => {
-  test("are medians, for which one that stood still does not count, those of all calls, and of quiet slices", () => {
+  test("are medians, for which one that stood still does not count, and those of all calls", () => {
     const slices = [
       [10, 20],
       [12, 14],
       [300, 500],
     ];
     const all = { allMeanMs: expect.closeTo(856 / 6), allP98Ms: expect.closeTo(480) };
-    const quiet = { quietMeanMs: 14, quietP98Ms: expect.closeTo(19.64) };
-    expect(latencyFigures(slices, [0, 0.01, 0.1])).toEqual({
-      ...{ meanMs: 15, p98Ms: expect.closeTo(19.8) },
-      ...{ ...all, ...quiet },
-    });
-    expect(quietPartOf([0, 0.01, 0.1, 0.2])).toBe(0.5);
+    expect(latencyFigures(slices)).toEqual({ meanMs: 15, p98Ms: expect.closeTo(19.8), ...all });
   });
 
   test("are those of slices in which there were any", () => {
-    const figures = (ms: number) => ({
-      ...{ meanMs: ms, p98Ms: ms, allMeanMs: ms, allP98Ms: ms, quietMeanMs: ms, quietP98Ms: ms },
-    });
-    expect(latencyFigures([[], [4]], [0, 0])).toEqual(figures(4));
-    expect(latencyFigures([[]], [0])).toEqual(figures(Number.NaN));
-    expect(latencyFigures([[4]], [0.1]).quietP98Ms).toBeNaN();
+    expect(latencyFigures([[], [4]])).toEqual({ meanMs: 4, p98Ms: 4, allMeanMs: 4, allP98Ms: 4 });
+    const { NaN: none } = Number;
+    expect(latencyFigures([[]])).toEqual({ meanMs: none, p98Ms: none, allMeanMs: none, allP98Ms: none });
   });
 });
