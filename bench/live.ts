@@ -85,7 +85,8 @@ export async function run(args: readonly string[]): Promise<void> {
       "live",
       world.adapter,
       {
-        ...{ wrong, withinBound: withinParts(errors), orderAgreement: agreeingParts(orders) },
+        ...{ wrong, liveError: sizesOf(errors), withinBound: withinParts(errors) },
+        orderAgreement: agreeingParts(orders),
         ...{ locality: nested(locality), density: nested(density), contention: nested(contention) },
       },
       { settings, errors, orders, locality, density, contention },
@@ -126,6 +127,15 @@ off by ${percent(median(sizes))} as a rule and ${percent(Math.max(...sizes))} at
 
 function withinBound(errors: readonly number[]): number {
   return errors.filter((one) => Math.abs(one) <= bound).length;
+}
+
+/** Of each that has any, the median size. */
+function sizesOf(errors: Readonly<Record<string, readonly number[]>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    Object.entries(errors).flatMap(([name, all]) =>
+      all.length === 0 ? [] : [[name, median(all.map(Math.abs))]],
+    ),
+  );
 }
 
 /** Of each that has any, the part that is within the bound. */
