@@ -85,7 +85,9 @@ export async function run(args: readonly string[]): Promise<void> {
       "live",
       world.adapter,
       {
-        ...{ wrong, liveError: sizesOf(errors), withinBound: withinParts(errors) },
+        wrong,
+        liveError: ofEach(errors, (all) => median(all.map(Math.abs))),
+        withinBound: ofEach(errors, (all) => withinBound(all) / all.length),
         orderAgreement: agreeingParts(orders),
         ...{ locality: nested(locality), density: nested(density), contention: nested(contention) },
       },
@@ -129,22 +131,13 @@ function withinBound(errors: readonly number[]): number {
   return errors.filter((one) => Math.abs(one) <= bound).length;
 }
 
-/** Of each that has any, the median size. */
-function sizesOf(errors: Readonly<Record<string, readonly number[]>>): Readonly<Record<string, number>> {
-  return Object.fromEntries(
-    Object.entries(errors).flatMap(([name, all]) =>
-      all.length === 0 ? [] : [[name, median(all.map(Math.abs))]],
-    ),
-  );
-}
-
-/** Of each that has any, the part that is within the bound. */
-function withinParts(errors: Readonly<Record<string, readonly number[]>>): Readonly<Record<string, number>> {
-  return Object.fromEntries(
-    Object.entries(errors).flatMap(([name, all]) =>
-      all.length === 0 ? [] : [[name, withinBound(all) / all.length]],
-    ),
-  );
+/** A figure of each kind of which there are errors. */
+function ofEach(
+  errors: Readonly<Record<string, readonly number[]>>,
+  figure: (all: readonly number[]) => number,
+): Readonly<Record<string, number>> {
+  const measured = Object.entries(errors).filter(([, all]) => all.length > 0);
+  return Object.fromEntries(measured.map(([name, all]) => [name, figure(all)]));
 }
 
 /** Of each that has pairs, the part that agrees. */

@@ -12,6 +12,6 @@ export function onlyUnderNode(what: string, why: string): boolean {
 /** @returns true unless DAWNLET_SLOW_TESTS=all, where it says that this is left out. @param why it is not always tried. */
 export function onlyIfAsked(what: string, why: string): boolean {
   const isLeftOut = process.env.DAWNLET_SLOW_TESTS !== "all";
-  if (isLeftOut) console.info(`Without DAWNLET_SLOW_TESTS=all ${what} is left out: ${why}`);
+  if (isLeftOut) console.info(`Left out without DAWNLET_SLOW_TESTS=all: ${what}, as ${why}`);
   return isLeftOut;
 }

@@ -63,7 +63,6 @@ export const platform: Platform = {
     return openHttpClient(options);
   },
 
-  // Deno does so by itself.
   processUsage,
   pace: paceEventLoop,
   serveHttp: serveDenoHttp,

@@ -11,8 +11,8 @@ import { oddModels } from "./odd-models.ts";
 import { gatewayFor } from "./running-gateway.ts";
 import { disagreement } from "./tolerance.ts";
 
-/** What was measured on a software adapter without `shader-f16`. */
-const leastRecorded = 31;
+/** What was measured on a software adapter without `shader-f16`; the slow case is one of them. */
+const leastRecorded = 32;
 const mostRefused = 2;
 const caseMs = 120_000;
 
@@ -51,7 +51,9 @@ describe.skipIf(missingFiles !== undefined)("ONNX's backend cases", () => {
     const speed = `${mean.toFixed(2)} s a deploy, ${Math.max(...seconds).toFixed(1)} s the slowest`;
     console.info([`${outcomes.size} cases of ONNX's, ${speed}`, ...lines].join("\n  "));
     expect(outcomes.size).toBe(cases.length);
-    expect(groups.get("recorded")?.length).toBeGreaterThanOrEqual(isDeno ? 1 : leastRecorded);
+    expect(groups.get("recorded")?.length).toBeGreaterThanOrEqual(
+      isDeno ? 1 : leastRecorded - (isSlowLeftOut ? 1 : 0),
+    );
     expect(groups.get("refused")?.length ?? 0).toBeLessThanOrEqual(mostRefused);
   });
 });

@@ -76,8 +76,9 @@ function goesBeside(flow: Flow, filled: number, now: number): boolean {
   const slowedNow = Math.max(1, filled);
   for (const run of device.runs) {
     const leftMs = Math.max(0, run.runMs - (now - run.startedAt) / slowedNow);
-    const due = runDueAt(run);
-    if (now + leftMs * slowed > due && now + leftMs * slowedNow <= due) return false;
+    const dueInMs = runDueAt(run) - now;
+    const isInTimeNow = leftMs * slowedNow <= dueInMs;
+    if (isInTimeNow && leftMs * slowed > dueInMs) return false;
   }
   return true;
 }
@@ -86,8 +87,10 @@ function goesBeside(flow: Flow, filled: number, now: number): boolean {
 function filledBeside(device: DeviceState): number {
   if (!device.cluster.traits.sharesSpace) return Number.POSITIVE_INFINITY;
   let filled = 0;
-  for (const { function: fn } of device.runs)
-    filled += fn.occupancy >= 1 ? Number.POSITIVE_INFINITY : fn.occupancy;
+  for (const { function: fn } of device.runs) {
+    if (fn.occupancy >= 1) return Number.POSITIVE_INFINITY;
+    filled += fn.occupancy;
+  }
   return filled;
 }
 
