@@ -23,7 +23,7 @@ export interface ManagedRun extends DeviceRun<DeviceValue> {
 }
 
 export interface ManagedRunsOptions {
-  readonly device: Pick<DeviceProcess, "run" | "load" | "unload">;
+  readonly device: Pick<DeviceProcess, "run" | "load">;
   readonly residency: Residency<Waiter>;
   readonly room: DeviceRoom;
   readonly budget: BudgetWatch;
@@ -82,9 +82,7 @@ export class ManagedRuns {
         if (admitted !== undefined) await admitted;
       }
       try {
-        const { state, isKnown, leases } = this.#residency.get(id)!;
-        // The device process takes a load of what it knows for done.
-        if (state === "loading" && isKnown && leases === 1) await this.#device.unload(id);
+        const { state } = this.#residency.get(id)!;
         const loaded = state === "resident" ? undefined : await this.#device.load(program);
         this.#ended(id, undefined, loaded);
         return;

@@ -121,8 +121,13 @@ export interface DeviceApi {
   /** Builds pipelines and uploads weights. Loading an id again while it is loaded does nothing. Concurrent calls for one id share one load. */
   load(id: string, program: Program, options: LoadOptions): Promise<LoadTiming>;
   /**
+   * Brings the weights of a loaded Program in again where they were evicted, from host memory if they are there.
+   * @throws NOT_FOUND for ids that were not loaded; OUT_OF_MEMORY as `run`.
+   */
+  reload(id: string): Promise<LoadTiming>;
+  /**
    * Gives the device memory of a loaded Program's weights back once its runs are done. The Program stays known: the
-   * next run brings them in again. Unknown ids are ignored.
+   * next run, or `reload`, brings them in again. Unknown ids are ignored.
    */
   evict(id: string): Promise<void>;
   /**

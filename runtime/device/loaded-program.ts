@@ -121,6 +121,8 @@ export class LoadedProgram {
    * @throws DawnletError OUT_OF_MEMORY, INVALID_SHADER, what the store throws; nothing stays on the device then.
    */
   load(): Promise<LoadTiming> {
+    // It stays, if it was to leave after its runs.
+    this.#isLeaving = false;
     if (this.isReady) return Promise.resolve(this.timing);
     if (this.#loading === undefined) {
       const loading = this.#load().finally(() => {

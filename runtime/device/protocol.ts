@@ -127,6 +127,10 @@ export class DeviceClient implements DeviceApi {
     return result as LoadTiming;
   }
 
+  async reload(programId: string): Promise<LoadTiming> {
+    return (await this.#rpc.call("reload", programId)).result as LoadTiming;
+  }
+
   async evict(programId: string): Promise<void> {
     await this.#rpc.call("evict", programId);
   }
@@ -195,6 +199,7 @@ export function deviceHandlers(open: (params: OpenParams) => Promise<DeviceApi>)
       const program = parseProgram(JSON.parse(new TextDecoder().decode(json)));
       return { result: await opened().load(programId, program, options) };
     },
+    reload: async (params) => ({ result: await opened().reload(check(text, params)) }),
     evict: async (params) => {
       await opened().evict(check(text, params));
       return {};

@@ -143,6 +143,14 @@ export class DeviceService implements DeviceApi {
       this.#untried.add(loaded);
       this.#host.addReader(loaded.weightDigests);
     }
+    return this.#bringIn(id, loaded);
+  }
+
+  async reload(id: string): Promise<LoadTiming> {
+    return this.#bringIn(id, this.#known(id));
+  }
+
+  async #bringIn(id: string, loaded: LoadedProgram): Promise<LoadTiming> {
     const others = this.#loads.get(loaded) ?? 0;
     this.#loads.set(loaded, others + 1);
     try {
@@ -183,11 +191,8 @@ export class DeviceService implements DeviceApi {
 
   run(request: PlainRunRequest, onLoaded?: OnLoaded): Promise<RunResult>;
   run(request: RunRequest, onLoaded?: OnLoaded): Promise<RunResult<RunOutput>>;
-  run(request: RunRequest, onLoaded?: OnLoaded): Promise<RunResult<RunOutput>> {
-    const { program: id } = request;
-    const loaded = this.#programs.get(id);
-    if (loaded !== undefined) return this.#executor.run(loaded, request, onLoaded);
-    return Promise.reject(new DawnletError("NOT_FOUND", `No Program '${id}' is loaded on this device`));
+  async run(request: RunRequest, onLoaded?: OnLoaded): Promise<RunResult<RunOutput>> {
+    return this.#executor.run(this.#known(request.program), request, onLoaded);
   }
 
   readTensor(id: string): Promise<Uint8Array> {
@@ -229,6 +234,14 @@ export class DeviceService implements DeviceApi {
       hostBytes: this.#host.bytes,
       hostBudgetBytes: this.#host.budgetBytes,
     };
+  }
+
+  /** @throws DawnletError NOT_FOUND */
+  #known(id: string): LoadedProgram {
+    const loaded = this.#programs.get(id);
+    if (loaded === undefined)
+      throw new DawnletError("NOT_FOUND", `No Program '${id}' is loaded on this device`);
+    return loaded;
   }
 
   #forget(id: string, loaded: LoadedProgram): void {

@@ -102,6 +102,7 @@ function deviceFunctions(open: OpenDevice) {
     checkShader: (code: unknown) => opened().checkShader(check(text, code)),
     load: (id: unknown, program: unknown, options: unknown): Promise<LoadTiming> =>
       opened().load(check(text, id), parseProgram(program), check(loadOptions, options)),
+    reload: (id: unknown) => opened().reload(check(text, id)),
     evict: (id: unknown) => opened().evict(check(text, id)),
     dropHost: (digests: unknown) => opened().dropHost(check(v.array(text), digests)),
     unload: (id: unknown) => opened().unload(check(text, id)),
@@ -150,6 +151,10 @@ export class WorkerDevice implements DeviceApi {
 
   load(id: string, program: Program, options: LoadOptions): Promise<LoadTiming> {
     return this.#remote.load(id, program, options);
+  }
+
+  reload(id: string): Promise<LoadTiming> {
+    return this.#remote.reload(id);
   }
 
   evict(id: string): Promise<void> {

@@ -206,7 +206,7 @@ export class DeviceProcess {
     return this.#current !== undefined && generation === this.generation && device === this.id;
   }
 
-  /** Loads a Program, if it is not loaded. @throws DawnletError as DeviceApi.load. */
+  /** Loads a Program, or brings it in again after it was evicted. @throws DawnletError as DeviceApi.load and reload. */
   load(program: StoredProgram): Promise<LoadTiming> {
     return this.#jobs.do({ subject: program.id, send: (device) => device.load(program) });
   }

@@ -120,8 +120,12 @@ export class OpenedDevice {
     }
   }
 
+  /** Also brings a Program in again that was loaded before and evicted. */
   async load(program: StoredProgram): Promise<LoadTiming> {
-    return (await this.#send(program)).load;
+    const before = this.#loads.get(program.id);
+    if (before === undefined) return (await this.#send(program)).load;
+    await before;
+    return this.client.reload(program.id);
   }
 
   /** Settles in the turn in which the load leaves. */

@@ -42,6 +42,7 @@ describe.skipIf(isLeftOut)("the conformance suite", () => {
       describe: () => api.describe(),
       checkShader: (code) => api.checkShader(code),
       load: (id, program, options) => api.load(id, program, options),
+      reload: (id) => api.reload(id),
       evict: (id) => api.evict(id),
       dropHost: (digests) => api.dropHost(digests),
       measureUpload: () => api.measureUpload(),

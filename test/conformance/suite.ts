@@ -78,6 +78,7 @@ function remembering(device: DeviceApi, loaded: Set<string>): DeviceApi {
       loaded.add(id);
       return device.load(id, program, options);
     },
+    reload: (id) => device.reload(id),
     evict: (id) => device.evict(id),
     dropHost: (digests) => device.dropHost(digests),
     measureUpload: () => device.measureUpload(),

@@ -1,7 +1,7 @@
 /** Checks of eviction and swap-in: bytes go and come again, outputs stay the same. */
 import type { DeviceApi } from "../../../runtime/device/api.ts";
 import { noise, reads, Sketch, words, writes } from "../sketch.ts";
-import { type Check, cleared, ensure, ensureEmpty, ensureEqual } from "./check.ts";
+import { type Check, cleared, ensure, ensureEmpty, ensureEqual, ensureFails } from "./check.ts";
 
 const links = 24;
 const count = 4096;
@@ -67,6 +67,26 @@ export const swappingChecks: readonly Check[] = [
         ensureEqual("residents", (await device.memory()).residentPrograms, ["one"]);
       }
       await device.unload("one");
+      await ensureEmpty(device);
+      return undefined;
+    },
+  },
+  {
+    name: "an evicted Program is brought in again before it runs, once for all who ask for it",
+    programs: async () => [await chain(100)],
+    async run(device, [one]) {
+      await ensureFails("one that nobody loaded", device.reload("one"), "NOT_FOUND");
+      await device.load("one", one!.program, cleared);
+      for (let round = 0; round < 3; round++) {
+        const run = ensureRight(device, "one", 100, round);
+        if (round === 1) await run;
+        await device.evict("one");
+        await Promise.all([device.reload("one"), run, device.reload("one")]);
+        ensureEqual("residents", (await device.memory()).residentPrograms, ["one"]);
+        await ensureRight(device, "one", 100, round + 1);
+      }
+      await device.unload("one");
+      await ensureFails("one that was forgotten", device.reload("one"), "NOT_FOUND");
       await ensureEmpty(device);
       return undefined;
     },

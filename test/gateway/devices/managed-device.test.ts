@@ -135,6 +135,14 @@ describe("runs", () => {
     expect(device.running).toEqual([]);
   });
 
+  test("a load brings in what was evicted, of which the device keeps all but the weights", async () => {
+    const f = owned("f");
+    await call(f, program("a", 5));
+    await call(f, program("b", 5));
+    await f.load(program("a", 5));
+    expect(device.told).toEqual(["run a", "evict a", "run b", "evict b", "load a"]);
+  });
+
   test("other failures are the caller's, and not tried again", async () => {
     const run = owned("f").run(program("a", 2), []);
     const refused = expect(run).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });

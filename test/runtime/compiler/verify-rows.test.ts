@@ -49,6 +49,7 @@ function device(compute: (x: readonly number[], i: readonly number[]) => readonl
       loaded.add(id);
       return { pipelinesMs: 0, uploadMs: 0, totalMs: 0, uploadedBytes: 0 };
     },
+    reload: unused,
     evict: unused,
     dropHost: unused,
     measureUpload: unused,

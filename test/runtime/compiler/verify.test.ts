@@ -51,6 +51,7 @@ function device(compute: (x: number, memory: number) => number): FakeDevice {
       loaded.set(id, options);
       return { pipelinesMs: 0, uploadMs: 0, totalMs: 0, uploadedBytes: 0 };
     },
+    reload: () => Promise.reject(new Error("not asked")),
     evict: async () => {},
     dropHost: unused,
     measureUpload: () => Promise.reject(new Error("not asked")),

@@ -2,14 +2,15 @@
  * More weights than the device may hold: Programs come and go on a real device with a small budget, and every output
  * is the one that the Program alone gives. Eviction is the caller's: here the one used longest ago goes.
  */
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { DawnletError } from "../../../kernels/errors.ts";
 import type { Program } from "../../../kernels/program/program.ts";
 import { seededRandom } from "../../../models/seeded.ts";
 import type { DeviceService } from "../../../runtime/device/service.ts";
 import { assumedChoice, type UploadChoice } from "../../../runtime/device/upload-path.ts";
+import { MemoryWeights } from "../../../runtime/device/weights.ts";
 import { noise, reads, Sketch, writes } from "../../conformance/sketch.ts";
-import { testService } from "../../gpu.ts";
+import { testService, testServiceFrom } from "../../gpu.ts";
 
 const mebibyte = 2 ** 20;
 const budgetBytes = 6 * mebibyte;
@@ -137,6 +138,23 @@ test("slabs that are half empty make room for activations", async () => {
   expect((await service.memory()).totalBytes).toBeLessThanOrEqual(budgetBytes);
   for (const { id } of small) await service.unload(id);
   await service.unload("large");
+});
+
+test("what is brought in before it runs comes from host memory, as in a run", async () => {
+  const source = new MemoryWeights(blobs);
+  const read = vi.spyOn(source, "read");
+  service = await testServiceFrom(source, { budgetBytes, hostBudgetBytes: budgetBytes });
+  const { id, program, weightBytes, expected } = functions[2]!;
+  await service.load(id, program, { writesBeforeReads: false });
+  await service.evict(id);
+  await service.reload(id);
+  expect((await service.memory()).hostBytes).toBe(weightBytes);
+  const reads = read.mock.calls.length;
+  await service.evict(id);
+  expect((await service.reload(id)).uploadedBytes).toBe(weightBytes);
+  const { outputs, timing } = await service.run({ program: id, inputs: [] });
+  expect([Buffer.compare(outputs[0]!, expected), timing.loadMs]).toEqual([0, 0]);
+  expect(read).toHaveBeenCalledTimes(reads);
 });
 
 test("the fastest way to upload is measured, and the memory for that given back", async () => {

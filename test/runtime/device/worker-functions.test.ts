@@ -65,6 +65,10 @@ beforeEach(() => {
       calls.push(args);
       return loadTiming;
     },
+    async reload(id) {
+      calls.push(["reload", id]);
+      return loadTiming;
+    },
     async evict(id) {
       calls.push(["evict", id]);
     },
@@ -105,6 +109,7 @@ test("every method of DeviceApi reaches the device and brings its answer back", 
   expect(await device.memory()).toEqual(memory);
   expect(await device.measureUpload()).toEqual(uploadChoice);
   await device.evict("p");
+  expect(await device.reload("p")).toEqual(loadTiming);
   await device.dropHost(["w1", "w2"]);
   await device.unload("p");
   expect(await device.readTensor("t7")).toEqual(Uint8Array.of(7));
@@ -113,6 +118,7 @@ test("every method of DeviceApi reaches the device and brings its answer back", 
   expect(calls).toEqual([
     ["p", program, { writesBeforeReads: true }],
     ["evict", "p"],
+    ["reload", "p"],
     ["drop", "w1", "w2"],
     "p",
     ["release", "t7", "t8"],

@@ -100,6 +100,9 @@ test("a Program is read and sent once for all who come together, and evicted wit
   ]);
   await device.evict("double");
   expect(await run(device)).toEqual([2, 4, 6]);
+  await device.evict("double");
+  await Promise.all([device.load(double), device.load(double)]);
+  expect((await device.memory()).residentPrograms).toEqual(["double"]);
   expect(readJson).toHaveBeenCalledTimes(1);
   await device.unload("double");
   expect((await device.memory()).loadedPrograms).toBe(0);
