@@ -98,10 +98,18 @@ export async function run(args: readonly string[]): Promise<void> {
   }
 }
 
-function calibrationText({ runMs, loadMs, hostMs, slowness, loadSlowness }: Calibration): string {
+function calibrationText({
+  runMs,
+  loadMs,
+  hostMs,
+  slowness,
+  loadSlowness,
+  hostSlowness,
+}: Calibration): string {
   const times = (all: readonly number[]) => all.map((one) => one.toFixed(1)).join(", ");
   return `alone a run takes ${times([runMs])} ms, a load ${times([loadMs])} ms more; HTTP and the gateway add ${times([hostMs])} ms; \
-1, 2, … busy devices slow runs to ${times(slowness)} times that, loads to ${times(loadSlowness)}`;
+1, 2, … busy devices slow runs to ${times(slowness)} times that, loads to ${times(loadSlowness)}; \
+0, 1, … that are busy for others slow HTTP and the gateway to ${times(hostSlowness)}`;
 }
 
 function printTurns<Name extends string>(

@@ -73,8 +73,11 @@ export class Arena implements AsyncDisposable {
   }
 
   async hold<Played>({ slices, play }: Contest<Played>): Promise<ContestResult<Played>> {
-    // Once without being counted: what was learned in the contest before is learned anew.
-    for (const { gateway } of this.#entrants) await play(gateway, 0);
+    for (const { gateway } of this.#entrants) {
+      await gateway.touch();
+      // Once without being counted: what was learned in the contest before is learned anew.
+      await play(gateway, 0);
+    }
     const begun = this.#entrants.map(({ policy, gateway }) => {
       gateway.record.clear();
       gateway.wrong = 0;

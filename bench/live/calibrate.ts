@@ -2,6 +2,7 @@
  * What calls take whatever the policy: a run with its weights there and without, what HTTP and the gateway add, and by how
  * much devices that are busy at the same time slow each other down. The simulator is told these and no others.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { schedulingPolicies } from "../../gateway/scheduler/policies/policies.ts";
 import { mean, median } from "../harness/statistics.ts";
 import { LiveGateway, type LiveSetup } from "./live-gateway.ts";
@@ -13,13 +14,15 @@ export interface Calibration {
   readonly runMs: number;
   /** What is added where they have to come in. */
   readonly loadMs: number;
-  /** What HTTP and the gateway add, all devices busy. */
+  /** What HTTP and the gateway add, all devices idle but for the call's own. */
   readonly hostMs: number;
   /** How many times as long runs take where 1, 2, … devices are busy. */
   readonly slowness: readonly number[];
   /** The same of loads. */
   readonly loadSlowness: readonly number[];
-  /** Single runs, loads and calls over `runMs`, `loadMs` and `hostMs`, all devices busy, in the order in which they came. */
+  /** How many times `hostMs` that is while 0, 1, … devices compute for others. */
+  readonly hostSlowness: readonly number[];
+  /** Single runs, loads and calls over what they take as a rule, all devices busy, in the order in which they came. */
   readonly spread: readonly number[];
   readonly loadSpread: readonly number[];
   readonly hostSpread: readonly number[];
@@ -38,21 +41,27 @@ export interface Measured {
 
 /** Of each client. */
 const calls = 12;
+/** Between calls of one that is alone, milliseconds: what has just worked is faster than what was idle. */
+const pauseMs = 15;
 
 /** Measures with a gateway of its own under LB, which uses devices in turn, and one run at a time on each. */
 export class Calibrator implements AsyncDisposable {
   readonly #gateway: LiveGateway;
   readonly #devices: number;
+  readonly #functions: number;
+  /** Whose weights come in next. */
+  #next = 0;
 
-  private constructor(gateway: LiveGateway, devices: number) {
+  private constructor(gateway: LiveGateway, { devices, functions }: LiveSetup) {
     this.#gateway = gateway;
     this.#devices = devices;
+    this.#functions = functions.length;
   }
 
   static async open(setup: LiveSetup): Promise<Calibrator> {
     const gateway = await LiveGateway.open(setup, schedulingPolicies.lb);
-    await gateway.warm((slots + 1) * setup.devices);
-    return new Calibrator(gateway, setup.devices);
+    await gateway.warm(setup.functions.length);
+    return new Calibrator(gateway, setup);
   }
 
   async measure(): Promise<Measured> {
@@ -65,15 +74,16 @@ export class Calibrator implements AsyncDisposable {
     for (let busy = 1; busy <= devices; busy++) {
       // With all of them busy others wait, as under load: the gateway answers and takes calls while devices compute.
       const clients = busy === devices ? 2 * devices : busy;
-      // More than a device holds go round on each: every one is cold.
+      const pause = busy === 1 ? pauseMs : 0;
+      // All of them in turn, more than devices hold: every one is cold, and was not read for as long as in a contest.
       record.clear();
-      await this.#inTurn(clients, (slots + 1) * devices);
+      await this.#call(clients, calls, pause, () => this.#next++ % this.#functions);
       cold.push(record.runs.filter(({ isCold }) => isCold).map(({ tookMs }) => tookMs));
       loads.push([...record.loadsMs]);
       // What every device has room for: warm from the second round on.
-      await this.#inTurn(1, slots, 2 * slots * devices);
+      await this.#call(1, 2 * slots * devices, 0, inTurn);
       record.clear();
-      const called = await this.#inTurn(clients, slots);
+      const called = await this.#call(clients, calls, pause, inTurn);
       host.push(hostTimes(called, record.runs));
       warm.push(record.runs.filter(({ isCold }) => !isCold).map(({ tookMs }) => tookMs));
     }
@@ -84,12 +94,18 @@ export class Calibrator implements AsyncDisposable {
     return this.#gateway[Symbol.asyncDispose]();
   }
 
-  /** So many clients, which each go round the first functions. @returns those of their calls that were right. */
-  async #inTurn(clients: number, functions: number, callsEach = calls): Promise<readonly TimedCall[]> {
+  /** So many clients, which each call one function after the other. @returns those of their calls that were right. */
+  async #call(
+    clients: number,
+    callsEach: number,
+    pause: number,
+    choose: (client: number, i: number) => number,
+  ): Promise<readonly TimedCall[]> {
     const called: TimedCall[] = [];
     const client = async (index: number) => {
       for (let i = 0; i < callsEach; i++) {
-        const fn = (index * (slots + 1) + i) % functions;
+        if (pause > 0) await sleep(pause);
+        const fn = choose(index, i);
         const sentAt = performance.now();
         const tookMs = await this.#gateway.call(fn);
         if (tookMs !== undefined) called.push({ function: fn, sentAt, tookMs });
@@ -98,6 +114,11 @@ export class Calibrator implements AsyncDisposable {
     await Promise.all(Array.from({ length: clients }, (_, index) => client(index)));
     return called.sort((a, b) => a.sentAt - b.sentAt);
   }
+}
+
+/** Functions that all devices have room for. */
+function inTurn(client: number, i: number): number {
+  return (client + i) % slots;
 }
 
 /** By `performance.now()`. */
@@ -135,18 +156,29 @@ export function calibrationOf(measured: readonly Measured[]): Calibration {
   const addedMs = cold.map((all, i) => Math.max(0.1, trimmedMean(all) - trimmedMean(warm[i]!)));
   const loads = pooled((one) => one.loads).at(-1)!;
   const loadMs = trimmedMean(loads);
-  const host = pooled((one) => one.host).at(-1)!;
-  const hostMs = median(host);
+  const host = pooled((one) => one.host);
+  const hostMs = host.map(median);
   return {
     runMs: runMs[0]!,
     loadMs: addedMs[0]!,
-    hostMs,
+    hostMs: hostMs[0]!,
+    hostSlowness: hostSlownessOf(hostMs),
     slowness: runMs.map((ms) => Math.max(1, ms / runMs[0]!)),
     loadSlowness: addedMs.map((ms) => Math.max(1, ms / addedMs[0]!)),
     spread: warm.at(-1)!.map((ms) => ms / runMs.at(-1)!),
     loadSpread: loads.map((ms) => ms / loadMs),
-    hostSpread: host.map((ms) => ms / hostMs),
+    hostSpread: host.at(-1)!.map((ms) => ms / hostMs.at(-1)!),
   };
+}
+
+/**
+ * With 1, 2, … clients others have one device less than there are clients, but with the most, who wait for each other:
+ * where one is answered, the next begins.
+ */
+function hostSlownessOf(hostMs: readonly number[]): readonly number[] {
+  const slowness = hostMs.map((ms) => Math.max(1, ms / hostMs[0]!));
+  const [most, before] = [slowness.at(-1)!, slowness.at(-2) ?? 1];
+  return [...slowness.slice(0, -1), (before + most) / 2, most];
 }
 
 /** Of all but the slowest and the fastest tenth. */

@@ -35,7 +35,8 @@ export function predict<Name extends string>(
 
 function predictOnce(options: PredictOptions, draw: number): Outcomes {
   const { devices, functions, calibration, deadlineMs, ...rest } = options;
-  const { runMs, loadMs, hostMs, slowness, loadSlowness, spread, loadSpread, hostSpread } = calibration;
+  const { runMs, loadMs, hostMs, slowness, loadSlowness, hostSlowness, spread, loadSpread, hostSpread } =
+    calibration;
   const random = randomStream(1, draw);
   return simulate({
     ...rest,
@@ -48,7 +49,11 @@ function predictOnce(options: PredictOptions, draw: number): Outcomes {
       ...(deadlineMs !== undefined && { deadlineMs }),
       known: [{ class: devices[0]!.class, batch: 1, runMs }],
     })),
-    slowness: { runs: slownessFrom(slowness), loads: slownessFrom(loadSlowness) },
+    slowness: {
+      runs: slownessFrom(slowness),
+      loads: slownessFrom(loadSlowness),
+      host: (others) => hostSlowness[Math.min(others, hostSlowness.length - 1)]!,
+    },
     noise: inOrder(spread, random()),
     loadNoise: inOrder(loadSpread, random()),
     hostNoise: inOrder(hostSpread, random()),

@@ -8,6 +8,8 @@ export interface Slowness {
   runs(busyParts: number): number;
   /** Memory that is copied may suffer more than what computes. */
   loads(busyParts: number): number;
+  /** What is before and after the device, where so many parts are busy for others. Left out: 1. */
+  host?(busyParts: number): number;
 }
 
 /** A part of a simulation whose work takes as long as the processors make it take. */
@@ -26,6 +28,7 @@ export class SharedCores {
   /** In force. */
   runs = 1;
   loads = 1;
+  host = 1;
 
   constructor(slowness: Slowness) {
     this.#slowness = slowness;
@@ -45,6 +48,7 @@ export class SharedCores {
     const parts = Math.max(1, busyParts);
     this.runs = this.#slowness.runs(parts);
     this.loads = this.#slowness.loads(parts);
+    this.host = this.#slowness.host?.(busyParts) ?? 1;
     for (const user of this.#users) user.plan(now);
   }
 }

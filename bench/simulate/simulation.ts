@@ -79,6 +79,7 @@ class Simulation {
   readonly #devices = new Map<string, DeviceModel>();
   readonly #functions = new Map<string, SimulatedFunction>();
   readonly #outcomes: Outcomes;
+  readonly #cores: SharedCores | undefined;
   /** By request: its client, where it has one. */
   readonly #clientOf = new Map<number, number>();
   /** By request, where a bystander hears of its end. */
@@ -95,6 +96,7 @@ class Simulation {
       wakeAt: Number.POSITIVE_INFINITY,
     }));
     this.#outcomes = new Outcomes(functions, options.countedFromMs);
+    this.#cores = options.slowness && new SharedCores(options.slowness);
     this.#addDevices();
     for (const [i, one] of functions.entries()) {
       this.#functions.set(one.id, one);
@@ -133,7 +135,7 @@ class Simulation {
   #addDevices(): void {
     const { policy, devices, cells, noise = exactly, loadNoise = exactly, tailPart = 0.1 } = this.#options;
     const schedule = (at: number, job: () => void) => this.#queue.push(at, job);
-    const cores = this.#options.slowness && new SharedCores(this.#options.slowness);
+    const cores = this.#cores;
     const buses = new Map<string, BusModel>();
     for (const [i, spec] of devices.entries()) {
       const bus = buses.get(spec.bus) ?? new BusModel(spec.loadBytesPerMs, schedule, cores);
@@ -230,7 +232,7 @@ class Simulation {
   #answered(id: number): void {
     const { hostNoise = exactly } = this.#options;
     const hostMs = this.#outcomes.functionOf(id).hostMs ?? 0;
-    const actualMs = hostMs * hostNoise();
+    const actualMs = hostMs * hostNoise() * (this.#cores?.host ?? 1);
     this.#outcomes.answered(id, this.#now, actualMs);
     this.#next(id, actualMs);
   }

@@ -8,13 +8,15 @@ const measured: Measured = {
   warm: [times(10), times(15)],
   cold: [times(16), times(27)],
   loads: [times(7), times(13)],
-  host: [times(1.5), times(2)],
+  host: [times(2), times(5)],
 };
 
 describe("calibration", () => {
   test("tells runs, loads and what HTTP adds apart, and how much busy devices slow each down", () => {
     expect(calibrationOf([measured])).toEqual({
       ...{ runMs: 10, loadMs: 6, hostMs: 2, slowness: [1, 1.5], loadSlowness: [1, 2] },
+      // Of others none, one, both with the next waiting.
+      hostSlowness: [1, 1.75, 2.5],
       ...{ spread: times(1), loadSpread: times(1), hostSpread: times(1) },
     });
   });

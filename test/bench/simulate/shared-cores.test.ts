@@ -35,6 +35,14 @@ describe("devices that share processors", () => {
     expect(outcomes.latenciesByFunction()[1]!.at(0)).toBeCloseTo(10, 6);
   });
 
+  test("leave the less to HTTP the more of them compute for others when a call is answered", () => {
+    const hosted = functions.map((one, i) => ({ ...one, hostMs: 1, runMs: i === 0 ? 20 : 5 }));
+    const slowness = { runs: () => 1, loads: () => 1, host: (others: number) => 1 + 2 * others };
+    const outcomes = simulate({ policy: lb, devices, functions: hosted, arrivals, slowness });
+    // The second time one ends while the other runs, which ends when nothing does.
+    expect(outcomes.latenciesByFunction().map((all) => all[0])).toEqual([21, 8]);
+  });
+
   test("load with a processor each, and not with a part of a bus", () => {
     const atOnce = { timesMs: Float64Array.from([0, 0]), functionOf: Uint32Array.from([0, 1]) };
     const options = { policy: lb, devices, functions, arrivals: atOnce };
