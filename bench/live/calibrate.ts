@@ -14,6 +14,8 @@ export interface Calibration {
   readonly runMs: number;
   /** What is added where they have to come in. */
   readonly loadMs: number;
+  /** Of a run, what is not on the device: until it is there, and until the scheduler hears of its end. 0 to 1. */
+  readonly returnPart: number;
   /** What HTTP and the gateway add, all devices idle but for the call's own. */
   readonly hostMs: number;
   /** How many times as long runs take where 1, 2, … devices are busy. */
@@ -32,6 +34,8 @@ export interface Calibration {
 export interface Measured {
   /** From the decision to run until the scheduler heard of the end. */
   readonly warm: readonly (readonly number[])[];
+  /** Of each of `warm`, the part on the device. */
+  readonly onDevice: readonly (readonly number[])[];
   readonly cold: readonly (readonly number[])[];
   /** The loads of `cold`. */
   readonly loads: readonly (readonly number[])[];
@@ -68,6 +72,7 @@ export class Calibrator implements AsyncDisposable {
     const { record } = this.#gateway;
     const devices = this.#devices;
     const warm: number[][] = [];
+    const onDevice: number[][] = [];
     const cold: number[][] = [];
     const loads: number[][] = [];
     const host: number[][] = [];
@@ -85,9 +90,11 @@ export class Calibrator implements AsyncDisposable {
       record.clear();
       const called = await this.#call(clients, calls, pause, inTurn);
       host.push(hostTimes(called, record.runs));
-      warm.push(record.runs.filter(({ isCold }) => !isCold).map(({ tookMs }) => tookMs));
+      const runs = record.runs.filter(({ isCold }) => !isCold);
+      warm.push(runs.map(({ tookMs }) => tookMs));
+      onDevice.push(runs.map(({ tookMs, deviceMs }) => Math.min(1, deviceMs / tookMs)));
     }
-    return { warm, cold, loads, host };
+    return { warm, onDevice, cold, loads, host };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -160,6 +167,7 @@ export function calibrationOf(measured: readonly Measured[]): Calibration {
   const hostMs = host.map(median);
   return {
     runMs: runMs[0]!,
+    returnPart: 1 - median(pooled((one) => one.onDevice).at(-1)!),
     loadMs: addedMs[0]!,
     hostMs: hostMs[0]!,
     hostSlowness: hostSlownessOf(hostMs),

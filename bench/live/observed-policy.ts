@@ -11,6 +11,8 @@ export interface ObservedRun {
   readonly endedAt: number;
   /** From the decision to its end, as the scheduler sees it. */
   readonly tookMs: number;
+  /** Of that, on the device. */
+  readonly deviceMs: number;
 }
 
 export class PolicyRecord {
@@ -42,7 +44,7 @@ export function observed(policy: SchedulingPolicy, record: PolicyRecord): Schedu
         const { arrivedAt } = requests[0]!;
         record.runs.push({
           ...{ function: run.function.id, isCold, arrivedAt, endedAt },
-          tookMs: endedAt - startedAt,
+          ...{ tookMs: endedAt - startedAt, deviceMs: runMs },
         });
         heard?.(run, runMs);
       };

@@ -35,8 +35,18 @@ export function predict<Name extends string>(
 
 function predictOnce(options: PredictOptions, draw: number): Outcomes {
   const { devices, functions, calibration, deadlineMs, ...rest } = options;
-  const { runMs, loadMs, hostMs, slowness, loadSlowness, hostSlowness, spread, loadSpread, hostSpread } =
-    calibration;
+  const {
+    runMs,
+    loadMs,
+    hostMs,
+    slowness,
+    loadSlowness,
+    hostSlowness,
+    returnPart,
+    spread,
+    loadSpread,
+    hostSpread,
+  } = calibration;
   const random = randomStream(1, draw);
   return simulate({
     ...rest,
@@ -49,6 +59,7 @@ function predictOnce(options: PredictOptions, draw: number): Outcomes {
       ...(deadlineMs !== undefined && { deadlineMs }),
       known: [{ class: devices[0]!.class, batch: 1, runMs }],
     })),
+    returnPart,
     slowness: {
       runs: slownessFrom(slowness),
       loads: slownessFrom(loadSlowness),

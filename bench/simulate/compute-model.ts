@@ -1,13 +1,16 @@
 /**
  * What a device computes. Each run fills a part of it; where those that run side by side fill no more than all of it each
  * goes as fast as alone, beyond that all are slowed down alike. What the device does not begin yet waits in its queue. What it
- * cuts lets others in between: they go side by side, each as much slower as both are too much for the device.
+ * cuts lets others in between: they go side by side, each as much slower as both are too much for the device. What comes back
+ * from it has left it to others, and is only then done.
  */
 import type { CoreUser, SharedCores } from "./shared-cores.ts";
 
 export interface ComputeJob {
   /** Milliseconds alone on the device that are left. */
   leftMs: number;
+  /** Milliseconds that it takes to come back, in which it fills nothing of the device. Left out: none. */
+  returnMs?: number;
   /** 0 to 1. */
   readonly occupancy: number;
   /** Others go in between its parts, as if they did not have to wait for it. */
@@ -20,6 +23,7 @@ export class ComputeModel implements CoreUser {
   readonly #schedule: (at: number, job: () => void) => void;
   readonly #cores: SharedCores | undefined;
   readonly #active: ComputeJob[] = [];
+  readonly #returning: ComputeJob[] = [];
   readonly #queue: ComputeJob[] = [];
   #at = 0;
   #speed = 1;
@@ -42,7 +46,7 @@ export class ComputeModel implements CoreUser {
   }
 
   get busyParts(): number {
-    return this.#active.length > 0 ? 1 : 0;
+    return this.#active.length + this.#returning.length > 0 ? 1 : 0;
   }
 
   /** Milliseconds until now in which nothing ran. */
@@ -60,9 +64,12 @@ export class ComputeModel implements CoreUser {
   advance(now: number): void {
     const elapsed = now - this.#at;
     this.#at = now;
-    if (elapsed <= 0 || this.#active.length === 0) return;
+    if (elapsed <= 0) return;
+    const slowness = this.#cores?.runs ?? 1;
+    for (const job of this.#returning) job.leftMs -= elapsed / slowness;
+    if (this.#active.length === 0) return;
     this.busyMs += elapsed;
-    const speed = this.#speed / (this.#cores?.runs ?? 1);
+    const speed = this.#speed / slowness;
     for (const job of this.#active) {
       job.leftMs -= elapsed * speed;
       this.filledMs += elapsed * speed * job.occupancy;
@@ -77,9 +84,11 @@ export class ComputeModel implements CoreUser {
       if (leftMs < soonest) soonest = leftMs;
     }
     this.#speed = filled > 1 ? 1 / filled : 1;
+    let restMs = soonest / this.#speed;
+    for (const { leftMs } of this.#returning) restMs = Math.min(restMs, leftMs);
     const version = ++this.#version;
-    if (this.#active.length === 0) return;
-    const at = now + (Math.max(0, soonest) / this.#speed) * (this.#cores?.runs ?? 1);
+    if (restMs === Number.POSITIVE_INFINITY) return;
+    const at = now + Math.max(0, restMs) * (this.#cores?.runs ?? 1);
     this.#schedule(at, () => {
       if (version === this.#version) this.#finish(at);
     });
@@ -117,12 +126,23 @@ export class ComputeModel implements CoreUser {
 
   #finish(now: number): void {
     this.advance(now);
-    const done = this.#active.filter(({ leftMs }) => leftMs <= tolerance);
-    for (const job of done) this.#active.splice(this.#active.indexOf(job), 1);
+    const done = taken(this.#returning);
+    for (const job of taken(this.#active)) {
+      const { returnMs = 0 } = job;
+      job.leftMs = returnMs;
+      (returnMs > 0 ? this.#returning : done).push(job);
+    }
     this.#begin();
     this.#changed(now);
     for (const job of done) job.done();
   }
+}
+
+/** Those of them that nothing is left of; they leave the list. */
+function taken(jobs: ComputeJob[]): ComputeJob[] {
+  const over = jobs.filter(({ leftMs }) => leftMs <= tolerance);
+  for (const job of over) jobs.splice(jobs.indexOf(job), 1);
+  return over;
 }
 
 /** Milliseconds that rounding may leave. */

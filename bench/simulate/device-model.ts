@@ -20,6 +20,7 @@ export interface DeviceModelOptions {
   readonly noise: () => number;
   readonly loadNoise: () => number;
   readonly tailPart: number;
+  readonly returnPart: number;
   readonly cores?: SharedCores | undefined;
 }
 
@@ -63,7 +64,7 @@ export class DeviceModel {
     fn: SimulatedFunction,
     { isFromPeer, answered }: { readonly isFromPeer: boolean; readonly answered: () => void },
   ): void {
-    const { spec, traits, tell, noise, tailPart } = this.#options;
+    const { spec, traits, tell, noise, tailPart, returnPart } = this.#options;
     const { runMs: freeMs, occupancy: freeOccupancy } = demandOf(fn, spec, action.requests.length);
     const { share = 1 } = action;
     const runMs = freeMs * noise() * Math.max(1, freeOccupancy / share);
@@ -71,7 +72,8 @@ export class DeviceModel {
     this.#now = now;
     const start = (doneMs: number) =>
       this.compute.add(this.#now, {
-        leftMs: runMs - doneMs,
+        leftMs: Math.max(0, runMs * (1 - returnPart) - doneMs),
+        returnMs: runMs * returnPart,
         occupancy,
         isCut: fn.isDivisible === true && freeMs > (spec.cutsFromMs ?? Number.POSITIVE_INFINITY),
         done: () => {

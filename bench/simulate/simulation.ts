@@ -39,6 +39,8 @@ export interface SimulationOptions {
   readonly hostNoise?: () => number;
   /** A part of a run that cannot overlap the load of its weights. */
   readonly tailPart?: number;
+  /** A part of a run, its end, in which the device computes for others already. Left out: 0. */
+  readonly returnPart?: number;
   /** Devices are software on shared processors. Left out: each has its own. */
   readonly slowness?: Slowness;
   /** Acts beside the one scheduler, which hears what it says. */
@@ -133,7 +135,15 @@ class Simulation {
   }
 
   #addDevices(): void {
-    const { policy, devices, cells, noise = exactly, loadNoise = exactly, tailPart = 0.1 } = this.#options;
+    const {
+      policy,
+      devices,
+      cells,
+      noise = exactly,
+      loadNoise = exactly,
+      tailPart = 0.1,
+      returnPart = 0,
+    } = this.#options;
     const schedule = (at: number, job: () => void) => this.#queue.push(at, job);
     const cores = this.#cores;
     const buses = new Map<string, BusModel>();
@@ -145,7 +155,7 @@ class Simulation {
       const { traits } = policy;
       this.#devices.set(
         spec.id,
-        new DeviceModel({ spec, traits, bus, schedule, tell, noise, loadNoise, tailPart, cores }),
+        new DeviceModel({ spec, traits, bus, schedule, tell, noise, loadNoise, tailPart, returnPart, cores }),
       );
       this.#step(cell, { type: "device-up", device: spec });
     }

@@ -6,6 +6,7 @@ const times = (ms: number) => Array.from({ length: 10 }, () => ms);
 /** Of two devices: alone a run takes 10 ms, a load 6; with both busy half as long again, and twice as long. */
 const measured: Measured = {
   warm: [times(10), times(15)],
+  onDevice: [times(0.9), times(0.75)],
   cold: [times(16), times(27)],
   loads: [times(7), times(13)],
   host: [times(2), times(5)],
@@ -14,7 +15,7 @@ const measured: Measured = {
 describe("calibration", () => {
   test("tells runs, loads and what HTTP adds apart, and how much busy devices slow each down", () => {
     expect(calibrationOf([measured])).toEqual({
-      ...{ runMs: 10, loadMs: 6, hostMs: 2, slowness: [1, 1.5], loadSlowness: [1, 2] },
+      ...{ runMs: 10, returnPart: 0.25, loadMs: 6, hostMs: 2, slowness: [1, 1.5], loadSlowness: [1, 2] },
       // Of others none, one, both with the next waiting.
       hostSlowness: [1, 1.75, 2.5],
       ...{ spread: times(1), loadSpread: times(1), hostSpread: times(1) },
@@ -42,7 +43,7 @@ describe("what HTTP and the gateway add", () => {
   const call = (fn: number, sentAt: number, tookMs: number) => ({ function: fn, sentAt, tookMs });
   const run = (fn: string, arrivedAt: number, endedAt: number) => ({
     ...{ function: fn, isCold: false, arrivedAt, endedAt },
-    tookMs: endedAt - arrivedAt,
+    ...{ tookMs: endedAt - arrivedAt, deviceMs: endedAt - arrivedAt },
   });
 
   test("is what is left of a call without its own run", () => {

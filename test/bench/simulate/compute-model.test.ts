@@ -8,6 +8,7 @@ interface Job {
   readonly runMs: number;
   readonly occupancy: number;
   readonly isCut?: boolean;
+  readonly returnMs?: number;
 }
 
 const oneByOne = 0;
@@ -44,6 +45,13 @@ describe("ComputeModel", () => {
     const jobs = [0.6, 0.6, 0.4, 0.4].map((occupancy) => ({ at: 0, runMs: 10, occupancy }));
     // The first two fill 1.2 of it, and are slowed down by that.
     expect(play(1, jobs).ends.map((end) => Math.round(end * 1e6) / 1e6)).toEqual([12, 12, 22, 22]);
+  });
+
+  it("computes the next while one comes back, and is not busy with that", () => {
+    const jobs = [0, 0].map((at) => ({ at, runMs: 10, returnMs: 4, occupancy: 1 }));
+    const { ends, model } = play(oneByOne, jobs);
+    expect(ends).toEqual([14, 24]);
+    expect(model.busyMs).toBe(20);
   });
 
   it("lets others in between what it cuts, one after another, and cuts one after another", () => {

@@ -24,7 +24,7 @@ function play(traits: PolicyTraits, steps: readonly Step[]): readonly number[] {
   const bus = new BusModel(spec.loadBytesPerMs, timeline.schedule);
   const device = new DeviceModel({
     ...{ spec, traits, bus, schedule: timeline.schedule, tell: () => {} },
-    ...{ noise: () => 1, loadNoise: () => 1, tailPart: 0.1 },
+    ...{ noise: () => 1, loadNoise: () => 1, tailPart: 0.1, returnPart: 0 },
   });
   const answers = steps.map(() => Number.NaN);
   for (const [run, { at, fn: one, isCold, isFromPeer = false }] of steps.entries())
