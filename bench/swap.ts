@@ -112,8 +112,7 @@ async function measureModel(name: string, setup: Setup): Promise<ModelResult> {
       resident: call,
       loaded: async () => {
         await device.evict("model");
-        // The device's own clock: the Program travels with this call, which a run does without.
-        return (await load()).uploadMs;
+        return timed(() => device.reload("model"));
       },
       swapped: async () => {
         await device.evict("model");

@@ -109,8 +109,8 @@ export class LiveGateway implements AsyncDisposable {
   }
 
   /**
-   * Loads each function that was called on each device. Memory that was not read for minutes is slow once on a virtual
-   * machine, by half after two minutes.
+   * Loads each function that was called on each device: memory that was not read for minutes is slow once on a virtual
+   * machine.
    */
   async touch(): Promise<void> {
     const { devices } = this.#gateway.backends;
