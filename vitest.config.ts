@@ -48,7 +48,10 @@ const underNodeOnly = [
   ],
   ["test/e2e/{cpu-lane,profile}.test.ts", "models.test.ts has models served by the CPU there"],
   ["test/e2e/handler-examples.test.ts", "handlers.test.ts and others have handlers there"],
-  ["test/e2e/deploy.test.ts", "models.test.ts, handlers.test.ts and others deploy models, shaders and handlers there"],
+  [
+    "test/e2e/deploy.test.ts",
+    "models.test.ts, handlers.test.ts and others deploy models, shaders and handlers there",
+  ],
   ["test/e2e/faults-store.test.ts", "files are written and read there by the tests of the store"],
   ["test/models/rewrite/placement.test.ts", "it is about ONNX Runtime's providers"],
 ] as const;

@@ -10,7 +10,7 @@ export interface ComputeJob {
   /** Milliseconds alone on the device that are left. */
   leftMs: number;
   /** Milliseconds that it takes to come back, in which it fills nothing of the device. Left out: none. */
-  returnMs?: number;
+  readonly returnMs?: number;
   /** 0 to 1. */
   readonly occupancy: number;
   /** Others go in between its parts, as if they did not have to wait for it. */
