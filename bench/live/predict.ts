@@ -35,24 +35,13 @@ export function predict<Name extends string>(
 
 function predictOnce(options: PredictOptions, draw: number): Outcomes {
   const { devices, functions, calibration, deadlineMs, ...rest } = options;
-  const {
-    runMs,
-    loadMs,
-    hostMs,
-    slowness,
-    loadSlowness,
-    hostSlowness,
-    returnPart,
-    spread,
-    loadSpread,
-    hostSpread,
-  } = calibration;
+  const { runMs, hostMs, hostSlowness, returnPart } = calibration;
   const random = randomStream(1, draw);
   return simulate({
     ...rest,
     devices: devices.map((spec, i) => ({
       ...spec,
-      loadBytesPerMs: functions[i % functions.length]!.weightBytes / loadMs,
+      loadBytesPerMs: functions[i % functions.length]!.weightBytes / calibration.loadMs,
     })),
     functions: functions.map(({ name, weightBytes }) => ({
       ...{ id: name, tenant: "", weightBytes, runMs, hostMs },
@@ -61,13 +50,13 @@ function predictOnce(options: PredictOptions, draw: number): Outcomes {
     })),
     returnPart,
     slowness: {
-      runs: slownessFrom(slowness),
-      loads: slownessFrom(loadSlowness),
+      runs: slownessFrom(calibration.slowness),
+      loads: slownessFrom(calibration.loadSlowness),
       host: (others) => hostSlowness[Math.min(others, hostSlowness.length - 1)]!,
     },
-    noise: inOrder(spread, random()),
-    loadNoise: inOrder(loadSpread, random()),
-    hostNoise: inOrder(hostSpread, random()),
+    noise: inOrder(calibration.spread, random()),
+    loadNoise: inOrder(calibration.loadSpread, random()),
+    hostNoise: inOrder(calibration.hostSpread, random()),
     // What a load adds to a run was measured as what is left after all overlap.
     tailPart: 1,
   });
