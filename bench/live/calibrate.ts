@@ -14,7 +14,7 @@ export interface Calibration {
   readonly runMs: number;
   /** What is added where they have to come in. */
   readonly loadMs: number;
-  /** Of a run, what is not on the device: until it is there, and until the scheduler hears of its end. 0 to 1. */
+  /** Of a run, the part that is not on the device, 0 to 1: its way there, and until the scheduler hears of its end. */
   readonly returnPart: number;
   /** What HTTP and the gateway add, all devices idle but for the call's own. */
   readonly hostMs: number;
@@ -180,8 +180,9 @@ export function calibrationOf(measured: readonly Measured[]): Calibration {
 }
 
 /**
- * With 1, 2, … clients others have one device less than there are clients, but with the most, who wait for each other:
- * where one is answered, the next begins.
+ * By how many devices compute for others when a call is answered: for one of 1, 2, … clients a device less than there are
+ * clients. With all devices busy clients wait for each other, so that all of them do; one less is taken to be half way.
+ * @param hostMs with 1, 2, … busy devices.
  */
 function hostSlownessOf(hostMs: readonly number[]): readonly number[] {
   const slowness = hostMs.map((ms) => Math.max(1, ms / hostMs[0]!));

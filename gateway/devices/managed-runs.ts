@@ -82,8 +82,8 @@ export class ManagedRuns {
         if (admitted !== undefined) await admitted;
       }
       try {
-        const { state } = this.#residency.get(id)!;
-        const loaded = state === "resident" ? undefined : await this.#device.load(program);
+        const isThere = this.#residency.get(id)!.state === "resident";
+        const loaded = isThere ? undefined : await this.#device.load(program);
         this.#ended(id, undefined, loaded);
         return;
       } catch (error) {

@@ -45,12 +45,17 @@ it.skipIf(isLeftOut)(
   "a small run gives right outputs at each multiple, and swaps only where there is no room for all",
   async () => {
     const settings: DensitySettings = {
-      ...{ policies: ["cost"], multiples: [1, 1.6], loads: ["skewed"] },
+      ...{ policies: ["lru", "cost"], multiples: [1, 1.6], loads: ["skewed"] },
       ...{ functions: 12, scale: 1, seconds: 1, rate: 40, hasOrt: false },
     };
     const { runs, wrong } = await measureDensity(settings, () => {});
     expect(wrong).toBe(0);
-    expect(runs.map(({ policy, multiple }) => `${policy} ${multiple}`)).toEqual(["cost 1", "cost 1.6"]);
+    expect(runs.map(({ policy, multiple }) => `${policy} ${multiple}`)).toEqual([
+      "lru 1",
+      "cost 1",
+      "lru 1.6",
+      "cost 1.6",
+    ]);
     for (const { multiple, calls, failed, hitRate, swapIns } of runs) {
       expect(calls - failed).toBeGreaterThan(10);
       if (multiple === 1) expect({ hitRate, swapIns: swapIns.count }).toEqual({ hitRate: 1, swapIns: 0 });
