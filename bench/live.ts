@@ -1,8 +1,9 @@
 /**
  * The scheduler live: device processes on one adapter, real Programs, real HTTP, each output compared with what it must
- * be. Locality, density and contention in small, and the simulator on the same calls: how far it is from what happened.
+ * be. Locality, density and contention in small, and the simulator on the same calls: how far it is from what happened, and
+ * with `--twice` how far that is from what happens when the same is done again.
  *
- *   npm run bench -- live [locality] [density] [contention] [--seconds N] [--devices N] [--quick]
+ *   npm run bench -- live [locality] [density] [contention] [--seconds N] [--devices N] [--quick] [--twice]
  */
 import { rm } from "node:fs/promises";
 import { writeResult } from "./harness/result.ts";
@@ -14,7 +15,13 @@ import { measureDensity } from "./live/density.ts";
 import { localityFunctions, measureLocality } from "./live/locality.ts";
 import { parseSettings } from "./live/settings.ts";
 import { makeWorld, slots } from "./live/setup.ts";
-import { errorsOf, type OrderAgreement, orderAgreement } from "./live/summary.ts";
+import {
+  differencesOf,
+  errorsOf,
+  type OrderAgreement,
+  orderAgreement,
+  type PartsOf,
+} from "./live/summary.ts";
 import type { LiveTurn } from "./live/turn.ts";
 
 /** How far the simulator may be from what happened, as part of that. */
@@ -59,15 +66,17 @@ export async function run(args: readonly string[]): Promise<void> {
     printTurns("density", density, ["meeting", "meanMs", "p98Ms", "allMeanMs", "allP98Ms"]);
     printTurns("contention", contention, ["callsPerSecond", "leastPerSecond", "p50Ms", "p90Ms"]);
 
-    const errors = {
-      mean: [...errorsOf(locality, "meanMs"), ...errorsOf(density, "meanMs")],
-      p98: [...errorsOf(locality, "p98Ms"), ...errorsOf(density, "p98Ms")],
-      allMean: [...errorsOf(locality, "allMeanMs"), ...errorsOf(density, "allMeanMs")],
-      allP98: [...errorsOf(locality, "allP98Ms"), ...errorsOf(density, "allP98Ms")],
-      callsPerSecond: errorsOf(contention, "callsPerSecond"),
-    };
-    for (const [name, all] of Object.entries(errors))
-      if (all.length > 0) console.log(`${name}: ${errorText(all)}`);
+    const byFigure = (partsOf: PartsOf) => ({
+      mean: [...partsOf(locality, "meanMs"), ...partsOf(density, "meanMs")],
+      p98: [...partsOf(locality, "p98Ms"), ...partsOf(density, "p98Ms")],
+      allMean: [...partsOf(locality, "allMeanMs"), ...partsOf(density, "allMeanMs")],
+      allP98: [...partsOf(locality, "allP98Ms"), ...partsOf(density, "allP98Ms")],
+      callsPerSecond: partsOf(contention, "callsPerSecond"),
+    });
+    const errors = byFigure(errorsOf);
+    const differences = byFigure(differencesOf);
+    printParts("the simulator", errors);
+    printParts("a second run", differences);
     const orders = {
       locality: orderAgreement(locality, "meanMs"),
       density: orderAgreement(density, "meeting"),
@@ -87,11 +96,12 @@ export async function run(args: readonly string[]): Promise<void> {
       {
         wrong,
         liveError: ofEach(errors, (all) => median(all.map(Math.abs))),
+        liveDifference: ofEach(differences, (all) => median(all.map(Math.abs))),
         withinBound: ofEach(errors, (all) => withinBound(all) / all.length),
         orderAgreement: agreeingParts(orders),
         ...{ locality: nested(locality), density: nested(density), contention: nested(contention) },
       },
-      { settings, errors, orders, locality, density, contention },
+      { settings, errors, differences, orders, locality, density, contention },
     );
   } finally {
     await rm(world.folder, { recursive: true, force: true });
@@ -120,19 +130,29 @@ function printTurns<Name extends string>(
   if (turns.length === 0) return;
   printTable(
     [experiment, "policy", ...names.flatMap((name) => [name, "simulated"])],
-    turns.map(({ setting, policy, live, simulated }) => [
-      ...[setting, policy],
+    turns.map(({ setting, live, simulated, ...turn }) => [
+      ...[setting, nameOf(turn)],
       ...names.flatMap((name) => [live[name], simulated[name]]),
     ]),
   );
   console.log();
 }
 
-function errorText(errors: readonly number[]): string {
+/** @param what is held against what happened. */
+function printParts(what: string, parts: Readonly<Record<string, readonly number[]>>): void {
   const percent = (part: number) => `${(100 * part).toFixed(0)} %`;
-  const sizes = errors.map(Math.abs);
-  return `the simulator is within ${percent(bound)} in ${withinBound(errors)} of ${errors.length}, \
-off by ${percent(median(sizes))} as a rule and ${percent(Math.max(...sizes))} at most, by ${percent(mean(errors))} on average`;
+  for (const [name, all] of Object.entries(parts)) {
+    if (all.length === 0) continue;
+    const sizes = all.map(Math.abs);
+    console.log(
+      `${name}: ${what} is within ${percent(bound)} in ${withinBound(all)} of ${all.length}, off by ${percent(median(sizes))} \
+as a rule and ${percent(Math.max(...sizes))} at most, by ${percent(mean(all))} on average`,
+    );
+  }
+}
+
+function nameOf({ policy, again }: Pick<LiveTurn<string>, "policy" | "again">): string {
+  return again ? `${policy} again` : policy;
 }
 
 function withinBound(errors: readonly number[]): number {
@@ -162,9 +182,9 @@ function nested(
   turns: readonly LiveTurn<string>[],
 ): Readonly<Record<string, Record<string, Pick<LiveTurn<string>, "live" | "simulated">>>> {
   const out: Record<string, Record<string, Pick<LiveTurn<string>, "live" | "simulated">>> = {};
-  for (const { setting, policy, live, simulated } of turns) {
+  for (const { setting, live, simulated, ...turn } of turns) {
     out[setting] ??= {};
-    out[setting][policy] = { live, simulated };
+    out[setting][nameOf(turn)] = { live, simulated };
   }
   return out;
 }

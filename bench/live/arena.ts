@@ -22,6 +22,7 @@ export interface ContestResult<Played> {
 
 export interface Contestant<Played> {
   readonly policy: SchedulingPolicy;
+  readonly again: boolean;
   /** What the scheduler was told of its devices. */
   readonly devices: readonly DeviceSpec[];
   /** Before the first call. */
@@ -41,6 +42,7 @@ export interface Slice<Played> {
 
 interface Entrant {
   readonly policy: SchedulingPolicy;
+  readonly again: boolean;
   readonly gateway: LiveGateway;
 }
 
@@ -55,20 +57,26 @@ export class Arena implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** For several contests: gateways that come and go keep a machine busy for seconds. @param functions of the world. */
+  /**
+   * For several contests: gateways that come and go keep a machine busy for seconds.
+   * @param functions of the world.
+   * @param times that each policy is entered, 1 or 2.
+   */
   static async open(
     world: World,
     calibrator: Calibrator,
     policies: readonly SchedulingPolicy[],
     functions: number,
+    times = 1,
   ): Promise<Arena> {
     await using stack = new AsyncDisposableStack();
     const entrants: Entrant[] = [];
-    for (const policy of policies) {
-      const gateway = stack.use(await LiveGateway.open(world, policy));
-      await gateway.warm(functions);
-      entrants.push({ policy, gateway });
-    }
+    for (let time = 0; time < times; time++)
+      for (const policy of policies) {
+        const gateway = stack.use(await LiveGateway.open(world, policy));
+        await gateway.warm(functions);
+        entrants.push({ policy, again: time > 0, gateway });
+      }
     return new Arena(calibrator, entrants, stack.move());
   }
 
@@ -78,10 +86,11 @@ export class Arena implements AsyncDisposable {
       // Once without being counted: what was learned in the contest before is learned anew.
       await play(gateway, 0);
     }
-    const begun = this.#entrants.map(({ policy, gateway }) => {
+    const begun = this.#entrants.map((entrant) => {
+      const { gateway } = entrant;
       gateway.record.clear();
       gateway.wrong = 0;
-      return { policy, gateway, resident: gateway.resident, taken: [] as Slice<Played>[] };
+      return { ...entrant, resident: gateway.resident, taken: [] as Slice<Played>[] };
     });
     const startedAt = performance.now();
     const measured: Measured[] = [];
@@ -96,12 +105,12 @@ export class Arena implements AsyncDisposable {
     measured.push(await this.#calibrator.measure());
     return {
       calibration: calibrationOf(measured),
-      contestants: begun.map(({ policy, gateway, resident, taken }) => {
+      contestants: begun.map(({ policy, again, gateway, resident, taken }) => {
         const { wrong, deviceSpecs: devices } = gateway;
         const { requests, misses, falseMisses } = gateway.record;
         const beganAt = taken[0]!.fromMs;
         return {
-          ...{ policy, devices, resident, wrong },
+          ...{ policy, again, devices, resident, wrong },
           slices: taken.map((one) => ({ ...one, fromMs: one.fromMs - beganAt })),
           ...{ missRatio: misses / requests, falseMissRatio: falseMisses / requests },
         };

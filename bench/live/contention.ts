@@ -28,13 +28,13 @@ const policies = [kaasBalance, kaasCfs, mqfqSticky, deadline];
 export async function measureContention(
   world: World,
   calibrator: Calibrator,
-  { seconds, isQuick }: LiveSettings,
+  { seconds, isQuick, isTwice }: LiveSettings,
 ): Promise<readonly ContentionTurn[]> {
   const cliff = slots * world.devices;
   const counts = isQuick ? [1, cliff + 2] : [1, slots, cliff, cliff + 2, 2 * cliff];
   const slices = slicesFor(seconds);
   const durationMs = seconds * 1_000;
-  await using arena = await Arena.open(world, calibrator, policies, counts.at(-1)!);
+  await using arena = await Arena.open(world, calibrator, policies, counts.at(-1)!, isTwice ? 2 : 1);
   const turns: ContentionTurn[] = [];
   for (const count of counts) {
     const { calibration, contestants } = await arena.hold({
@@ -43,10 +43,10 @@ export async function measureContention(
     });
     const functions = world.functions.slice(0, counts.at(-1)!);
     const clients = Array.from({ length: count }, (_, i) => ({ function: i }));
-    for (const { policy, devices, resident, slices: played, wrong } of contestants) {
+    for (const { policy, again, devices, resident, slices: played, wrong } of contestants) {
       const byClient = clients.map((_, i) => played.flatMap((one) => one.played[i]!));
       turns.push({
-        ...{ setting: `${count} clients`, policy: policy.name, wrong },
+        ...{ setting: `${count} clients`, policy: policy.name, again, wrong },
         live: figuresOf(byClient, durationMs),
         simulated: predict(
           { policy, calibration, devices, resident, functions, clients, closedUntilMs: durationMs },

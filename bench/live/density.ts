@@ -30,11 +30,11 @@ const fullLoad = 0.5;
 export async function measureDensity(
   world: World,
   calibrator: Calibrator,
-  { seconds, isQuick }: LiveSettings,
+  { seconds, isQuick, isTwice }: LiveSettings,
 ): Promise<readonly DensityTurn[]> {
   const { functions } = world;
   const { length: most } = functions;
-  await using arena = await Arena.open(world, calibrator, policies, most);
+  await using arena = await Arena.open(world, calibrator, policies, most, isTwice ? 2 : 1);
   const counts = isQuick ? [most] : [Math.ceil(most / 3), Math.ceil((2 * most) / 3), most];
   const { runMs, loadMs, hostMs, slowness, loadSlowness } = calibrationOf([await calibrator.measure()]);
   const deadlineMs = deadlineFactor * (runMs + loadMs + hostMs);
@@ -50,14 +50,21 @@ export async function measureDensity(
       slices,
       play: (gateway, slice) => playArrivals(gateway, calls[slice]!, deadlineMs),
     });
-    for (const { policy, devices, resident, slices: played, wrong } of contestants) {
+    for (const { policy, again, devices, resident, slices: played, wrong } of contestants) {
       const own = joined(played);
       const { functionsCalled, functionsMeetingDeadline } = score(
         own.map((call) => ({ ...call, wasResident: false })),
         functions.map(() => deadlineMs),
       );
       turns.push({
-        ...{ setting: `${count} functions`, policy: policy.name, called: functionsCalled, deadlineMs, wrong },
+        ...{
+          setting: `${count} functions`,
+          policy: policy.name,
+          again,
+          called: functionsCalled,
+          deadlineMs,
+          wrong,
+        },
         live: {
           ...latencyFigures(played.map((one) => latenciesOf(one.played))),
           meeting: functionsMeetingDeadline,

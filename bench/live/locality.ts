@@ -43,10 +43,10 @@ export const localityFunctions = 12;
 export async function measureLocality(
   world: World,
   calibrator: Calibrator,
-  { seconds, isQuick }: LiveSettings,
+  { seconds, isQuick, isTwice }: LiveSettings,
   log: (line: string) => void,
 ): Promise<readonly LocalityTurn[]> {
-  await using arena = await Arena.open(world, calibrator, policies, localityFunctions);
+  await using arena = await Arena.open(world, calibrator, policies, localityFunctions, isTwice ? 2 : 1);
   const functions = world.functions.slice(0, localityFunctions);
   const turns: LocalityTurn[] = [];
   for (const { functions: count, load } of isQuick ? [middle] : settings) {
@@ -61,6 +61,7 @@ export async function measureLocality(
     });
     for (const {
       policy,
+      again,
       devices,
       resident,
       slices: played,
@@ -73,6 +74,7 @@ export async function measureLocality(
         ...{
           setting: `${count} functions at ${load}`,
           policy: policy.name,
+          again,
           callsPerSecond,
           calls: own.length,
         },

@@ -6,6 +6,8 @@ export interface LiveSettings {
   /** That a policy is called, in each setting. */
   readonly seconds: number;
   readonly isQuick: boolean;
+  /** Whether each policy is entered twice: how far two runs of the same calls are apart, no simulator can be closer. */
+  readonly isTwice: boolean;
   readonly experiments: ReadonlySet<LiveExperiment>;
 }
 
@@ -26,11 +28,12 @@ export function slicesFor(seconds: number): number {
 /** @throws RangeError for what it does not know. */
 export function parseSettings(args: readonly string[]): LiveSettings {
   const isQuick = args.includes("--quick");
+  const isTwice = args.includes("--twice");
   const numbers: Record<keyof typeof defaults, number> = { ...(isQuick ? quick : defaults) };
   const named: LiveExperiment[] = [];
   for (let i = 0; i < args.length; i++) {
     const word = args[i]!;
-    if (word === "--quick") continue;
+    if (word === "--quick" || word === "--twice") continue;
     const experiment = experimentNames.find((name) => name === word);
     if (experiment !== undefined) {
       named.push(experiment);
@@ -41,12 +44,12 @@ export function parseSettings(args: readonly string[]): LiveSettings {
     const isWhole = key === "seconds" || Number.isInteger(value);
     if (key === undefined || !(value > 0) || !isWhole)
       throw new RangeError(
-        `There is no argument '${word}'. Known: ${experimentNames.join(", ")}, --seconds N, --devices N (2 to 4), --quick`,
+        `There is no argument '${word}'. Known: ${experimentNames.join(", ")}, --seconds N, --devices N (2 to 4), --quick, --twice`,
       );
     numbers[key] = value;
     i++;
   }
   if (numbers.devices < 2 || numbers.devices > 4)
     throw new RangeError(`Cannot use ${numbers.devices} devices: 2 to 4 are meant`);
-  return { ...numbers, isQuick, experiments: new Set(named.length === 0 ? experimentNames : named) };
+  return { ...numbers, isQuick, isTwice, experiments: new Set(named.length === 0 ? experimentNames : named) };
 }

@@ -1,6 +1,12 @@
-/** How far the simulator was from what happened. Pure. */
+/** How far the simulator was from what happened, and that from what happened again. Pure. */
 import { median } from "../harness/statistics.ts";
 import type { Figures, LiveTurn } from "./turn.ts";
+
+/** Something that is held against a figure of what happened, as a part of it. */
+export type PartsOf = <Name extends string>(
+  turns: readonly LiveTurn<Name>[],
+  name: NoInfer<Name>,
+) => readonly number[];
 
 /** By how much it is too high, or too low, as part of what happened. */
 export function errorsOf<Name extends string>(
@@ -8,6 +14,20 @@ export function errorsOf<Name extends string>(
   name: NoInfer<Name>,
 ): readonly number[] {
   return turns.map(({ live, simulated }) => simulated[name] / live[name] - 1);
+}
+
+/** By how much a policy that was entered twice came out higher, or lower, the second time, as part of the first. */
+export function differencesOf<Name extends string>(
+  turns: readonly LiveTurn<Name>[],
+  name: NoInfer<Name>,
+): readonly number[] {
+  const firsts = turns.filter(({ again }) => !again);
+  return turns
+    .filter(({ again }) => again)
+    .map(({ setting, policy, live }) => {
+      const first = firsts.find((one) => one.setting === setting && one.policy === policy)!;
+      return live[name] / first.live[name] - 1;
+    });
 }
 
 export interface OrderAgreement {
@@ -27,7 +47,7 @@ export function orderAgreement<Name extends string>(
 ): OrderAgreement {
   let pairs = 0;
   let agreeing = 0;
-  for (const all of groups(turns, ({ setting }) => setting).values())
+  for (const all of groups(turns, ({ setting, again }) => `${setting} ${again}`).values())
     for (const [i, one] of all.entries())
       for (const other of all.slice(i + 1)) {
         const [a, b] = [one.live[name], other.live[name]];

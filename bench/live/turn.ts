@@ -7,6 +7,8 @@ export interface LiveTurn<Name extends string> {
   /** What was the same for all policies: `9 functions at 0.5`. */
   readonly setting: string;
   readonly policy: string;
+  /** Of a policy that is entered twice, the second time. */
+  readonly again: boolean;
   /** Outputs that were not what they must be, and calls that failed. */
   readonly wrong: number;
   readonly live: Figures<Name>;

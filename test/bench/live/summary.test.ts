@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../../bench/live/settings.ts";
-import { errorsOf, orderAgreement } from "../../../bench/live/summary.ts";
+import { differencesOf, errorsOf, orderAgreement } from "../../../bench/live/summary.ts";
 import type { LiveTurn } from "../../../bench/live/turn.ts";
 
 type Figure = "meanMs" | "p98Ms";
 const turn = (policy: string, live: [number, number], simulated: [number, number]): LiveTurn<Figure> => {
   const figures = ([meanMs, p98Ms]: [number, number]) => ({ meanMs, p98Ms });
-  return { setting: "9", policy, wrong: 0, live: figures(live), simulated: figures(simulated) };
+  return { setting: "9", policy, again: false, wrong: 0, live: figures(live), simulated: figures(simulated) };
 };
 
 describe("the simulator", () => {
@@ -34,13 +34,36 @@ describe("the simulator", () => {
   });
 });
 
+describe("a policy that is entered twice", () => {
+  const again = { ...turn("lb", [12, 15], [11, 11]), again: true };
+
+  test("differs from itself by a part of what happened first", () => {
+    const turns = [
+      turn("lalb", [1, 1], [1, 1]),
+      turn("lb", [10, 20], [11, 11]),
+      { ...turn("lb", [1, 1], [1, 1]), setting: "12" },
+      again,
+    ];
+    expect(differencesOf(turns, "meanMs")).toEqual([expect.closeTo(0.2)]);
+    expect(differencesOf(turns, "p98Ms")).toEqual([expect.closeTo(-0.25)]);
+    expect(differencesOf(turns.slice(0, 3), "meanMs")).toEqual([]);
+  });
+
+  test("is in no order with itself", () => {
+    expect(orderAgreement([turn("lb", [20, 20], [10, 10]), again], "meanMs")).toEqual({
+      ...{ pairs: 0, agreeing: 0 },
+    });
+  });
+});
+
 describe("arguments", () => {
   test("name seconds and devices", () => {
     expect(parseSettings(["--seconds", "2.5", "--devices", "4"])).toEqual({
-      ...{ seconds: 2.5, devices: 4, isQuick: false },
+      ...{ seconds: 2.5, devices: 4, isQuick: false, isTwice: false },
       experiments: new Set(["locality", "density", "contention"]),
     });
     expect(parseSettings(["--quick"])).toMatchObject({ isQuick: true, devices: 2 });
+    expect(parseSettings(["--twice"])).toMatchObject({ isQuick: false, isTwice: true });
     expect(parseSettings(["density", "--quick"]).experiments).toEqual(new Set(["density"]));
   });
 
