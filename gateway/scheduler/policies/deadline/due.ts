@@ -8,8 +8,13 @@ import type { Request, Run } from "../../core/request.ts";
 
 /** A millisecond late costs as much as so many of waiting. */
 export const lateWeight = 10;
-/** A request without a deadline is due after so many times what it takes alone. */
+/** A request without a deadline is due after so many times its run. */
 const patience = 8;
+/**
+ * And after so many times its load. The longer a miss waits for hits, the fewer loads there are where all who call are
+ * more than fit, and the longer the slowest calls take.
+ */
+const loadPatience = 16;
 /** What is too late anyway goes behind what is not, for so many times what its deadline left it. */
 const lateFactor = 10;
 /** And at least so long. */
@@ -23,7 +28,7 @@ const lateMs = 1_000;
 export function dueAt(request: Request, device: DeviceState, now: number): number {
   const { function: fn, deadline, arrivedAt, rows } = request;
   if (deadline === undefined)
-    return arrivedAt + patience * (device.runMs(fn, rows) + loadMs(request, device));
+    return arrivedAt + patience * device.runMs(fn, rows) + loadPatience * loadMs(request, device);
   if (!isHopeless(request, device, now)) return deadline;
   // One that had passed when the request came must not put it before all others.
   return Math.max(arrivedAt, deadline) + Math.max(lateMs, lateFactor * (deadline - arrivedAt));

@@ -48,9 +48,9 @@ describe("a device with several that wait", () => {
     stage.until(20_000);
     const hits = order(stage).indexOf(miss) - 2;
     expect(hits).toBeGreaterThan(10);
-    // It is due 8 × (10 + 60) ms after it came; a hit due before came before then, and takes 10 ms.
+    // It is due 8 × 10 + 16 × 60 ms after it came; a hit due before came before then, and takes 10 ms.
     expect(startOf(stage, miss)).toBeGreaterThan(200);
-    expect(startOf(stage, miss)).toBeLessThan(101 + 8 * 70 * (10 / 8) + 20);
+    expect(startOf(stage, miss)).toBeLessThan(101 + (8 * 10 + 16 * 60) * (10 / 8) + 20);
   });
 
   it("starves nobody: what comes after a request is due runs after it", () => {
