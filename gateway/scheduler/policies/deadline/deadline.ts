@@ -232,7 +232,10 @@ class DeadlinePolicy implements PolicyAtWork {
       if (stuck.has(flow)) continue;
       const residence = device.residences.get(fn);
       // Where nothing copies but what computes, a load takes its turn as a run does.
-      if ((residence !== undefined || !hasCopyEngine) && !hasPlace(flow, places, now)) continue;
+      if ((residence !== undefined || !hasCopyEngine) && !hasPlace(flow, places, now)) {
+        if (residence !== undefined) this.#wakes.note(device, places.behindAt);
+        continue;
+      }
       if (residence !== undefined && isAwaited(residence)) continue;
       const allowedAt = Math.max(
         this.#quotas.allowedAt(device, fn, now),

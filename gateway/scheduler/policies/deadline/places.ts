@@ -12,6 +12,8 @@ import { runDueAt } from "./due.ts";
 export interface Places {
   /** One behind all that the device was given. */
   readonly behind: boolean;
+  /** When there will be one behind if nothing ends before that; infinity where an end comes first. */
+  readonly behindAt: number;
   /** One between parts of what it cuts, and one there for what it would cut as well. */
   readonly between: boolean;
   readonly betweenToo: boolean;
@@ -28,12 +30,13 @@ const mostCut = 3;
 
 export function placesOn(device: DeviceState, now: number): Places {
   const behind = hasRoom(device, device.backlogMs(now), now, true);
+  const behindAt = behind ? now : now + untilAheadMs(device, now);
   const filled = behind ? 0 : filledBeside(device);
   if (device.cutBacklog.isEmpty)
-    return { behind, between: behind, betweenToo: behind, betweenUntil: never, filled };
+    return { behind, behindAt, between: behind, betweenToo: behind, betweenUntil: never, filled };
   const between = hasRoom(device, device.backlog.leftMs(now), now, false);
   const betweenToo = between && device.cutBacklog.runs < mostCut;
-  return { behind, between, betweenToo, betweenUntil: firstCutDue(device), filled };
+  return { behind, behindAt, between, betweenToo, betweenUntil: firstCutDue(device), filled };
 }
 
 /** For the first of a flow. */
@@ -100,6 +103,16 @@ function firstCutDue(device: DeviceState): number {
   let due = Number.POSITIVE_INFINITY;
   for (const run of device.runs) if (run.isCut) due = Math.min(due, runDueAt(run));
   return due;
+}
+
+/** Sums of fractions are never quite what they should be. */
+const pastMs = 1e-3;
+
+/** Until the only run of a device is so near its end that the next one is to be there. Of several one ends before that. */
+function untilAheadMs(device: DeviceState, now: number): number {
+  const { aheadMs = 0 } = device.spec;
+  if (aheadMs === 0 || device.runs.size !== 1) return Number.POSITIVE_INFINITY;
+  return device.backlogMs(now) - aheadMs + pastMs;
 }
 
 /** Who waits for weights does not count. @param withCut whether what is cut counts. */

@@ -1,7 +1,7 @@
 /**
  * When devices are to be looked at again though nothing may happen: a quota made somebody wait, or weights, of which some
- * devices tell only later that they are there. One wake is asked for at a time, the first, as whoever drives the scheduler
- * may forget those behind it.
+ * devices tell only later that they are there, or a run that is to have the next one behind it before it ends. One wake is
+ * asked for at a time, the first, as whoever drives the scheduler may forget those behind it.
  */
 import type { Cluster } from "../../core/cluster.ts";
 import type { DeviceState } from "../../core/device-state.ts";
@@ -22,8 +22,9 @@ export class Wakes {
     this.#wakeAt.delete(device);
   }
 
-  /** Somebody may have a place there then. */
+  /** Somebody may have a place there then. @param at infinity: never. */
   note(device: DeviceState, at: number): void {
+    if (at === Number.POSITIVE_INFINITY) return;
     this.#wakeAt.set(device, Math.min(at, this.#wakeAt.get(device) ?? Number.POSITIVE_INFINITY));
   }
 
