@@ -69,7 +69,8 @@ export async function createCpuSession(
     async run(inputs, outputs) {
       const feeds: Record<string, Ort.Tensor> = {};
       for (const [name, tensor] of Object.entries(inputs)) feeds[name] = toOrtTensor(ort, name, tensor);
-      const results = await session.run(feeds, outputs ?? session.outputNames).catch((error: unknown) => {
+      const wanted = outputs ?? session.outputNames;
+      const results = await session.run(feeds, wanted, quietRun).catch((error: unknown) => {
         throw new DawnletError("INVALID_ARGUMENT", `ONNX Runtime refused the call: ${wordsOf(error)}`);
       });
       return new Map(Object.entries(results).map(([name, value]) => [name, fromOrtTensor(name, value)]));
@@ -105,7 +106,7 @@ export async function createGpuSession(
         const dataType = spec.dataType as Ort.Tensor.GpuBufferDataTypes;
         feeds[spec.name] = ort.Tensor.fromGpuBuffer(buffer as never, { dataType, dims: spec.shape });
       }
-      const results = await session.run(feeds);
+      const results = await session.run(feeds, quietRun);
       const outputs = session.outputNames.map((name) => toGpuTensor(name, results[name]!));
       return {
         outputs,
@@ -140,6 +141,8 @@ type Engine = typeof Ort;
 
 /** ORT throws what went wrong and prints it as well; samples that a model refuses are no news. */
 const quiet = { environment: "fatal", severity: 4 } as const;
+/** A run has a level of its own, which is not the session's where none is given. */
+const quietRun: Ort.InferenceSession.RunOptions = { logSeverityLevel: quiet.severity };
 
 let cpu: Promise<Engine> | undefined;
 let gpu: Promise<Engine> | undefined;
