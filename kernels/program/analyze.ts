@@ -2,6 +2,7 @@
  * What can be derived from a Program without running it: where each buffer is first and last used, which
  * buffers may share memory, what a device must offer, how many bytes move. Pure functions over data.
  */
+import { alignTo4, tensorBytes } from "../tensor.ts";
 import type { BufferIndex, ClearStep, CopyStep, DispatchStep, Program } from "./program.ts";
 
 export type SimpleStep = DispatchStep | CopyStep | ClearStep;
@@ -160,6 +161,38 @@ export function planClears(program: Program, { slotOf }: SlotPlan): ClearPlan {
     clearedFirst: toClear.filter(isFirst),
     clearedLater: toClear.filter((buffer) => !isFirst(buffer)),
   };
+}
+
+/** A part of a slot. */
+export interface SlotRange {
+  readonly slot: number;
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Where a run could see what another Program left in its slots: behind the tensor of an input, whose buffer may be
+ * larger, and in all that is not cleared before each run anyway. No tensor of an input lies in these ranges.
+ * @param isCleared `buffersToClear` are cleared before each run.
+ */
+export function planTakeover(
+  program: Program,
+  { slotBytes, slotOf }: SlotPlan,
+  isCleared: boolean,
+): SlotRange[] {
+  const inputBytes = new Map<number, { readonly tensor: number; readonly buffer: number }>();
+  for (const { buffer, dataType, shape } of program.inputs) {
+    const slot = slotOf.get(buffer);
+    if (slot === undefined) continue;
+    const tensor = alignTo4(tensorBytes(dataType, shape));
+    inputBytes.set(slot, { tensor, buffer: program.buffers[buffer]!.sizeBytes });
+  }
+  return slotBytes.flatMap((sizeBytes, slot) => {
+    const input = inputBytes.get(slot);
+    const offset = input?.tensor ?? 0;
+    const end = isCleared ? (input?.buffer ?? 0) : sizeBytes;
+    return end > offset ? [{ slot, offset, sizeBytes: end - offset }] : [];
+  });
 }
 
 /** The limits of a GPUDevice that decide whether a Program can run on it, by their WebGPU names. */

@@ -80,6 +80,7 @@ async function openCompileDevice({
         layouts,
         budgetBytes,
         weights: new MemoryWeights(weights),
+        keepsLeftovers: true,
       }),
     [Symbol.dispose]: () => device.destroy(),
   };

@@ -3,8 +3,9 @@
  * commands. It encodes nothing: command-writer.ts does, in the order of step-cursor.ts.
  */
 
-import { type SimpleStep, touches } from "../../kernels/program/analyze.ts";
+import { type SimpleStep, type SlotRange, touches } from "../../kernels/program/analyze.ts";
 import type { BufferIndex, Program } from "../../kernels/program/program.ts";
+import type { Lane, LaneUser } from "./lane.ts";
 import type { Layouts } from "./layouts.ts";
 
 export interface BufferRange {
@@ -51,9 +52,12 @@ export interface BoundProgramSource {
   readonly clearedFirst: readonly BufferIndex[];
   /** Buffers whose memory is cleared just before their first use, since others used it before them. */
   readonly clearedLater: readonly BufferIndex[];
+  /** What is cleared where another Program used the lane before. */
+  readonly takeover: readonly SlotRange[];
   /** By step of the Program: weights, in the order of first use, that must be there before it. */
   readonly needs: readonly number[];
-  readonly laneVersion: number;
+  readonly lane: Lane;
+  readonly user: LaneUser;
   readonly weightsVersion: number;
 }
 
@@ -72,10 +76,18 @@ export class BoundProgram {
   /** Clears that need not wait for an earlier step: all runs of a round do theirs together. */
   readonly prologue: readonly BoundTransfer[];
   readonly blocks: readonly Block[];
+  readonly #lane: Lane;
+  readonly #user: LaneUser;
+  readonly #takeover: readonly BoundTransfer[];
 
   constructor(source: BoundProgramSource) {
-    const { program, rangeOf } = source;
-    this.laneVersion = source.laneVersion;
+    const { program, rangeOf, lane } = source;
+    this.#lane = lane;
+    this.#user = source.user;
+    this.#takeover = source.takeover.map(({ slot, offset, sizeBytes }) =>
+      clearOf({ gpu: lane.slot(slot), offset }, 0, sizeBytes, { needs: 0, at: 0 }),
+    );
+    this.laneVersion = lane.version;
     this.weightsVersion = source.weightsVersion;
     this.inputs = program.inputs.map((tensor) => rangeOf(tensor.buffer).gpu);
     this.outputs = program.outputs.map((tensor) => rangeOf(tensor.buffer).gpu);
@@ -110,6 +122,21 @@ export class BoundProgram {
     endPlain();
     this.blocks = blocks;
     this.groupCount = [...groupCache.values()].reduce((sum, groups) => sum + groups.length, 0);
+  }
+
+  /** To be called before anything of a run is written into its lane. */
+  enter(): void {
+    this.#lane.enter(this.#user);
+  }
+
+  /** Clears that must come before all else in what is submitted next; none where nobody else used the lane meanwhile. */
+  get takeover(): readonly BoundTransfer[] {
+    return this.#lane.isLeftByOthers(this.#user) ? this.#takeover : [];
+  }
+
+  /** To be called when what begins with its takeover was submitted. */
+  submitted(): void {
+    this.#lane.submitted(this.#user);
   }
 }
 

@@ -17,7 +17,7 @@ import { LanePool } from "./lane-pool.ts";
 import type { CountedBuffer, Ledger } from "./ledger.ts";
 import type { LoadedProgram } from "./loaded-program.ts";
 import { PendingRun } from "./pending-run.ts";
-import { encodeRoundCommands, encodeTensorInputs } from "./round-commands.ts";
+import { encodeLeadIn, encodeRoundCommands } from "./round-commands.ts";
 import { type FormedRound, RoundFormer } from "./round-former.ts";
 import { RunStreams } from "./run-streams.ts";
 import { runTensors } from "./run-tensors.ts";
@@ -39,6 +39,8 @@ export interface ExecutorOptions {
   readonly onWait: () => void;
   /** For how long a part of a long run is to keep the GPU, in milliseconds. */
   readonly sliceMs: number;
+  /** As DeviceServiceOptions has it. */
+  readonly keepsLeftovers: boolean;
 }
 
 export class Executor {
@@ -57,9 +59,10 @@ export class Executor {
   #doneAt = 0;
   #isScheduled = false;
 
-  constructor({ device, ledger, tensors, watchdog, onWait, sliceMs }: ExecutorOptions) {
+  constructor(options: ExecutorOptions) {
+    const { device, ledger, tensors, watchdog, onWait, sliceMs, keepsLeftovers } = options;
     this.#device = device;
-    this.#lanes = new LanePool(ledger);
+    this.#lanes = new LanePool(ledger, keepsLeftovers);
     this.#tensors = tensors;
     const submissions = new Submissions({
       ...{ device, ledger, watchdog },
@@ -226,12 +229,16 @@ export class Executor {
         staging = prepared === undefined ? submissions.takeStaging(outputs, span) : prepared.staging;
         // Not before all memory is there: making room moves weights.
         const bound = runs.map((run, i) => run.program.bind(this.#lanes.at(i)));
-        for (const [i, run] of runs.entries()) writeInputs(device.queue, bound[i]!.inputs, run.inputs);
+        for (const [i, run] of runs.entries()) {
+          bound[i]!.enter();
+          writeInputs(device.queue, bound[i]!.inputs, run.inputs);
+        }
         const commands =
           prepared === undefined
             ? [encodeRoundCommands(device, { bound, outputs, staging: staging?.gpu, span, runs })]
-            : [...encodeTensorInputs(device, runs[0]!, bound[0]!), prepared.commands];
+            : [...encodeLeadIn(device, runs[0]!, bound[0]!), prepared.commands];
         device.queue.submit(commands);
+        for (const program of bound) program.submitted();
         for (const run of runs) run.tensors?.submitted();
       });
       const submittedAt = performance.now();

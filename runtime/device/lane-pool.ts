@@ -8,13 +8,15 @@ import type { Ledger } from "./ledger.ts";
 
 export class LanePool {
   readonly #ledger: Ledger;
+  readonly #keepsLeftovers: boolean;
   readonly #free: Lane[] = [];
   /** And whether all memory was given back since. */
   readonly #taken = new Map<Lane, { isStale: boolean }>();
   #made = 0;
 
-  constructor(ledger: Ledger) {
+  constructor(ledger: Ledger, keepsLeftovers = false) {
     this.#ledger = ledger;
+    this.#keepsLeftovers = keepsLeftovers;
   }
 
   /** Those that exist. */
@@ -26,7 +28,7 @@ export class LanePool {
   at(index: number): Lane {
     const lane = this.#free[index];
     if (lane !== undefined) return lane;
-    const made = new Lane(this.#made++, this.#ledger);
+    const made = this.#make();
     this.#free.push(made);
     return made;
   }
@@ -38,7 +40,7 @@ export class LanePool {
   take(slotBytes: readonly number[]): Lane {
     const fitting = this.#free.findIndex((lane) => lane.holds(slotBytes));
     const [lane] = this.#free.splice(fitting >= 0 ? fitting : this.#free.length - 1, 1);
-    const taken = lane ?? new Lane(this.#made++, this.#ledger);
+    const taken = lane ?? this.#make();
     this.#taken.set(taken, { isStale: false });
     try {
       taken.reserve(slotBytes);
@@ -65,5 +67,9 @@ export class LanePool {
   clear(): void {
     for (const lane of this.#free) lane.clear();
     for (const taken of this.#taken.values()) taken.isStale = true;
+  }
+
+  #make(): Lane {
+    return new Lane(this.#made++, this.#ledger, this.#keepsLeftovers);
   }
 }

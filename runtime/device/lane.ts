@@ -2,8 +2,17 @@
  * A lane: one set of activation slots. Programs that run in the same lane use the same memory one after the
  * other; Programs that run at the same time use different lanes. Slots are separate buffers, because WebGPU
  * forbids binding one buffer both read-only and writable in a dispatch. They grow to the largest Program.
+ *
+ * A lane remembers whose bytes are in it. A Program that finds another's clears what it could see of them (its takeover),
+ * however well it is known: what a shader reads beyond its tensor is decided by its inputs.
  */
 import type { CountedBuffer, Ledger } from "./ledger.ts";
+
+/** Who uses a lane: a Program. */
+export interface LaneUser {
+  /** The device has found nothing wrong with its commands. */
+  readonly isProven: boolean;
+}
 
 export class Lane {
   readonly index: number;
@@ -11,10 +20,30 @@ export class Lane {
   version = 0;
   readonly #ledger: Ledger;
   readonly #slots: CountedBuffer[] = [];
+  readonly #keepsLeftovers: boolean;
+  /** Nobody else's bytes are where it can see them. */
+  #user: LaneUser | undefined;
 
-  constructor(index: number, ledger: Ledger) {
+  /** @param keepsLeftovers nobody takes over. */
+  constructor(index: number, ledger: Ledger, keepsLeftovers = false) {
     this.index = index;
     this.#ledger = ledger;
+    this.#keepsLeftovers = keepsLeftovers;
+  }
+
+  /** To be called before anything of a run is written. */
+  enter(user: LaneUser): void {
+    if (this.#user !== user) this.#user = undefined;
+  }
+
+  /** Whether the next commands of this user have to take over. */
+  isLeftByOthers(user: LaneUser): boolean {
+    return !this.#keepsLeftovers && this.#user !== user;
+  }
+
+  /** Its commands were submitted, the takeover among them. They may be refused as a whole while they are not proven. */
+  submitted(user: LaneUser): void {
+    if (user.isProven) this.#user = user;
   }
 
   /**
@@ -58,6 +87,7 @@ export class Lane {
   /** Gives all memory back. */
   clear(): void {
     this.version++;
+    this.#user = undefined;
     for (const slot of this.#slots.splice(0)) slot?.destroy();
   }
 }

@@ -10,8 +10,10 @@ import {
   noClears,
   planClears,
   planSlots,
+  planTakeover,
   requirements,
   type SlotPlan,
+  type SlotRange,
   weightFirstUse,
 } from "../../kernels/program/analyze.ts";
 import type { BufferIndex, DispatchStep, Program } from "../../kernels/program/program.ts";
@@ -56,6 +58,7 @@ export class LoadedProgram {
   /** A run goes through its steps while the weights come in. */
   isStreaming = false;
   readonly #clears: ClearPlan;
+  readonly #takeover: readonly SlotRange[];
   readonly #context: LoadContext;
   readonly #blobs: readonly WeightBlob[];
   /** By step: how many weights, in the order of `#blobs`, must be there before it. */
@@ -77,6 +80,7 @@ export class LoadedProgram {
     this.cost = new ProgramCost(program);
     this.timeLimitMs = options.timeLimitMs ?? Number.POSITIVE_INFINITY;
     this.#clears = options.writesBeforeReads ? noClears : planClears(program, this.slots);
+    this.#takeover = planTakeover(program, this.slots, !options.writesBeforeReads);
     this.#context = context;
     const firstUse = weightFirstUse(program);
     this.#blobs = weightBlobs(program, firstUse);
@@ -182,7 +186,9 @@ export class LoadedProgram {
         rangeOf: (buffer) => this.#rangeOf(buffer, lane),
         needs: this.#needs,
         ...this.#clears,
-        laneVersion: lane.version,
+        takeover: this.#takeover,
+        lane,
+        user: this,
         weightsVersion: weights.version,
       });
       this.#bound.set(lane, bound);

@@ -65,6 +65,7 @@ export class PartedRun {
     // From its first part to its last the same bind groups are used: nothing may be moved under them.
     this.#hold = program.holdInPlace();
     this.#bound = program.bind(this.#lane);
+    this.#bound.enter();
     writeInputs(device.queue, this.#bound.inputs, run.inputs);
     this.#steps = new StepStream(this.#bound);
   }
@@ -89,7 +90,10 @@ export class PartedRun {
       const submit = () => {
         const commands = new CommandWriter(this.#device.createCommandEncoder(), span);
         const { tensors } = this.run;
-        if (this.#submittedAt === undefined) tensors?.copyIn(commands.encoder, this.#bound.inputs);
+        if (this.#submittedAt === undefined) {
+          for (const clear of this.#bound.takeover) commands.transfer(clear);
+          tensors?.copyIn(commands.encoder, this.#bound.inputs);
+        }
         steps = this.#steps.encode(commands, limit);
         commands.endPass();
         if (this.needs === undefined) this.#encodeOutputs(commands.encoder, span);
@@ -98,6 +102,7 @@ export class PartedRun {
           span.copyTo(commands.encoder, times.gpu, 0);
         }
         this.#device.queue.submit([commands.encoder.finish()]);
+        this.#bound.submitted();
         tensors?.submitted();
       };
       this.#validations.push(submissions.validated(this.#isProven, submit));

@@ -14,7 +14,7 @@ export interface RoundSource {
   readonly staging: GPUBuffer | undefined;
   /** Times the round; what it says goes behind the outputs. */
   readonly span?: GpuSpan | undefined;
-  /** Empty where they are to come, and take and give bytes. */
+  /** Empty where they are to come, and take and give bytes: `encodeLeadIn` goes before them then. */
   readonly runs: readonly PendingRun[];
 }
 
@@ -23,7 +23,10 @@ export function encodeRoundCommands(
   { bound, outputs, staging, span, runs }: RoundSource,
 ): GPUCommandBuffer {
   const commands = new CommandWriter(device.createCommandEncoder(), span);
-  for (const [i, { tensors }] of runs.entries()) tensors?.copyIn(commands.encoder, bound[i]!.inputs);
+  for (const [i, { tensors }] of runs.entries()) {
+    for (const clear of bound[i]!.takeover) commands.transfer(clear);
+    tensors?.copyIn(commands.encoder, bound[i]!.inputs);
+  }
   encodeSteps(commands, bound);
   commands.endPass();
   for (const [i, ranges] of outputs.offsets.entries())
@@ -33,16 +36,17 @@ export function encodeRoundCommands(
   return commands.encoder.finish();
 }
 
-/** What goes before a run that was encoded ahead: the tensors that it reads. */
-export function encodeTensorInputs(
+/** What goes before a run that was encoded ahead: its takeover, and the tensors that it reads. */
+export function encodeLeadIn(
   device: GPUDevice,
   { tensors }: PendingRun,
-  bound: BoundProgram,
+  { takeover, inputs }: BoundProgram,
 ): readonly GPUCommandBuffer[] {
-  if (tensors === undefined) return [];
-  const encoder = device.createCommandEncoder();
-  tensors.copyIn(encoder, bound.inputs);
-  return [encoder.finish()];
+  if (tensors === undefined && takeover.length === 0) return [];
+  const commands = new CommandWriter(device.createCommandEncoder());
+  for (const clear of takeover) commands.transfer(clear);
+  tensors?.copyIn(commands.encoder, inputs);
+  return [commands.encoder.finish()];
 }
 
 /**

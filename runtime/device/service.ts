@@ -47,6 +47,11 @@ export interface DeviceServiceOptions {
   readonly layouts?: Layouts;
   /** For how long a part of a long run is to keep the GPU, in milliseconds: what waits behind it waits so much longer. Left out: 10. */
   readonly sliceMs?: number | undefined;
+  /**
+   * Runs find what other Programs left in activation memory: to see what they make of garbage, where nobody's bytes are
+   * on the device. Left out: no.
+   */
+  readonly keepsLeftovers?: boolean;
   /** Called when work was submitted; `isWaiting` then says how long there is nothing else to do. */
   readonly onWait?: () => void;
 }
@@ -83,6 +88,7 @@ export class DeviceService implements DeviceApi {
     layouts = new Layouts(device),
     onWait = () => {},
     sliceMs = defaultSliceMs,
+    keepsLeftovers = false,
   }: DeviceServiceOptions) {
     this.#device = device;
     this.#adapter = adapter;
@@ -99,7 +105,7 @@ export class DeviceService implements DeviceApi {
     this.#tensors = new KeptTensors(device, ledger);
     this.#onWait = onWait;
     this.#executor = new Executor({
-      ...{ device, ledger, onWait, sliceMs },
+      ...{ device, ledger, onWait, sliceMs, keepsLeftovers },
       tensors: this.#tensors,
       watchdog: this.#watchdog,
     });

@@ -4,10 +4,13 @@ import { platform } from "#platform";
 import { DawnletError } from "../../kernels/errors.ts";
 import { findAdapter } from "../../runtime/adapter/find-adapter.ts";
 import type { DeviceApi, PlainRunRequest, RunResult } from "../../runtime/device/api.ts";
+import { MemoryWeights } from "../../runtime/device/weights.ts";
+import { testServiceFrom } from "../gpu.ts";
 import { onlyUnderNode } from "../left-out.ts";
 import { type StartedDevice, startProcess } from "./carriers/process.ts";
 import type { ConformanceCase, Suite } from "./case.ts";
 import { openParams } from "./cases.ts";
+import { budgetBytes } from "./checks/check.ts";
 import { memoryRules } from "./rules/memory.ts";
 import { stepRules } from "./rules/steps.ts";
 import { adapterKind, checks, outputsOf, runByName } from "./suite.ts";
@@ -19,6 +22,7 @@ const isLeftOut = onlyUnderNode(
 );
 
 let device: StartedDevice;
+let weights: ReadonlyMap<string, Uint8Array>;
 let suite: Suite;
 
 describe.skipIf(isLeftOut)("the conformance suite", () => {
@@ -27,8 +31,8 @@ describe.skipIf(isLeftOut)("the conformance suite", () => {
     const cases: ConformanceCase[] = [];
     for (const rule of [...stepRules, ...memoryRules]) cases.push(await rule.make());
     const programs = await Promise.all(checks.map(async (check) => (await check.programs?.()) ?? []));
-    const weights = [...cases, ...programs.flat()].flatMap((each) => [...each.weights]);
-    device = await startProcess(platform, adapter.environment, openParams(adapter), new Map(weights));
+    weights = new Map([...cases, ...programs.flat()].flatMap((each) => [...each.weights]));
+    device = await startProcess(platform, adapter.environment, openParams(adapter), weights);
     const outputs = new Map<string, Uint8Array[][]>();
     for (const one of cases) outputs.set(one.name, await outputsOf(device.api, one));
     suite = { cases, reference: { kind: adapterKind(device.description), outputs } };
@@ -37,21 +41,7 @@ describe.skipIf(isLeftOut)("the conformance suite", () => {
 
   /** Names of what fails on a device that differs from the right one in some methods. */
   async function failures(change: (right: DeviceApi) => Partial<DeviceApi>): Promise<string[]> {
-    const { api } = device;
-    const right: DeviceApi = {
-      describe: () => api.describe(),
-      checkShader: (code) => api.checkShader(code),
-      load: (id, program, options) => api.load(id, program, options),
-      reload: (id) => api.reload(id),
-      evict: (id) => api.evict(id),
-      dropHost: (digests) => api.dropHost(digests),
-      measureUpload: () => api.measureUpload(),
-      unload: (id) => api.unload(id),
-      run: (request: PlainRunRequest) => api.run(request),
-      readTensor: (id) => api.readTensor(id),
-      releaseTensors: (ids) => api.releaseTensors(ids),
-      memory: () => api.memory(),
-    };
+    const right = sameAs(device.api);
     const faulty = { ...right, ...change(right) };
     const failed: string[] = [];
     for (const { name } of [...suite.cases, ...checks]) {
@@ -65,12 +55,23 @@ describe.skipIf(isLeftOut)("the conformance suite", () => {
   });
 
   it("a device that does not clear what was there before is found", async () => {
-    const failed = await failures((right) => ({
-      load: (id, program) => right.load(id, program, { writesBeforeReads: true }),
+    const careless = await testServiceFrom(new MemoryWeights(weights), { budgetBytes, keepsLeftovers: true });
+    const failed = await failures(() => ({
+      ...sameAs(careless),
+      load: (id, program) => careless.load(id, program, { writesBeforeReads: true }),
     }));
     expect(failed).toContain("a temporary that is read without having been written reads zeros");
     expect(failed).toContain("no Program sees what others left in any lane");
+    expect(failed).toContain("a Program sees nothing of what others left in the memory that they share");
     expect(failed).not.toContain("a dispatch of no workgroups does nothing");
+  });
+
+  it("a device that does not clear before each run is found", async () => {
+    const failed = await failures((right) => ({
+      load: (id, program) => right.load(id, program, { writesBeforeReads: true }),
+    }));
+    expect(failed).toContain("what a run wrote is gone before the next run of the same Program");
+    expect(failed).not.toContain("no Program sees what others left in any lane");
   });
 
   it("a device that is off by one bit is found", async () => {
@@ -125,3 +126,20 @@ describe.skipIf(isLeftOut)("the conformance suite", () => {
     expect(decodeSuite(encodeSuite(suite))).toEqual(suite);
   });
 });
+
+function sameAs(api: DeviceApi): DeviceApi {
+  return {
+    describe: () => api.describe(),
+    checkShader: (code) => api.checkShader(code),
+    load: (id, program, options) => api.load(id, program, options),
+    reload: (id) => api.reload(id),
+    evict: (id) => api.evict(id),
+    dropHost: (digests) => api.dropHost(digests),
+    measureUpload: () => api.measureUpload(),
+    unload: (id) => api.unload(id),
+    run: (request: PlainRunRequest) => api.run(request),
+    readTensor: (id) => api.readTensor(id),
+    releaseTensors: (ids) => api.releaseTensors(ids),
+    memory: () => api.memory(),
+  };
+}

@@ -8,6 +8,7 @@ import type { DeviceApi, DeviceDescription, PlainRunRequest } from "../../runtim
 import { type ConformanceCase, disagreement, floatsOf, type Suite } from "./case.ts";
 import { type Check, ensureEmpty } from "./checks/check.ts";
 import { keepingChecks } from "./checks/keeping.ts";
+import { leftoverChecks } from "./checks/leftovers.ts";
 import { loadingChecks } from "./checks/loading.ts";
 import { refusalChecks } from "./checks/refusals.ts";
 import { sharingChecks } from "./checks/sharing.ts";
@@ -28,6 +29,7 @@ export const checks: readonly Check[] = [
   ...loadingChecks,
   ...refusalChecks,
   ...keepingChecks,
+  ...leftoverChecks,
   ...sharingChecks,
   ...swappingChecks,
 ];

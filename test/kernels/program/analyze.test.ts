@@ -6,6 +6,7 @@ import {
   lifetimes,
   planClears,
   planSlots,
+  planTakeover,
   requirements,
   touches,
   traffic,
@@ -182,5 +183,57 @@ describe("traffic()", () => {
       steps: [{ type: "repeat", count: 5, steps: [dispatch([read(0, 2, 32), write(1, 1, 16)])] }],
     });
     expect(traffic(program)).toMatchObject({ dispatches: 5, boundBytes: 5 * 48, weightBytes: 32 });
+  });
+});
+
+describe("planTakeover()", () => {
+  /** Bytes of a slot that a run may see before anything of its own is there. */
+  const bytesOf = (program: Program, isCleared: boolean) => {
+    const plan = planSlots(program);
+    const covered = plan.slotBytes.map((sizeBytes) => new Uint8Array(sizeBytes));
+    for (const { slot, offset, sizeBytes } of planTakeover(program, plan, isCleared)) {
+      expect(offset % 4, "a clear begins at a word").toBe(0);
+      expect(offset + sizeBytes).toBeLessThanOrEqual(plan.slotBytes[slot]!);
+      covered[slot]!.fill(1, offset, offset + sizeBytes);
+    }
+    return { plan, covered };
+  };
+  /** Inputs have tensors of one word, and buffers of any size. */
+  const roomy = anyProgram.map((program) => ({
+    ...program,
+    inputs: program.inputs.map((input) => ({ ...input, dataType: "float32" as const, shape: [1] })),
+  }));
+
+  it("covers each byte of the slots but those of the inputs' tensors", () => {
+    fc.assert(
+      fc.property(roomy, (program) => {
+        const { plan, covered } = bytesOf(program, false);
+        for (const { buffer } of program.inputs) covered[plan.slotOf.get(buffer)!]!.fill(2, 0, 4);
+        for (const slot of covered) expect(slot).not.toContain(0);
+      }),
+    );
+  });
+
+  it("never covers an input's tensor, which is there before", () => {
+    fc.assert(
+      fc.property(roomy, fc.boolean(), (program, isCleared) => {
+        const { plan, covered } = bytesOf(program, isCleared);
+        for (const { buffer } of program.inputs)
+          expect(covered[plan.slotOf.get(buffer)!]!.subarray(0, 4)).not.toContain(1);
+      }),
+    );
+  });
+
+  it("leaves to the clears before each run what they clear", () => {
+    const program = copyProgram({
+      inputs: [{ name: "x", dataType: "float32", shape: [2], buffer: 0 }],
+    });
+    const plan = planSlots(program);
+    const slot = plan.slotOf.get(0)!;
+    expect(planTakeover(program, plan, true)).toEqual([{ slot, offset: 8, sizeBytes: 8 }]);
+    expect(planTakeover(program, plan, false)).toEqual([
+      { slot: 0, offset: slot === 0 ? 8 : 0, sizeBytes: slot === 0 ? 8 : 16 },
+      { slot: 1, offset: slot === 1 ? 8 : 0, sizeBytes: slot === 1 ? 8 : 16 },
+    ]);
   });
 });
