@@ -4,10 +4,12 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { FoundAdapter } from "../runtime/adapter/find-adapter.ts";
+import { trialEntry } from "../runtime/device/entry.ts";
 import type { AdapterChoice } from "../runtime/device/open.ts";
 import type { GpuMemory, Platform } from "../runtime/platform/platform.ts";
 import { DeviceProcess } from "../runtime/supervisor/device-process.ts";
 import type { DeviceProcessOptions } from "../runtime/supervisor/device-process-options.ts";
+import { ShaderTrials } from "../runtime/supervisor/shader-trials.ts";
 import { deviceClassOf } from "./devices/device-class.ts";
 import { defaultDeviceMemory } from "./devices/device-memory.ts";
 import { DeviceSet, type DeviceSetOptions } from "./devices/device-set.ts";
@@ -44,6 +46,9 @@ export async function openDevices(options: OpenDevicesOptions): Promise<DeviceSe
   const counts = { gpu: 0, software: 0 };
   const gpus = await gpuMemories(platform, adapters);
   const bytes = new Map(adapters.map((adapter) => [adapter, deviceBytesOf(adapter, gpus, options)]));
+  const trials = new Map(
+    adapters.map((adapter) => [adapter, trialsOn(adapter, bytes.get(adapter)!, options)]),
+  );
   const devices = wanted.map((adapter, index) => {
     const deviceBytes = bytes.get(adapter)!;
     const { environment, description } = adapter;
@@ -68,7 +73,14 @@ export async function openDevices(options: OpenDevicesOptions): Promise<DeviceSe
       ...(silence && { silence }),
     });
     const deviceClass = deviceClassOf(description.adapter);
-    return { link, kind, class: deviceClass, deviceBytes, estimates: shared } as const;
+    return {
+      link,
+      kind,
+      class: deviceClass,
+      deviceBytes,
+      estimates: shared,
+      trials: trials.get(adapter),
+    } as const;
   });
   const { policy, place, listener } = options;
   const set = new DeviceSet({
@@ -77,6 +89,22 @@ export async function openDevices(options: OpenDevicesOptions): Promise<DeviceSe
     ...(listener && { listener }),
   });
   return set;
+}
+
+function trialsOn(
+  adapter: FoundAdapter,
+  budgetBytes: number,
+  { platform, blobFolder }: Pick<OpenDevicesOptions, "platform" | "blobFolder">,
+): ShaderTrials {
+  const id = "trial";
+  return new ShaderTrials({
+    device: new DeviceProcess({
+      ...{ platform, id, environment: adapter.environment, entry: trialEntry },
+      open: { ...choiceOf(adapter), budgetBytes, hostBudgetBytes: 0, blobFolder },
+      onLine: (line) => deviceLog.info("{line}", { line, device: id }),
+      onIncident: incidentLog(id),
+    }),
+  });
 }
 
 /** What a process must know of an adapter to open it. */

@@ -2,6 +2,7 @@
 import type { DeviceDescription } from "../../runtime/device/api.ts";
 import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-options.ts";
 import type { DeviceValue } from "../../runtime/supervisor/device-tensor.ts";
+import type { ShaderTrials } from "../../runtime/supervisor/shader-trials.ts";
 import type { DeviceKind, PlacedDevice } from "../scheduler/placement/place.ts";
 import type { ManagedDevice } from "./managed-device.ts";
 import type { ManagedRun } from "./managed-runs.ts";
@@ -17,17 +18,20 @@ export class DeviceMember implements PlacedDevice {
   /** Devices of one class take equally long for the same: see `deviceClassOf`. */
   readonly class: string;
   readonly managed: ManagedDevice;
+  /** Where new shaders are compiled first. */
+  readonly trials: ShaderTrials | undefined;
   #queued = 0;
   #queuedMs = 0;
   #isWaking = false;
   /** As its process said last. */
   #description: DeviceDescription | undefined;
 
-  constructor(index: number, type: Pick<DeviceMember, "kind" | "class">, managed: ManagedDevice) {
+  constructor(index: number, type: Pick<DeviceMember, "kind" | "class" | "trials">, managed: ManagedDevice) {
     this.index = index;
     this.id = managed.id;
     this.kind = type.kind;
     this.class = type.class;
+    this.trials = type.trials;
     this.managed = managed;
   }
 

@@ -9,6 +9,7 @@ import type { DeviceRunOptions } from "../../runtime/supervisor/device-process-o
 import { type DeviceTensor, type DeviceValue, tensorGone } from "../../runtime/supervisor/device-tensor.ts";
 import type { GpuLink, GpuSessionOptions } from "../../runtime/supervisor/gpu-link.ts";
 import type { DeviceHealth } from "../../runtime/supervisor/incident.ts";
+import type { ShaderTrials } from "../../runtime/supervisor/shader-trials.ts";
 import type { EvictionPolicy } from "../scheduler/eviction/policy.ts";
 import { leastQueued } from "../scheduler/placement/least-queued.ts";
 import type { DeviceKind, Place, PlaceRequest } from "../scheduler/placement/place.ts";
@@ -35,6 +36,8 @@ export interface SetDevice {
   readonly deviceBytes: number;
   /** The same for all devices on one adapter. Left out: its own. */
   readonly estimates?: Estimates;
+  /** The same for all devices on one adapter. Left out: new shaders are compiled on the device itself. */
+  readonly trials?: ShaderTrials | undefined;
 }
 
 export interface DeviceSetOptions {
@@ -73,7 +76,7 @@ export class DeviceSet {
         ...(devices.length > 1 && { isHome: (id: string) => this.#homes.has(id, index) }),
         ...(listener && { listener: listenerOf(listener, index) }),
       });
-      return new DeviceMember(index, { kind, class: rest.class ?? managed.id }, managed);
+      return new DeviceMember(index, { kind, class: rest.class ?? managed.id, trials: rest.trials }, managed);
     });
     this.#only = this.devices.length === 1 ? this.devices[0] : undefined;
     this.#misfits = new Misfits(this.devices);
@@ -143,14 +146,18 @@ export class DeviceSet {
   }
 
   /**
-   * Loads a Program on every device that has room for it and unloads it again. @returns on which it does not run.
+   * Loads a Program on every device that has room for it and unloads it again, once its shaders have passed their trial.
+   * @returns on which it does not run.
    * @throws DawnletError as ManagedDevice.load, where it runs on none.
    */
   async check(owner: ProgramOwner, program: OwnedProgram): Promise<readonly Misfit[]> {
     const failures: unknown[] = [];
     const misfits: Misfit[] = [];
-    for (const { id, managed } of this.devices) {
+    const tried = new Map<ShaderTrials | undefined, Promise<void> | undefined>();
+    for (const { id, managed, trials } of this.devices) {
       try {
+        if (!tried.has(trials)) tried.set(trials, trials?.compile(tenantOf(owner), program));
+        await tried.get(trials);
         await managed.load(owner, program);
       } catch (error) {
         const misfit = misfitOf(error);
@@ -257,9 +264,10 @@ export class DeviceSet {
     return allHealth(this.devices.map(({ managed }) => managed.health));
   }
 
-  checkShader(code: string): Promise<readonly ShaderError[]> {
-    const { managed } = this.devices.find(({ isUp }) => isUp) ?? this.#device(0);
-    return managed.checkShader(code);
+  /** @throws DawnletError as ShaderTrials.checkShader. */
+  checkShader(owner: ProgramOwner, code: string): Promise<readonly ShaderError[]> {
+    const { managed, trials } = this.devices.find(({ isUp }) => isUp) ?? this.#device(0);
+    return trials === undefined ? managed.checkShader(code) : trials.checkShader(tenantOf(owner), code);
   }
 
   /** Of the process of a device, where one runs. */
@@ -284,7 +292,8 @@ export class DeviceSet {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.devices.map(({ managed }) => managed.stop()));
+    const trials = new Set(this.devices.flatMap((device) => device.trials ?? []));
+    await Promise.all([...this.devices.map(({ managed }) => managed), ...trials].map((one) => one.stop()));
   }
 
   async #runAmong(request: PlaceRequest, failed: ReadonlySet<DeviceMember>): Promise<ManagedRun> {
@@ -359,6 +368,11 @@ export class DeviceSet {
     if (device === undefined) throw new RangeError(`There is no device ${index}`);
     return device;
   }
+}
+
+/** The operator's is nobody else's name. */
+function tenantOf({ tenant = "" }: ProgramOwner): string {
+  return tenant;
 }
 
 function listenerOf(listener: DeviceSetListener, device: number): ManagedDeviceListener {

@@ -64,7 +64,7 @@ export class FunctionDevice {
   }
 
   checkShader(code: string): Promise<readonly ShaderError[]> {
-    return this.#devices.checkShader(code);
+    return this.#devices.checkShader(this.owner, code);
   }
 
   /** @throws DawnletError as DeviceSet.run. */

@@ -12,6 +12,8 @@ export interface DeviceProcessOptions {
   /** Names the adapter to the process that opens it. */
   readonly environment: Readonly<Record<string, string>>;
   readonly open: OpenParams;
+  /** Left out: `deviceEntry`. */
+  readonly entry?: URL;
   readonly onLine: (line: string) => void;
   /** The process is gone, and what it held with it; before anything is sent to the next. */
   readonly onExit?: (wasWanted: boolean) => void;

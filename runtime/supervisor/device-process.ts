@@ -101,7 +101,7 @@ export class DeviceProcess {
       onLine,
       onClosed: (device) => this.#closed(device),
       onExit: (end, device) => this.#exited(end, device),
-      entry: deviceEntry,
+      entry: options.entry ?? deviceEntry,
       ...deviceProcessOptions,
       closedCode: "DEVICE_LOST",
       streams: deviceStreams,

@@ -6,7 +6,6 @@ import process from "node:process";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { platform } from "#platform";
 import { DawnletError } from "../../../kernels/errors.ts";
-import { loadWgslBundle } from "../../../kernels/manifest/bundle.ts";
 import { findAdapter } from "../../../runtime/adapter/find-adapter.ts";
 import type { Platform } from "../../../runtime/platform/platform.ts";
 import {
@@ -21,18 +20,11 @@ import type {
 import type { Incident } from "../../../runtime/supervisor/incident.ts";
 import { timesShader, trapShader } from "../../e2e/small-functions.ts";
 import { floats, floatsIn } from "../../e2e/tensors.ts";
+import { storedProgram } from "./stored-program.ts";
 
 const { environment, gpuOptions, description } = await findAdapter(platform);
 
-/** A Program of three floats. */
-async function stored(id: string, shader: string, timeLimitMs = 5_000): Promise<StoredProgram> {
-  const files = new Map([["main.wgsl", new TextEncoder().encode(shader)]]);
-  const { program } = (await loadWgslBundle(files)).specialise({ x: [3] }, {});
-  const json = new TextEncoder().encode(JSON.stringify(program));
-  return { id, timeLimitMs, options: { writesBeforeReads: false }, readJson: async () => json };
-}
-
-const double = await stored("double", timesShader(2));
+const double = await storedProgram("double", timesShader(2));
 const inputs = [floats([3], [1, 2, 3]).data];
 
 let blobFolder: string;
@@ -132,8 +124,8 @@ test("a load that fails fails the runs behind it, and is tried again by the next
 describe("a round that does not end", () => {
   test("is taken apart: each of its runs runs alone, the guilty one fails, the others are answered", async () => {
     const device = open();
-    const trap = await stored("trap", trapShader, 500);
-    const triple = await stored("triple", timesShader(3), 500);
+    const trap = await storedProgram("trap", trapShader, 500);
+    const triple = await storedProgram("triple", timesShader(3), 500);
     // First runs go alone.
     await Promise.all([device.run(trap, inputs), device.run(triple, inputs)]);
     const bad = [floats([3], [1, -1, 1]).data];
@@ -153,7 +145,7 @@ describe("a round that does not end", () => {
 
 test("a run under which the process crashes runs again alone, and is to blame when that happens again", async () => {
   const device = open();
-  const trap = await stored("trap", trapShader);
+  const trap = await storedProgram("trap", trapShader);
   const blamed = expect(device.run(trap, [floats([3], [1, -1, 1]).data])).rejects.toMatchObject({
     code: "DEVICE_LOST",
     details: { isBlamed: true },
