@@ -96,15 +96,16 @@ function trialsOn(
   budgetBytes: number,
   { platform, blobFolder }: Pick<OpenDevicesOptions, "platform" | "blobFolder">,
 ): ShaderTrials {
-  const id = "trial";
-  return new ShaderTrials({
-    device: new DeviceProcess({
-      ...{ platform, id, environment: adapter.environment, entry: trialEntry },
-      open: { ...choiceOf(adapter), budgetBytes, hostBudgetBytes: 0, blobFolder },
-      onLine: (line) => deviceLog.info("{line}", { line, device: id }),
-      onIncident: incidentLog(id),
-    }),
-  });
+  const devices = ["trial0", "trial1"].map(
+    (id) =>
+      new DeviceProcess({
+        ...{ platform, id, environment: adapter.environment, entry: trialEntry },
+        open: { ...choiceOf(adapter), budgetBytes, hostBudgetBytes: 0, blobFolder },
+        onLine: (line) => deviceLog.info("{line}", { line, device: id }),
+        onIncident: incidentLog(id),
+      }),
+  );
+  return new ShaderTrials({ devices });
 }
 
 /** What a process must know of an adapter to open it. */

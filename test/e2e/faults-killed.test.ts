@@ -149,7 +149,9 @@ test("after each `kill -9` every acknowledged function is there and nothing else
   console.log(`${(await storedBlobs(folder.path)).length} blobs are left`);
 });
 
-test("device, trial, compiler and session processes end with the gateway that is killed", async ({ skip }) => {
+test("device, trial, compiler and session processes end with the gateway that is killed", async ({
+  skip,
+}) => {
   if (!hasProc) skip("needs /proc to see processes: run it on Linux");
   const client = await start();
   const { bytes, call } = oddModels.find(({ name }) => name === "identity-float64")!;
@@ -164,7 +166,9 @@ test("device, trial, compiler and session processes end with the gateway that is
   const kindsOf = () => descendants(server.pid).map(({ kind }) => kind);
   while (!kindsOf().includes("compiler")) await new Promise((resolve) => setTimeout(resolve, 5));
   const children = descendants(server.pid);
-  expect(new Set(children.map(({ kind }) => kind))).toEqual(new Set(["device", "trial", "compiler", "session"]));
+  expect(new Set(children.map(({ kind }) => kind))).toEqual(
+    new Set(["device", "trial", "compiler", "session"]),
+  );
   const killedAt = performance.now();
   await server.end("SIGKILL");
   expect(await whenGone(children, 10_000)).toEqual([]);
