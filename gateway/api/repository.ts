@@ -24,6 +24,8 @@ const statuses = { UNSUPPORTED_MODEL: 501 } as const;
 
 const filePrefix = "file:";
 const maxPathLength = 255;
+/** Of requests without a file. */
+const maxRequestBytes = 64 * 2 ** 10;
 
 export function addRepository(app: Hono, endpoint: Endpoint, options: RepositoryOptions): void {
   app.post("/v2/repository/index", endpoint(index(options)));
@@ -31,9 +33,9 @@ export function addRepository(app: Hono, endpoint: Endpoint, options: Repository
   app.post("/v2/repository/models/:name/unload", endpoint(unload(options)));
 }
 
-function index({ functionsOf, callBytes }: RepositoryOptions): Handler {
+function index({ functionsOf }: RepositoryOptions): Handler {
   return async (c, exchange) => {
-    const request = await readRecord(c, callBytes);
+    const request = await readRecord(c, maxRequestBytes);
     const { ready = false } = request;
     if (typeof ready !== "boolean") throw failure("read the request", "'ready' is neither true nor false");
     return jsonReply(repositoryIndex(functionsOf(exchange), ready));
@@ -44,38 +46,39 @@ function load({ functionsOf, callBytes }: RepositoryOptions): Handler {
   return async (c, exchange) => {
     const functions = functionsOf(exchange);
     const name = nameOf(c);
-    const parameters = parametersOf(await readRecord(c, callBytes), name);
-    checkConfiguration(name, parameters.config);
-    const files = Object.keys(parameters).filter((key) => key.startsWith(filePrefix));
-    const [file] = files;
+    const file = await readFile(c, name, callBytes);
     if (file === undefined) functions.get(name);
-    else {
-      checkFile(name, files, parameters.config);
-      const bytes = decodeBase64(name, file, parameters[file]);
-      await functions.deploy(name, {
-        body: new Blob([bytes]).stream(),
-        contentType: "application/octet-stream",
-      });
-    }
+    else await functions.deploy(name, { body: file.stream(), contentType: "application/octet-stream" });
     return jsonReply({ name, load: true });
   };
 }
 
-function unload({ functionsOf, callBytes }: RepositoryOptions): Handler {
+function unload({ functionsOf }: RepositoryOptions): Handler {
   return async (c, exchange) => {
     const functions = functionsOf(exchange);
     const name = nameOf(c);
     // `unload_dependents` means nothing here: no function depends on another.
-    parametersOf(await readRecord(c, callBytes), name);
+    parametersOf(await readRecord(c, maxRequestBytes), name);
     functions.get(name);
     await functions.remove(name);
     return jsonReply({ name, unload: true });
   };
 }
 
+/** The file to deploy, if the request has one: all that is kept of a body while a deploy takes its time. */
+async function readFile(c: Context, name: string, callBytes: number): Promise<Blob | undefined> {
+  const parameters = parametersOf(await readRecord(c, callBytes), name);
+  checkConfiguration(name, parameters.config);
+  const files = Object.keys(parameters).filter((key) => key.startsWith(filePrefix));
+  const [file] = files;
+  if (file === undefined) return undefined;
+  checkFile(name, files, parameters.config);
+  return new Blob([decodeBase64(name, file, parameters[file])]);
+}
+
 /** An object; an empty body counts as an empty one, as clients send it. */
-async function readRecord(c: Context, callBytes: number): Promise<Record<string, unknown>> {
-  const body = await readBody(c.req.raw, callBytes);
+async function readRecord(c: Context, limitBytes: number): Promise<Record<string, unknown>> {
+  const body = await readBody(c.req.raw, limitBytes);
   if (body.byteLength === 0) return {};
   const value = parseJson(body);
   if (isRecord(value)) return value;

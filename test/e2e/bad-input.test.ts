@@ -409,7 +409,7 @@ describe("over a bare socket", () => {
 
   test.each([120, 250_000])("JSON nested %i deep is refused", async (depth) => {
     const body = `{"ready":${"[".repeat(depth)}${"]".repeat(depth)}}`;
-    for (const path of [infer, "/v2/repository/index"]) {
+    for (const path of [infer, "/v2/repository/models/times/load"]) {
       const answer = await post(path, body);
       expect(answer?.status).toBe(400);
       expect(JSON.parse(answer!.body)).toMatchObject({ error: expect.stringContaining("100 levels") });
