@@ -8,7 +8,7 @@ import { DawnletError } from "../kernels/errors.ts";
 import type { FoundAdapter } from "../runtime/adapter/find-adapter.ts";
 import { findAdapters } from "../runtime/adapter/find-adapters.ts";
 import type { HttpServer, Platform } from "../runtime/platform/platform.ts";
-import { CompilerProcess } from "../runtime/supervisor/compiler-process.ts";
+import { Compilers } from "../runtime/supervisor/compilers.ts";
 import type { DeviceProcessOptions } from "../runtime/supervisor/device-process-options.ts";
 import { SessionProcesses } from "../runtime/supervisor/session-processes.ts";
 import { type AppOptions, createApp } from "./app.ts";
@@ -122,7 +122,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   for (const lane of lanes) cleanup.defer(() => lane.stop());
   // Before the devices, which would be started again for what it lets run.
   cleanup.defer(() => dispatcher.stop());
-  cleanup.defer(() => backends.compiler.stop());
+  cleanup.defer(() => backends.compilers.stop());
   cleanup.defer(() => backends.sessions.stop());
   cleanup.defer(() => backends.handlers.stop());
 
@@ -286,7 +286,7 @@ function startBackends(
   });
   const isGpu = (one: FoundAdapter) => !one.description.adapter.isSoftware;
   const adapter = adapters.find(isGpu) ?? adapters[0]!;
-  const compiler = new CompilerProcess({
+  const compilers = new Compilers({
     platform,
     environment: adapter.environment,
     adapter: choiceOf(adapter),
@@ -294,5 +294,5 @@ function startBackends(
     onLine: lineLogger("compiler"),
   });
   const sessions = new SessionProcesses({ platform, onLine: lineLogger("session") });
-  return { store, devices, lanes, dispatcher, handlers, compiler, sessions };
+  return { store, devices, lanes, dispatcher, handlers, compilers, sessions };
 }

@@ -19,7 +19,7 @@ import type { Estimates } from "./estimates.ts";
 import { type DeviceLink, ManagedDevice } from "./managed-device.ts";
 import type { ManagedRun } from "./managed-runs.ts";
 import { type Misfit, Misfits, misfitOf, reasonOf } from "./misfits.ts";
-import type { OwnedProgram, ProgramOwner } from "./owner.ts";
+import { type OwnedProgram, type ProgramOwner, tenantOf } from "./owner.ts";
 import { PinHomes } from "./pin-homes.ts";
 import { SessionPlaces } from "./session-places.ts";
 import { areOn, holderOf, moved } from "./tensor-moves.ts";
@@ -368,11 +368,6 @@ export class DeviceSet {
     if (device === undefined) throw new RangeError(`There is no device ${index}`);
     return device;
   }
-}
-
-/** The operator's is nobody else's name. */
-function tenantOf({ tenant = "" }: ProgramOwner): string {
-  return tenant;
 }
 
 function listenerOf(listener: DeviceSetListener, device: number): ManagedDeviceListener {

@@ -34,3 +34,8 @@ export interface ProgramOwner {
   /** What it can do with parts of devices, by their class, where it was profiled. */
   configurations?: ReadonlyMap<string, readonly Configuration[]> | undefined;
 }
+
+/** A name of whose it is; no tenant has the operator's. */
+export function tenantOf({ tenant = "" }: Pick<ProgramOwner, "tenant">): string {
+  return tenant;
+}

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DawnletError, type ErrorCode } from "../../kernels/errors.ts";
 import type { BatchOf } from "../../models/batch-axis.ts";
 import type { ModelSource } from "../../runtime/compiler/protocol.ts";
+import { tenantOf } from "../devices/owner.ts";
 import type { DeployProgress } from "./functions.ts";
 import type { BatchVariant, CompiledVariant, ModelVariant } from "./record.ts";
 import type { Backends } from "./servable.ts";
@@ -60,7 +61,7 @@ type Outcome =
   | { readonly type: "fallback" | "dependent"; readonly reason: string };
 
 async function compileStored(
-  { store, compiler }: Backends,
+  { store, compilers, device }: Backends,
   { source, dimensions, modelBytes }: VariantRequest,
   batch: BatchOf | undefined,
   progress: (progress: DeployProgress) => void,
@@ -70,7 +71,10 @@ async function compileStored(
   const params = { ...source, dimensions, ...(batch && { batch }), outputFolder: folder.path };
   const limitMs = batch === undefined ? timeLimitMs : batchTimeLimitMs;
   try {
-    const { reply, programJson } = await compiler.compile(params, modelBytes, limitMs, progress);
+    const { reply, programJson } = await compilers.compile(tenantOf(device.owner), params, {
+      ...{ modelBytes, limitMs },
+      onProgress: progress,
+    });
     if (reply.type !== "program") return reply;
     progress({ phase: "store", message: `storing ${reply.weights.length} weights` });
     for (const { digest } of reply.weights) {

@@ -2,6 +2,7 @@
 import { emptyHandlerManifest, parseHandlerManifest } from "../../kernels/manifest/handler-manifest.ts";
 import { findHandlerEntry } from "../bundle/handler-entry.ts";
 import type { HandlerBundle } from "../bundle/read-bundle.ts";
+import { tenantOf } from "../devices/owner.ts";
 import { bundleHandler } from "../handlers/bundle-handler.ts";
 import { HandlerFunction } from "../handlers/handler-function.ts";
 import { checkLimits } from "../handlers/limits.ts";
@@ -19,7 +20,7 @@ export async function deployHandler(
   checkLimits(stated.limits, handlers.maxima);
   const entry = findHandlerEntry(files.keys(), stated.entry);
   progress({ phase: "compile", message: `bundling ${entry}` });
-  const { code, map, warnings } = await bundleHandler(files, entry);
+  const { code, map, warnings } = await bundleHandler(files, entry, tenantOf(backends.device.owner));
   for (const warning of warnings) progress({ phase: "compile", message: warning });
 
   progress({ phase: "store", message: `storing ${files.size} files` });

@@ -11,6 +11,7 @@ import {
   readBundle,
   type WgslBundle as WgslFiles,
 } from "../bundle/read-bundle.ts";
+import { tenantOf } from "../devices/owner.ts";
 import type { StoredBlob } from "../store/blobs.ts";
 import { checkBatch } from "./check-batch.ts";
 import { checkProgram, checkShaders } from "./check-shaders.ts";
@@ -113,11 +114,11 @@ async function deployOnnx(
   context: DeployContext,
 ): Promise<Deployed> {
   const { backends, progress } = context;
-  const { compiler } = backends;
+  const { compilers, device } = backends;
   const manifest = readModelManifest(bundle.manifest);
   const source = { modelPath: bundle.modelPath, files: Object.fromEntries(bundle.externalFiles) };
   progress({ phase: "compile", message: "loading the model" });
-  const description = await compiler.inspect(source, loadLimitMs);
+  const description = await compilers.inspect(tenantOf(device.owner), source, loadLimitMs);
 
   const model = await storeFile(backends, bundle.modelPath, upload);
   const files: Record<string, string> = {};

@@ -3,7 +3,7 @@
  */
 
 import type { Program } from "../../kernels/program/program.ts";
-import type { CompilerProcess } from "../../runtime/supervisor/compiler-process.ts";
+import type { Compilers } from "../../runtime/supervisor/compilers.ts";
 import type { SessionProcesses } from "../../runtime/supervisor/session-processes.ts";
 import { type CallTensor, callTensor, largeOutputs } from "../devices/call-tensor.ts";
 import type { DeviceSet } from "../devices/device-set.ts";
@@ -28,7 +28,7 @@ import type { PreparedCall } from "./prepared-call.ts";
 export interface Backends {
   readonly store: Store;
   readonly device: FunctionDevice;
-  readonly compiler: CompilerProcess;
+  readonly compilers: Compilers;
   readonly sessions: SessionProcesses;
   readonly handlers: HandlerHost;
 }

@@ -33,17 +33,19 @@ const mostWarnings = 20;
 /**
  * Bundles a handler with what it imports.
  * @param entry path of the file with the default export.
+ * @param owner whose it is, see `withBundler`.
  * @throws DawnletError INVALID_BUNDLE with the positions of up to ten errors; PAYLOAD_TOO_LARGE.
  */
 export async function bundleHandler(
   files: ReadonlyMap<string, Uint8Array>,
   entry: string,
+  owner = "",
 ): Promise<BundledHandler> {
   if (!files.has(entry)) throw invalid(`it has no file ${JSON.stringify(entry)}, which is its entry`);
   if (!isCode(loaderOf(entry)))
     throw invalid(`its entry ${JSON.stringify(entry)} is no code: expected .ts, .tsx, .js, .mjs or .jsx`);
   const findings = noFindings();
-  const { outputFiles, metafile, warnings } = await withBundler((bundler) =>
+  const { outputFiles, metafile, warnings } = await withBundler(owner, (bundler) =>
     build(bundler, files, entry, findings),
   );
   if (metafile.outputs[bundleFileName]?.exports.includes("default") !== true)

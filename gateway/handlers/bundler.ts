@@ -4,6 +4,7 @@
  */
 import type { build, transform } from "esbuild";
 import { DawnletError } from "../../kernels/errors.ts";
+import { Turns } from "../../runtime/supervisor/turns.ts";
 
 export interface Bundler {
   readonly build: typeof build;
@@ -13,19 +14,19 @@ export interface Bundler {
 /** Bundling takes milliseconds: what takes longer than this was made to. */
 export const bundlingLimitMs = 60_000;
 
-let last: Promise<unknown> = Promise.resolve();
+const turns = new Turns(1);
 
 /**
  * One after the other, as esbuild has one process for all.
+ * @param owner whose code it is: owners have turns.
  * @throws DawnletError INVALID_BUNDLE where it takes too long; what `use` throws.
  */
 export function withBundler<Result>(
+  owner: string,
   use: (bundler: Bundler) => Promise<Result>,
   limitMs: number = bundlingLimitMs,
 ): Promise<Result> {
-  const result = last.then(() => once(use, limitMs));
-  last = result.catch(() => {});
-  return result;
+  return turns.run(owner, () => once(use, limitMs));
 }
 
 async function once<Result>(use: (bundler: Bundler) => Promise<Result>, limitMs: number): Promise<Result> {

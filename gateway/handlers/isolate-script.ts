@@ -20,7 +20,7 @@ export function sealedScript(
 ): Promise<string> {
   const modules = sealModule === undefined ? [entry] : [sealModule, entry];
   const imports = modules.map((module) => `import ${JSON.stringify(fileURLToPath(module))};`);
-  return withBundler(async ({ build }) => {
+  return withBundler("", async ({ build }) => {
     const { outputFiles } = await build({
       stdin: { contents: imports.join("\n"), resolveDir: projectFolder },
       ...{ bundle: true, write: false, packages: "external", platform: "node", conditions: [runtime] },

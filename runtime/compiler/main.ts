@@ -86,7 +86,7 @@ async function openCompileDevice({
   };
 }
 
-const port = await platform.connectParent();
+const port = await platform.connectParent({ mayBlock: true });
 serveRpc(port, {
   inspect: async (params) => {
     return { result: await describeModel(await readModel(platform, v.parse(inspectSchema, params))) };

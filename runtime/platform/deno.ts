@@ -53,7 +53,7 @@ export const platform: Platform = {
   },
 
   spawnWorker: (entry, options = {}) => spawnThread(entry, options),
-  connectParent: async () => threadPort() ?? connectToParent(sockets),
+  connectParent: async ({ mayBlock } = {}) => threadPort() ?? connectToParent(sockets, mayBlock),
   parentMessagePort,
   readBlob,
 

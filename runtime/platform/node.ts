@@ -90,12 +90,12 @@ export const platform: Platform = {
 
   spawnWorker: (entry, options = {}) => spawnThread(entry, options),
 
-  async connectParent() {
+  async connectParent({ mayBlock } = {}) {
     const port = threadPort();
     if (port) return port;
     // Written at an orderly exit otherwise, which a killed process does not have.
     setTimeout(flushCompileCache, 2000).unref();
-    return connectToParent(nodeSockets);
+    return connectToParent(nodeSockets, mayBlock);
   },
 
   parentMessagePort,

@@ -33,8 +33,10 @@ export interface Platform {
   /**
    * In a child of one of the two above: the Port to who started it. To be called once, early.
    * A process whose parent is gone ends, at the latest `orphanGraceMs` after its Port has closed.
+   * @param mayBlock its main thread may be kept busy without end, and hear nothing: a second thread sees the parent's end.
+   *   Not for sealed processes, which start no threads.
    */
-  connectParent(): Promise<Port>;
+  connectParent(options?: { readonly mayBlock?: boolean }): Promise<Port>;
   /** In a worker, in place of `connectParent`: the MessagePort itself, for Comlink. */
   parentMessagePort(): Promise<MessagePort>;
 

@@ -5,6 +5,7 @@
 import { Socket } from "node:net";
 import process from "node:process";
 import { setTimeout } from "node:timers";
+import { Worker } from "node:worker_threads";
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Port } from "../port/port.ts";
 import { type ByteStream, SocketPort } from "../port/socket-port.ts";
@@ -17,11 +18,14 @@ export const tokenVariable = "DAWNLET_PARENT_TOKEN";
 /** Of a process that may open no socket: the one that it was born with. */
 export const inheritedVariable = "DAWNLET_PARENT_DESCRIPTOR";
 
+const orphanWatch = new URL("./posix-orphan-main.ts", import.meta.url);
+
 /** What a process that inherited its socket sends first: that it is up. */
 export const greetingBytes = 1;
 
 /** See `Platform.connectParent`, for processes. */
-export function connectToParent(sockets: LocalSockets): Port {
+export function connectToParent(sockets: LocalSockets, mayBlock = false): Port {
+  if (mayBlock) new Worker(orphanWatch, { execArgv: [] }).unref();
   const stream = openStream(sockets);
   // Ctrl-C reaches every process of the terminal. The parent decides when its children end.
   process.on("SIGINT", () => {});

@@ -19,7 +19,7 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
   return result;
 }
 
-const port = await platform.connectParent();
+const port = await platform.connectParent({ mayBlock: true });
 serveRpc(port, {
   open: async (params) => {
     const { threads, ...source } = v.parse(openSchema, params);

@@ -1,6 +1,7 @@
 /**
- * The compiler process as deploys use it: one compilation at a time, the process kept for a few seconds in case
- * more deploys follow, and ended after a number of them, because ORT's heap never shrinks.
+ * A compiler process: started when it is needed, kept for a few seconds in case more deploys follow, and ended after a
+ * number of them, because ORT's heap never shrinks. Whose turn it is, compilers.ts decides: it is asked for one thing at
+ * a time.
  */
 import {
   type CompileParams,
@@ -29,6 +30,16 @@ const compilationsPerProcess = 32;
 /** Weights of models compiled by one process, beyond which the next gets a new one. */
 const modelBytesPerProcess = 512 * 2 ** 20;
 
+export type CompileRequest = Omit<CompileParams, "adapter" | "most">;
+
+export interface CompileOptions {
+  /** Size of the model and its files, which decides when the process is replaced. */
+  readonly modelBytes: number;
+  /** From the begin of the work; waiting for others does not count. */
+  readonly limitMs: number;
+  readonly onProgress: (progress: CompileProgress) => void;
+}
+
 export interface Compiled {
   readonly reply: CompileReply;
   readonly programJson: Uint8Array | undefined;
@@ -38,8 +49,6 @@ export class CompilerProcess {
   readonly #child: Child<CompilerClient>;
   readonly #adapter: AdapterChoice;
   readonly #most: (() => Promise<DeviceBounds>) | undefined;
-  #previous: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
   #compilations = 0;
   #modelBytes = 0;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -58,12 +67,9 @@ export class CompilerProcess {
     });
   }
 
-  /**
-   * @param limitMs from the begin of the work; waiting for other deploys does not count.
-   * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL, DEADLINE_EXCEEDED.
-   */
+  /** As Compilers.inspect. */
   inspect(source: ModelSource, limitMs: number): Promise<ModelDescription> {
-    return this.#inTurn(async (client) => {
+    return this.#use(async (client) => {
       const signal = AbortSignal.timeout(limitMs);
       try {
         return await client.inspect(source, signal);
@@ -75,18 +81,9 @@ export class CompilerProcess {
     });
   }
 
-  /**
-   * @param modelBytes size of the model and its files, which decides when the process is replaced.
-   * @param limitMs as for `inspect`.
-   * @throws DawnletError INVALID_MODEL, UNSUPPORTED_MODEL, DEADLINE_EXCEEDED.
-   */
-  compile(
-    params: Omit<CompileParams, "adapter" | "most">,
-    modelBytes: number,
-    limitMs: number,
-    onProgress: (progress: CompileProgress) => void,
-  ): Promise<Compiled> {
-    return this.#inTurn(async (client) => {
+  /** As Compilers.compile. */
+  compile(params: CompileRequest, { modelBytes, limitMs, onProgress }: CompileOptions): Promise<Compiled> {
+    return this.#use(async (client) => {
       this.#compilations++;
       this.#modelBytes += modelBytes;
       try {
@@ -110,19 +107,14 @@ export class CompilerProcess {
     await this.#child.stop();
   }
 
-  async #inTurn<T>(work: (client: CompilerClient) => Promise<T>): Promise<T> {
-    this.#waiting++;
+  async #use<T>(work: (client: CompilerClient) => Promise<T>): Promise<T> {
     clearTimeout(this.#idleTimer);
-    const turn = this.#previous.then(async () => {
-      if (this.#compilations >= compilationsPerProcess || this.#modelBytes >= modelBytesPerProcess)
-        await this.#retire();
-      return work(await this.#child.get());
-    });
-    this.#previous = turn.catch(() => undefined);
+    if (this.#compilations >= compilationsPerProcess || this.#modelBytes >= modelBytesPerProcess)
+      await this.#retire();
     try {
-      return await turn;
+      return await work(await this.#child.get());
     } finally {
-      if (--this.#waiting === 0) this.#idleTimer = setTimeout(() => this.#retire(), idleMs);
+      this.#idleTimer = setTimeout(() => this.#retire(), idleMs);
     }
   }
 

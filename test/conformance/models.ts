@@ -15,7 +15,7 @@ import { prepareVariant } from "../../models/prepare.ts";
 import { buildBert } from "../../models/zoo/bert.ts";
 import { buildMobilenetV2 } from "../../models/zoo/mobilenet-v2.ts";
 import type { FoundAdapter } from "../../runtime/adapter/find-adapter.ts";
-import { CompilerProcess } from "../../runtime/supervisor/compiler-process.ts";
+import { Compilers } from "../../runtime/supervisor/compilers.ts";
 import type { CaseRun, ConformanceCase } from "./case.ts";
 import { seededFloats } from "./seeded.ts";
 
@@ -69,7 +69,7 @@ export async function makeModelCases({ environment, description }: FoundAdapter)
   const folder = await mkdtemp(join(tmpdir(), "dawnlet-conformance-"));
   const lines: string[] = [];
   const { isSoftware } = description.adapter;
-  const compiler = new CompilerProcess({
+  const compilers = new Compilers({
     platform,
     environment,
     adapter: { isSoftware },
@@ -77,28 +77,31 @@ export async function makeModelCases({ environment, description }: FoundAdapter)
   });
   try {
     const cases: ConformanceCase[] = [];
-    for (const each of modelCases) cases.push(await compile(each, compiler, folder));
+    for (const each of modelCases) cases.push(await compile(each, compilers, folder));
     return cases;
   } catch (error) {
     throw new Error(`Cannot compile the models of the suite: ${error}\n${lines.join("\n")}`, {
       cause: error,
     });
   } finally {
-    await compiler.stop();
+    await compilers.stop();
     await rm(folder, { recursive: true });
   }
 }
 
 async function compile(
   { name, model, tolerance }: ModelCase,
-  compiler: CompilerProcess,
+  compilers: Compilers,
   folder: string,
 ): Promise<ConformanceCase> {
   const bytes = new Uint8Array(await model());
   const modelPath = join(folder, "model.onnx");
   await writeFile(modelPath, bytes);
   const source = { modelPath, files: {}, dimensions: {}, outputFolder: folder };
-  const { reply, programJson } = await compiler.compile(source, bytes.byteLength, limitMs, () => {});
+  const { reply, programJson } = await compilers.compile("", source, {
+    ...{ modelBytes: bytes.byteLength, limitMs },
+    onProgress: () => {},
+  });
   if (reply.type !== "program") throw new Error(`${name} was not recorded: ${reply.reason}`);
   const weights = new Map<string, Uint8Array>();
   for (const { digest } of reply.weights)

@@ -251,7 +251,7 @@ describe("a deploy is refused for", () => {
     await file.truncate(2 ** 31 + 5);
     await file.close();
     const source = { modelPath: path, files: {} };
-    await expect(server.gateway.backends.compiler.inspect(source, 30_000)).rejects.toMatchObject({
+    await expect(server.gateway.backends.compilers.inspect("", source, 30_000)).rejects.toMatchObject({
       code: "UNSUPPORTED_MODEL",
       message: expect.stringContaining("at most 2 GiB"),
     });

@@ -34,6 +34,11 @@ export function isRunning(pid: number): boolean {
   return fields !== undefined && fields.state !== "Z";
 }
 
+/** Time of processors that it has had, in milliseconds; 0 for one that has ended. */
+export function cpuMsOf({ pid }: ProcessSeen): number {
+  return statOf(pid)?.cpuMs ?? 0;
+}
+
 /** Waits until none of them runs. @returns those that still do after `limitMs`. */
 export async function whenGone(
   processes: readonly ProcessSeen[],
@@ -52,11 +57,20 @@ function kindOf(pid: number): string {
   return /runtime\/(\w+)\/main\.ts/.exec(command)?.[1] ?? command;
 }
 
-function statOf(pid: number): { readonly state: string; readonly parent: number } | undefined {
+interface Stat {
+  readonly state: string;
+  readonly parent: number;
+  readonly cpuMs: number;
+}
+
+function statOf(pid: number): Stat | undefined {
   const text = textOf(`/proc/${pid}/stat`);
   // The program's name, in parentheses, may hold blanks.
-  const [state, parent] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return state && parent ? { state, parent: Number(parent) } : undefined;
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const [state, parent] = fields;
+  // Of the user and of the system, in hundredths of a second.
+  const cpuMs = 10 * (Number(fields[11]) + Number(fields[12]));
+  return state && parent ? { state, parent: Number(parent), cpuMs } : undefined;
 }
 
 /** Empty for processes that have ended meanwhile. */

@@ -55,7 +55,7 @@ describe("what can be deployed", () => {
   });
 
   test("the variants that a manifest names are compiled at deploy, others at their first call", async () => {
-    const compile = vi.spyOn(server.gateway.backends.compiler, "compile");
+    const compile = vi.spyOn(server.gateway.backends.compilers, "compile");
     const manifest = { kind: "onnx", variants: [{ rows: 1 }, { rows: 4 }] };
     const zip = buildZip([
       { name: "function.json", content: JSON.stringify(manifest) },
@@ -164,7 +164,7 @@ describe("at the same time", () => {
   });
 
   test("first calls of one size compile it once, and sizes share their weight", async () => {
-    const compile = vi.spyOn(server.gateway.backends.compiler, "compile");
+    const compile = vi.spyOn(server.gateway.backends.compilers, "compile");
     await server.client.mustDeploy("f", timesModel(2));
     expect(compile).not.toHaveBeenCalled();
     const answers = await Promise.all(Array.from({ length: 8 }, () => answer("f", modelRows(2))));

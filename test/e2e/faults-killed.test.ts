@@ -1,17 +1,18 @@
 /** A gateway that is killed in the midst of deploys and calls, and started again on what it has left. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { parseVersionRecord, reachableFrom } from "../../gateway/functions/record.ts";
 import { openStore } from "../../gateway/store/store.ts";
 import { type ServeProcess, startServe } from "../gateway/cli/run-cli.ts";
 import { ownPid } from "../gateway/store/folders.ts";
-import { descendants, hasProc, whenGone } from "./child-processes.ts";
+import { cpuMsOf, descendants, hasProc, whenGone } from "./child-processes.ts";
 import { Client } from "./client.ts";
+import { countingModel, endless } from "./endless-model.ts";
 import { oddModels } from "./odd-models.ts";
 import { dataFolder, storedBlobs } from "./running-gateway.ts";
 import { timesModel, timesShader } from "./small-functions.ts";
-import { floats } from "./tensors.ts";
+import { floats, floatsIn, tensorOf } from "./tensors.ts";
 
 let folder: Awaited<ReturnType<typeof dataFolder>>;
 let server: ServeProcess;
@@ -182,3 +183,40 @@ test("device, trial, compiler and session processes end with the gateway that is
     Object.values(call!.outputs)[0]!.data,
   );
 });
+
+test.for(["SIGTERM", "SIGKILL"] as const)(
+  "after %s nothing goes on of models that never end",
+  async (signal, { skip }) => {
+    if (!hasProc) skip("needs /proc to see processes: run it on Linux");
+    const client = await start();
+    await client.mustDeploy("counting", countingModel("input"));
+    const inputs = (rounds: bigint) => ({
+      x: floats([1], [0.5]),
+      n: tensorOf("int64", [1], [rounds]),
+    });
+    // The control: a loop that ends.
+    expect(floatsIn((await client.infer("counting", inputs(3n))).get("y")!)).toEqual(Float32Array.of(3.5));
+    const hanging = [
+      client.infer("counting", inputs(endless)),
+      // One in the compiler, and one that waits for it.
+      ...["a", "b"].map((name) => client.deploy(name, countingModel(endless, name))),
+    ];
+    for (const each of hanging) each.catch(() => undefined);
+    // More than it takes them to start.
+    const busy = () => descendants(server.pid).filter((each) => cpuMsOf(each) > 4_000);
+    await vi.waitFor(
+      () =>
+        expect(
+          busy()
+            .map(({ kind }) => kind)
+            .sort(),
+        ).toEqual(["compiler", "session"]),
+      {
+        timeout: 40_000,
+      },
+    );
+    const children = descendants(server.pid);
+    await server.end(signal);
+    expect(await whenGone(children, 15_000)).toEqual([]);
+  },
+);

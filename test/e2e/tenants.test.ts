@@ -1,12 +1,13 @@
 /** Two tenants and the operator on one gateway: each deploys, calls and lists, and sees nothing of the others. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Registry } from "../../gateway/functions/registry.ts";
 import { functionsFor } from "../../gateway/functions/tenant-functions.ts";
 import { comparable, routesByName } from "../gateway/api/routes-by-name.ts";
+import { countingModel, endless } from "./endless-model.ts";
 import { gatewayFor } from "./running-gateway.ts";
-import { timesShader } from "./small-functions.ts";
+import { timesModel, timesShader } from "./small-functions.ts";
 
 const tokens = { acme: "token-of-acme-00", beta: "token-of-beta-00", operator: "token-of-operator" };
 type Who = keyof typeof tokens;
@@ -197,5 +198,19 @@ describe("secrets", () => {
     expect(await readdir(join(running.folder, "secrets"))).toEqual([]);
     await put("beta", "thing", 5);
     expect(await json("beta", path)).toEqual({ secrets: [] });
+  });
+});
+
+describe("deploys", () => {
+  it("are not kept waiting by each other's models, however long those take", async () => {
+    const deploy = (who: Who, name: string, body: BodyInit) =>
+      as(who, `/v1/functions/${name}`, { method: "PUT", body });
+    const endlessly = ["a", "b"].map((name) => deploy("acme", name, countingModel(endless, name)));
+    for (const each of endlessly) each.catch(() => undefined);
+    await vi.waitFor(() => expect(running.started).toContain("compiler"), 10_000);
+    expect((await deploy("beta", "model", timesModel(3))).status).toBe(201);
+    expect(running.started.filter((kind) => kind === "compiler")).toHaveLength(2);
+    // And again, though another of them waits.
+    expect((await deploy("beta", "model", timesModel(4))).status).toBe(200);
   });
 });
