@@ -10,6 +10,7 @@ import {
   functionSettingsPatch,
 } from "../../kernels/manifest/function-settings.ts";
 import type { DeployResult, Functions, Upload } from "../functions/functions.ts";
+import { isProvidedName } from "../functions/provided-names.ts";
 import { readText, streamBody } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
 import { emptyReply, jsonReply } from "../http/reply.ts";
@@ -52,6 +53,11 @@ function deploy({ functionsOf, deployBytes }: FunctionsApiOptions): Handler {
     const functions = functionsOf(exchange);
     const name = nameOf(c);
     exchange.closesOnError = true;
+    if (isProvidedName(name))
+      throw new DawnletError(
+        "INVALID_ARGUMENT",
+        `Cannot deploy function '${name}': such names are those of models that handlers bring themselves`,
+      );
     const upload = uploadOf(c, name, deployBytes);
     const isNew = !functions.list().some((status) => status.name === name);
     if (wantsProgress(c.req.raw)) {

@@ -6,6 +6,7 @@ import {
   getTextFormatter,
   type LogLevel,
 } from "@logtape/logtape";
+import { printable } from "./log-text.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const logForms = ["text", "json"] as const;
@@ -32,7 +33,7 @@ export async function startLogging(terminal: Terminal, { log, logLevel }: LogOpt
   });
 }
 
-/** Texts without quotes; stacks only of what is a defect. */
+/** Texts without quotes, and nothing that a terminal would obey: some of them are strangers'. */
 function plainValue(value: unknown, inspect: (value: unknown) => string): string {
-  return typeof value === "string" ? value : inspect(value);
+  return printable(typeof value === "string" ? value : inspect(value));
 }

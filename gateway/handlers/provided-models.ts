@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { DawnletError } from "../../kernels/errors.ts";
 import type { Functions } from "../functions/functions.ts";
+import { providedName } from "../functions/provided-names.ts";
 import type { UsedFunction } from "./handler-services.ts";
 
 export class ProvidedModels {
@@ -14,7 +15,7 @@ export class ProvidedModels {
   deployed(bytes: Uint8Array, functions: Functions, tenant = ""): Promise<UsedFunction> {
     const digest = sha256(bytes);
     // Another tenant's name for the same model is another: names are everybody's, and would tell of it.
-    const name = `onnx-${sha256(`${tenant}/${digest}`).slice(0, 16)}`;
+    const name = providedName(sha256(`${tenant}/${digest}`));
     const running = this.#deploying.get(name);
     if (running !== undefined) return running;
     const deploying = this.#deploy(name, digest, bytes, functions).finally(() =>

@@ -1,7 +1,7 @@
 /**
  * Who may call, and as whom. With tokens: whoever shows the operator's or a tenant's. Without: programs on this machine,
- * as the operator, which includes every web page that its browsers show, so names and origins that are not loopback are refused (a page
- * could otherwise reach the server by DNS rebinding or by a form).
+ * as the operator, which includes every web page that its browsers show, so names and origins that are not loopback are
+ * refused (a page could otherwise reach the server by DNS rebinding, by a form or by an image).
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { type Caller, operator } from "../functions/caller.ts";
@@ -99,10 +99,18 @@ function hostCheck(extraHosts: readonly string[]): AccessCheck {
       lastAllowed = `${origin}/`;
     }
     const origin = request.headers.get("origin");
-    if (origin === null || isAllowed(originAuthority(origin))) return operator;
+    if (origin === null) return crossSiteRefusal(request) ?? operator;
+    if (isAllowed(originAuthority(origin))) return operator;
     const message = `Cannot answer a page of '${origin}' without a token: only pages of loopback names are allowed`;
     return { type: "refused", reply: refusal(403, "FORBIDDEN", message) };
   };
+}
+
+/** What a page embeds or links to is asked for without its origin: browsers say then where from it is. */
+function crossSiteRefusal(request: Request): Refused | undefined {
+  if (request.headers.get("sec-fetch-site") !== "cross-site") return undefined;
+  const message = `Cannot answer a page of another site without a token: open the address itself, or use fetch() on a page of a loopback name`;
+  return { type: "refused", reply: refusal(403, "FORBIDDEN", message) };
 }
 
 /** The host and port of an origin; empty for `null` and for what is no origin. */

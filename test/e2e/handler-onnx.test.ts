@@ -253,6 +253,11 @@ describe.skipIf(missingFiles !== undefined)("what stands for ONNX Runtime", () =
       version: 1,
       engine: { type: "program" },
     });
+    // Names are everybody's: nobody may take one of these before its model comes.
+    expect(await server.client.deploy(names[0]!, shared("mnist.onnx"))).toMatchObject({
+      ...{ status: 400, code: "INVALID_ARGUMENT" },
+      error: expect.stringContaining("such names are those of models that handlers bring"),
+    });
     const compilers = server.started.filter((kind) => kind === "compiler").length;
     await Promise.all(
       ["second", "third"].map(async (name) => server.client.mustDeploy(name, await bundle())),

@@ -151,6 +151,15 @@ describe("without a token", () => {
       expect((await call({ origin })).status).toBe(200);
   });
 
+  test("what pages of other sites embed or link to is refused, what is typed or of a loopback page is not", async () => {
+    const get = async (headers: Record<string, string>) =>
+      (await app.request("http://localhost/v2", { headers })).status;
+    expect(await get({ "sec-fetch-site": "cross-site" })).toBe(403);
+    for (const site of ["none", "same-origin", "same-site"])
+      expect(await get({ "sec-fetch-site": site })).toBe(200);
+    expect(await get({ "sec-fetch-site": "cross-site", origin: "http://localhost:5173" })).toBe(200);
+  });
+
   test("further hosts can be named", async () => {
     const named = createApp({ functions, hosts: ["Gpu.example"] });
     expect((await call({}, named, "http://gpu.example:4000")).status).toBe(200);
