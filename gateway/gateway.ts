@@ -16,6 +16,7 @@ import { type AutoscaleOptions, Autoscaler } from "./autoscale/autoscaler.ts";
 import type { DeviceSetListener } from "./devices/device-events.ts";
 import type { DeviceSet } from "./devices/device-set.ts";
 import { hostMemoryBytes } from "./devices/host-memory.ts";
+import { Tenancy } from "./devices/tenancy.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { ScheduleLog } from "./dispatch/schedule-log.ts";
 import { ownerOf } from "./functions/caller.ts";
@@ -213,8 +214,9 @@ async function startDevices(
     budget: (...told) => dispatcher.budget(...told),
     loadMeasured: (...told) => dispatcher.loadMeasured(...told),
   };
+  const tenancy = new Tenancy(new Map((options.tenants ?? []).map(({ name, weight = 1 }) => [name, weight])));
   const devices = await openDevices({
-    ...{ platform, adapters, perAdapter, deviceBytes, hostBytes, allHostBytes, listener },
+    ...{ platform, adapters, perAdapter, deviceBytes, hostBytes, allHostBytes, listener, tenancy },
     blobFolder: join(store.folder, "blobs"),
     policy: evictionPolicies[eviction],
     ...(silence && { silence }),
@@ -226,11 +228,8 @@ async function startDevices(
     firstIndex: devices.devices.length,
   });
   const calls = autoscaler?.calls;
-  const tenantWeights = new Map(
-    (options.tenants ?? []).flatMap(({ name, weight }) => (weight === undefined ? [] : [[name, weight]])),
-  );
   const dispatcher = new Dispatcher({
-    ...{ devices, lanes, policy, tenantWeights },
+    ...{ devices, lanes, policy, tenancy },
     ...(scheduleLog && { eventLog: { header: { ...logged, epoch }, sink: scheduleLog.sink } }),
     ...(calls && { onCall: (owner, answer) => calls.called(owner, answer) }),
   });

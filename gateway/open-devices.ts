@@ -19,7 +19,8 @@ import { incidentLog } from "./incident-log.ts";
 import type { Records } from "./store/records.ts";
 import { formatBytes } from "./text.ts";
 
-export interface OpenDevicesOptions extends Pick<DeviceSetOptions, "policy" | "place" | "listener"> {
+export interface OpenDevicesOptions
+  extends Pick<DeviceSetOptions, "policy" | "place" | "listener" | "tenancy"> {
   readonly platform: Platform;
   /** At least one. */
   readonly adapters: readonly FoundAdapter[];
@@ -82,11 +83,12 @@ export async function openDevices(options: OpenDevicesOptions): Promise<DeviceSe
       trials: trials.get(adapter),
     } as const;
   });
-  const { policy, place, listener } = options;
+  const { policy, place, listener, tenancy } = options;
   const set = new DeviceSet({
     ...{ devices, policy },
     ...(place && { place }),
     ...(listener && { listener }),
+    ...(tenancy && { tenancy }),
   });
   return set;
 }

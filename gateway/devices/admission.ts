@@ -8,11 +8,20 @@ import type { Eviction } from "../scheduler/eviction/victims.ts";
 import { formatBytes } from "../text.ts";
 import type { Residence } from "./residence.ts";
 
-/** What to do for a run: evict and run in this order; wait until `advance` names it; or give up. */
-export type Admission =
+/**
+ * What to do for a run: evict and run in this order; wait until `advance` names it, in place of another where the queue was
+ * full; or give up.
+ */
+export type Admission<W> =
   | { readonly type: "run"; readonly evict: readonly Eviction[] }
-  | { readonly type: "wait" }
+  | { readonly type: "wait"; readonly displaced?: Displaced<W> }
   | Refusal;
+
+/** A run that waits no more, as it made way. */
+export interface Displaced<W> {
+  readonly waiter: W;
+  readonly error: DawnletError;
+}
 
 export interface Refusal {
   readonly type: "refuse";
@@ -22,7 +31,7 @@ export interface Refusal {
 /** A waiting run whose turn it is. */
 export interface Turn<W> {
   readonly waiter: W;
-  readonly admission: Exclude<Admission, { readonly type: "wait" }>;
+  readonly admission: Exclude<Admission<W>, { readonly type: "wait" }>;
 }
 
 /** What to do after something changed: evict, then the turns in their order. */
@@ -60,6 +69,14 @@ export function noRoom(
 
 export function queueFull(waiting: number): Refusal {
   return refusal("QUEUE_FULL", `Cannot take the call now: ${waiting} calls wait for device memory already`);
+}
+
+/** @param waiting with the one that makes way. */
+export function madeWay(waiting: number): DawnletError {
+  return new DawnletError(
+    "QUEUE_FULL",
+    `Cannot take the call now: ${waiting} calls wait for device memory already, and a tenant that has fewer of them takes its place`,
+  );
 }
 
 function refusal(code: "OUT_OF_MEMORY" | "QUEUE_FULL", message: string): Refusal {

@@ -6,6 +6,7 @@ import { getLogger } from "@logtape/logtape";
 import type { DawnletError } from "../../kernels/errors.ts";
 import { abortError } from "../../runtime/port/abort-error.ts";
 import type { DeviceProcess } from "../../runtime/supervisor/device-process.ts";
+import type { Party } from "../scheduler/core/waiting-shares.ts";
 import type { Eviction } from "../scheduler/eviction/victims.ts";
 import { type EvictionEntry, EvictionLog } from "./eviction-log.ts";
 import type { ProgramOwners } from "./program-owners.ts";
@@ -58,14 +59,20 @@ export class DeviceRoom {
 
   /**
    * Takes a lease on a Program that is registered, and evicts for it.
+   * @param party whose the run is.
    * @param signal ends the wait.
    * @returns undefined where it may run at once: what is sent in this turn travels with the evictions.
    * @throws DawnletError OUT_OF_MEMORY, QUEUE_FULL; rejects with what the signal says as well.
    */
-  admit(id: string, signal: AbortSignal | undefined, extraBytes: number): Promise<void> | undefined {
+  admit(
+    id: string,
+    party: Party,
+    signal: AbortSignal | undefined,
+    extraBytes: number,
+  ): Promise<void> | undefined {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter: Waiter = { start: resolve, refuse: reject };
-    const admission = this.#residency.admit(id, this.#now(), waiter, extraBytes);
+    const admission = this.#residency.admit(id, this.#now(), waiter, extraBytes, party);
     switch (admission.type) {
       case "run":
         this.evict(admission.evict);
@@ -73,6 +80,11 @@ export class DeviceRoom {
       case "refuse":
         throw admission.error;
       case "wait":
+        if (admission.displaced !== undefined) {
+          admission.displaced.waiter.refuse(admission.displaced.error);
+          // Others may need less than it did.
+          this.advance();
+        }
         return signal === undefined ? promise : this.#orAborted(promise, waiter, signal);
       default:
         return admission satisfies never;

@@ -22,6 +22,7 @@ import { type Misfit, Misfits, misfitOf, reasonOf } from "./misfits.ts";
 import { type OwnedProgram, type ProgramOwner, tenantOf } from "./owner.ts";
 import { PinHomes } from "./pin-homes.ts";
 import { SessionPlaces } from "./session-places.ts";
+import type { Tenancy } from "./tenancy.ts";
 import { areOn, holderOf, moved } from "./tensor-moves.ts";
 import { allHealth, allMemory, weakest } from "./weakest.ts";
 
@@ -48,6 +49,8 @@ export interface DeviceSetOptions {
   /** Where runs go, where there are several devices. Left out: `leastQueued`. */
   readonly place?: Place;
   readonly listener?: DeviceSetListener;
+  /** Left out: nobody shares them. */
+  readonly tenancy?: Tenancy;
   /** Milliseconds, for tests. */
   readonly now?: () => number;
 }
@@ -65,7 +68,7 @@ export class DeviceSet {
   readonly #homes = new PinHomes();
   readonly #sessions: SessionPlaces;
 
-  constructor({ devices, policy, place = leastQueued, listener, now }: DeviceSetOptions) {
+  constructor({ devices, policy, place = leastQueued, listener, now, tenancy }: DeviceSetOptions) {
     this.#place = place;
     this.#listener = listener ?? {};
     this.devices = devices.map(({ link, kind, deviceBytes, estimates, ...rest }, index) => {
@@ -73,6 +76,7 @@ export class DeviceSet {
         ...{ device: link, deviceBytes, policy },
         ...(estimates && { estimates }),
         ...(now && { now }),
+        ...(tenancy && { tenancy }),
         ...(devices.length > 1 && { isHome: (id: string) => this.#homes.has(id, index) }),
         ...(listener && { listener: listenerOf(listener, index) }),
       });

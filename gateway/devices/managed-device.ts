@@ -24,6 +24,7 @@ import { ProgramOwners } from "./program-owners.ts";
 import type { ResidenceSettings } from "./residence.ts";
 import { Residency } from "./residency.ts";
 import { withRoom } from "./short-of-room.ts";
+import { Tenancy } from "./tenancy.ts";
 import { firstReserve } from "./weight-budget.ts";
 
 /** The device process, as far as it is needed here. */
@@ -54,6 +55,8 @@ export interface ManagedDeviceOptions {
   readonly policy: EvictionPolicy;
   /** Shared by devices on one adapter. Left out: nothing is known yet, and nobody else wants to know. */
   readonly estimates?: Estimates;
+  /** Left out: nobody shares it. */
+  readonly tenancy?: Tenancy;
   /** Of a Program that is pinned: whether it is on this device. Left out: there is no other. */
   readonly isHome?: (id: string) => boolean;
   /** Is told after each change, in its turn. */
@@ -110,6 +113,7 @@ export class ManagedDevice {
       budget: this.#budget,
       keepAlive: this.#keepAlive,
       owners: this.#owners,
+      tenancy: options.tenancy ?? new Tenancy(),
       own: (owner, program) => this.own(owner, program),
     });
     this.#pinned = new PinnedReload({

@@ -16,6 +16,7 @@ import type { OwnedProgram, ProgramOwner } from "./owner.ts";
 import type { ProgramOwners } from "./program-owners.ts";
 import type { Residency } from "./residency.ts";
 import { bytesToEvict } from "./short-of-room.ts";
+import type { Tenancy } from "./tenancy.ts";
 
 /** A run, and the time that it waited here for room on the device. */
 export interface ManagedRun extends DeviceRun<DeviceValue> {
@@ -29,6 +30,7 @@ export interface ManagedRunsOptions {
   readonly budget: BudgetWatch;
   readonly keepAlive: KeepAlive;
   readonly owners: ProgramOwners;
+  readonly tenancy: Tenancy;
   /** Makes a Program known that is about to run. */
   readonly own: (owner: ProgramOwner, program: OwnedProgram) => void;
   readonly listener: ManagedDeviceListener | undefined;
@@ -45,6 +47,7 @@ export class ManagedRuns {
   readonly #budget: BudgetWatch;
   readonly #keepAlive: KeepAlive;
   readonly #owners: ProgramOwners;
+  readonly #tenancy: Tenancy;
   readonly #own: ManagedRunsOptions["own"];
   readonly #listener: ManagedDeviceListener | undefined;
   readonly #now: () => number;
@@ -56,6 +59,7 @@ export class ManagedRuns {
     this.#budget = options.budget;
     this.#keepAlive = options.keepAlive;
     this.#owners = options.owners;
+    this.#tenancy = options.tenancy;
     this.#own = options.own;
     this.#listener = options.listener;
     this.#now = options.now;
@@ -155,7 +159,7 @@ export class ManagedRuns {
     extraBytes: number,
   ): Promise<void> | undefined {
     this.#own(owner, program);
-    return this.#room.admit(program.id, signal, extraBytes);
+    return this.#room.admit(program.id, this.#tenancy.partyOf(owner), signal, extraBytes);
   }
 
   #ended(id: string, run: DeviceRun<DeviceValue> | undefined, loaded?: LoadTiming): void {

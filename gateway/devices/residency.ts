@@ -7,10 +7,20 @@
  * served: the policy chooses who is to go for the first of them, and new runs of those queue behind it, so that
  * it waits for runs that are under way and for no others.
  */
+
+import { type Party, WaitingShares } from "../scheduler/core/waiting-shares.ts";
 import { expired } from "../scheduler/eviction/expired.ts";
 import type { EvictionPolicy } from "../scheduler/eviction/policy.ts";
 import type { Eviction } from "../scheduler/eviction/victims.ts";
-import { type Admission, type Advance, noRoom, queueFull, type Turn, tooLarge } from "./admission.ts";
+import {
+  type Admission,
+  type Advance,
+  madeWay,
+  noRoom,
+  queueFull,
+  type Turn,
+  tooLarge,
+} from "./admission.ts";
 import { Estimates } from "./estimates.ts";
 import { HeldWeights, type Weight } from "./held-weights.ts";
 import { Residence, type ResidenceSettings } from "./residence.ts";
@@ -22,7 +32,7 @@ export interface ResidencyOptions {
   readonly budgetBytes: number;
   /** Of weights in the device's slabs. */
   readonly alignment?: number;
-  /** Runs that may wait for room. */
+  /** Runs that may wait for room; tenants share the places (waiting-shares.ts). */
   readonly queueLimit?: number;
   /** Left out: nothing is known yet. */
   readonly estimates?: Estimates;
@@ -35,8 +45,9 @@ interface Waiting<W> {
 }
 
 const nothing: readonly Eviction[] = [];
-const runNow: Admission = { type: "run", evict: nothing };
-const wait: Admission = { type: "wait" };
+const runNow: Admission<never> = { type: "run", evict: nothing };
+const wait: Admission<never> = { type: "wait" };
+const operator: Party = { tenant: "" };
 
 export class Residency<W> {
   readonly #queueLimit: number;
@@ -45,6 +56,8 @@ export class Residency<W> {
   readonly #search: VictimSearch;
   readonly #residences = new Map<string, Residence>();
   readonly #queue: Waiting<W>[] = [];
+  /** What is in the queue, by tenant. */
+  readonly #places = new WaitingShares<W>();
   /** Who is to go for the first of the queue. */
   readonly #draining = new Set<Residence>();
   /** What the budget should be; the one in force is larger while leased weights are. */
@@ -121,11 +134,12 @@ export class Residency<W> {
 
   /**
    * Admits a run of a registered Program, or says why not yet.
-   * @param waiter what `advance` names where it must wait.
+   * @param waiter what `advance` names where it must wait; not one that waits already.
    * @param extraBytes to evict beyond what is missing by our count, or all there is: the device had no room though we
    *   saw some.
+   * @param party whose the run is.
    */
-  admit(id: string, now: number, waiter: W, extraBytes = 0): Admission {
+  admit(id: string, now: number, waiter: W, extraBytes = 0, party = operator): Admission<W> {
     if (extraBytes === 0 && this.lease(id, now)) return runNow;
     const residence = this.#residences.get(id)!;
     if (residence.sizeBytes > this.#targetBytes) return tooLarge(residence, this.#targetBytes);
@@ -135,10 +149,16 @@ export class Residency<W> {
       if (!this.#canEverPlace(residence, extraBytes, now))
         return noRoom(residence, this.#targetBytes, this.residences);
     }
-    if (this.#queue.length >= this.#queueLimit) return queueFull(this.#queue.length);
-    this.#queue.push({ residence, extraBytes, waiter });
-    if (this.#queue.length === 1) this.#drainFor(this.#queue[0]!, now);
-    return wait;
+    const { length } = this.#queue;
+    if (length < this.#queueLimit) {
+      this.#enqueue({ residence, extraBytes, waiter }, party, now);
+      return wait;
+    }
+    const displaced = this.#places.displacedBy(party, this.#queueLimit);
+    if (displaced === undefined) return queueFull(length);
+    this.cancel(displaced);
+    this.#enqueue({ residence, extraBytes, waiter }, party, now);
+    return { type: "wait", displaced: { waiter: displaced, error: madeWay(length) } };
   }
 
   /** Takes a waiting run out of the queue. `advance` may have something to do afterwards. */
@@ -146,6 +166,7 @@ export class Residency<W> {
     const index = this.#queue.findIndex((one) => one.waiter === waiter);
     if (index < 0) return;
     this.#queue.splice(index, 1);
+    this.#places.remove(waiter);
     if (index === 0) this.#stopDraining();
   }
 
@@ -203,6 +224,7 @@ export class Residency<W> {
       const admission = this.#admitHead(head, now);
       if (admission === undefined) break;
       this.#queue.shift();
+      this.#places.remove(head.waiter);
       this.#stopDraining();
       turns.push({ waiter: head.waiter, admission });
       if (admission.type === "run") this.#admitOthersOf(head.residence, now, turns);
@@ -267,6 +289,12 @@ export class Residency<W> {
     return lost;
   }
 
+  #enqueue(waiting: Waiting<W>, party: Party, now: number): void {
+    this.#queue.push(waiting);
+    this.#places.add(waiting.waiter, party);
+    if (this.#queue.length === 1) this.#drainFor(waiting, now);
+  }
+
   #left(residence: Residence): boolean {
     residence.leases--;
     return residence.leases === 0 && (this.#queue.length > 0 || this.#budgetBytes > this.#targetBytes);
@@ -291,6 +319,7 @@ export class Residency<W> {
   #admitOthersOf(residence: Residence, now: number, turns: Turn<W>[]): void {
     for (const other of this.#queue.filter((one) => one.residence === residence && one.extraBytes === 0)) {
       this.#queue.splice(this.#queue.indexOf(other), 1);
+      this.#places.remove(other.waiter);
       residence.leases++;
       residence.used(now);
       turns.push({ waiter: other.waiter, admission: { type: "run", evict: nothing } });

@@ -8,6 +8,7 @@ import type { DeviceSet } from "../devices/device-set.ts";
 import { later } from "../devices/later.ts";
 import type { ManagedRun } from "../devices/managed-runs.ts";
 import type { ProgramOwner } from "../devices/owner.ts";
+import { Tenancy } from "../devices/tenancy.ts";
 import type { RejectCause, SchedulerAction } from "../scheduler/core/actions.ts";
 import type { Cluster } from "../scheduler/core/cluster.ts";
 import { type EventLogHeader, type LineSink, withEventLog } from "../scheduler/core/event-log.ts";
@@ -27,8 +28,8 @@ export interface DispatcherOptions {
   /** CPU lanes; their indices follow those of the devices. */
   readonly lanes?: readonly ScheduledDevice[];
   readonly policy: SchedulingPolicy;
-  /** By name; tenants without one have a weight of 1. */
-  readonly tenantWeights?: ReadonlyMap<string, number>;
+  /** Left out: nobody shares the devices. */
+  readonly tenancy?: Tenancy;
   /** Gets all that the scheduler hears, for a replay. */
   readonly eventLog?: { readonly header: EventLogHeader; readonly sink: LineSink } | undefined;
   /** Hears of each call that comes, and of its end by what it is answered. */
@@ -80,7 +81,7 @@ export class Dispatcher implements DeviceSetListener {
     devices,
     lanes = [],
     policy,
-    tenantWeights = new Map(),
+    tenancy = new Tenancy(),
     eventLog,
     onCall,
     now = () => performance.now(),
@@ -91,7 +92,7 @@ export class Dispatcher implements DeviceSetListener {
     this.#now = now;
     const scheduler = createScheduler(policy);
     this.#scheduler = eventLog ? withEventLog(scheduler, eventLog.header, eventLog.sink) : scheduler;
-    this.#units = new ScheduledUnits({ devices: this.#devices, hasLanes: lanes.length > 0, tenantWeights });
+    this.#units = new ScheduledUnits({ devices: this.#devices, hasLanes: lanes.length > 0, tenancy });
     this.replicas = new ReplicaControl({
       ...{ set: devices, units: this.#units, cluster: this.cluster },
       step: (event) => this.#step(event),

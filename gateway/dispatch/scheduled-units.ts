@@ -4,6 +4,7 @@
  * first of them that is known: the devices count exactly, and tell what they had to do.
  */
 import type { OwnedProgram, ProgramOwner } from "../devices/owner.ts";
+import type { Tenancy } from "../devices/tenancy.ts";
 import { holderOf } from "../devices/tensor-moves.ts";
 import type { BatchGroup, CpuModel } from "../functions/prepared-call.ts";
 import type { SchedulerEvent } from "../scheduler/core/events.ts";
@@ -44,23 +45,22 @@ export interface ScheduledUnitsOptions {
   readonly devices: readonly ScheduledDevice[];
   /** Some of the devices run models on the CPU. */
   readonly hasLanes: boolean;
-  /** Of those that have one, by name. */
-  readonly tenantWeights: ReadonlyMap<string, number>;
+  readonly tenancy: Tenancy;
 }
 
 export class ScheduledUnits {
   readonly #devices: readonly ScheduledDevice[];
   readonly #hasLanes: boolean;
-  readonly #tenantWeights: ReadonlyMap<string, number>;
+  readonly #tenancy: Tenancy;
   readonly #byId = new Map<string, KnownUnit>();
   readonly #byOwner = new Map<ProgramOwner, Map<string, KnownUnit>>();
   readonly #byProgram = new Map<string, Set<KnownUnit>>();
   #count = 0;
 
-  constructor({ devices, hasLanes, tenantWeights }: ScheduledUnitsOptions) {
+  constructor({ devices, hasLanes, tenancy }: ScheduledUnitsOptions) {
     this.#devices = devices;
     this.#hasLanes = hasLanes;
-    this.#tenantWeights = tenantWeights;
+    this.#tenancy = tenancy;
   }
 
   /** Undefined where it was removed. */
@@ -203,11 +203,11 @@ export class ScheduledUnits {
   #spec(unit: KnownUnit, program: string): FunctionSpec {
     const { id, owner, weightBytes, isDivisible, batchLimit } = unit;
     const { settings, schedule, tenant } = owner;
-    const tenantWeight = tenant === undefined ? undefined : this.#tenantWeights.get(tenant);
+    const tenantWeight = this.#tenancy.weightOf(tenant);
     const refusing = this.#devices.filter((device) => !device.takes(unit));
     return {
       ...{ id, tenant: tenant ?? "", weightBytes, isDivisible, batchLimit },
-      ...(tenantWeight !== undefined && { tenantWeight }),
+      ...(tenantWeight !== 1 && { tenantWeight }),
       ...(schedule?.deadlineMs !== undefined && { deadlineMs: schedule.deadlineMs }),
       ...(schedule?.quota !== undefined && { quota: schedule.quota }),
       ...{ isPinned: settings.pin, priority: settings.priority },

@@ -41,7 +41,8 @@ function halfBusy() {
 }
 
 const ids = (evictions: readonly Eviction[]) => evictions.map(({ id }) => id);
-const evicted = (admission: Admission) => (admission.type === "run" ? ids(admission.evict) : admission.type);
+const evicted = (admission: Admission<string>) =>
+  admission.type === "run" ? ids(admission.evict) : admission.type;
 const waiters = (turns: readonly Turn<string>[]) => turns.map(({ waiter }) => waiter);
 
 describe("admission", () => {
@@ -291,6 +292,18 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant("forget" as const), program: anyProgram }) },
 );
 
+const queueLimit = 5;
+const tenantOf = (program: number) => ["acme", "other", "third"][program % 3]!;
+const weightOf: Readonly<Record<string, number>> = { acme: 1, other: 2, third: 1 };
+
+/** By how many more wait than are the tenant's, of a full queue. @param waiting Programs. */
+function aheadOfShare(tenant: string, waiting: readonly number[]): number {
+  const tenants = new Set([tenant, ...waiting.map(tenantOf)]);
+  const weights = [...tenants].reduce((sum, one) => sum + weightOf[one]!, 0);
+  const own = waiting.filter((program) => tenantOf(program) === tenant).length;
+  return own - (queueLimit * weightOf[tenant]!) / weights;
+}
+
 /** A device that believes nothing: it keeps its own account of who is there, by what it was told. */
 class Model {
   readonly residency: Residency<object>;
@@ -312,7 +325,7 @@ class Model {
       policy: evictionPolicies[policy],
       budgetBytes: this.targetBytes,
       alignment: 1,
-      queueLimit: 8,
+      queueLimit,
     });
     this.weights = sizes.map(([own, shared], i) => [
       { digest: `own-${i}`, sizeBytes: own },
@@ -385,14 +398,26 @@ class Model {
     }
     this.residency.register(id, id, this.weights[program]!, this.settings.get(program) ?? plain);
     const waiter = {};
-    const admission = this.residency.admit(id, this.now, waiter, extraBytes);
+    const party = { tenant: tenantOf(program), weight: weightOf[tenantOf(program)] };
+    const before = [...this.waiting.values()];
+    const admission = this.residency.admit(id, this.now, waiter, extraBytes, party);
+    if (admission.type === "refuse" && admission.error.code === "QUEUE_FULL")
+      expect(aheadOfShare(party.tenant, before)).toBeGreaterThanOrEqual(0);
     if (admission.type === "wait") {
+      if (admission.displaced !== undefined) {
+        const displaced = this.waiting.get(admission.displaced.waiter)!;
+        expect(before.length).toBe(queueLimit);
+        expect(aheadOfShare(party.tenant, before)).toBeLessThan(0);
+        expect(aheadOfShare(tenantOf(displaced), [...before, program])).toBeGreaterThan(0);
+        this.waiting.delete(admission.displaced.waiter);
+      }
       this.waiting.set(waiter, program);
       this.programs.set(waiter, program);
+      this.advance();
     } else this.start(admission, program);
   }
 
-  start(admission: Exclude<Admission, { type: "wait" }>, program: number): void {
+  start(admission: Exclude<Admission<object>, { type: "wait" }>, program: number): void {
     if (admission.type === "refuse") return;
     this.evict(admission.evict);
     const wasHere = this.present.has(program);
@@ -455,6 +480,7 @@ class Model {
     expect(residency.usedBytes).toBeLessThanOrEqual(residency.budgetBytes);
     if (this.running.length === 0) expect(residency.waiting).toBe(0);
     expect(residency.waiting).toBe(this.waiting.size);
+    expect(residency.waiting).toBeLessThanOrEqual(queueLimit);
   }
 }
 
@@ -465,6 +491,36 @@ const anySizes = fc.array(fc.tuple(fc.nat(6), fc.nat(3)), {
 const anyPolicyName = fc.constantFrom(
   ...(Object.keys(evictionPolicies) as (keyof typeof evictionPolicies)[]),
 );
+
+describe("the queue of several tenants", () => {
+  const alice = { tenant: "alice" };
+  const bob = { tenant: "bob" };
+
+  test("has the newest of whoever floods it make way, and the others wait as before", () => {
+    const { residency, add } = device("lru", 4);
+    for (const id of ["a", "b", "c"]) add(id, 10);
+    residency.admit("a", 1, "a1");
+    for (let i = 1; i <= 4; i++) expect(residency.admit("b", 1, `b${i}`, 0, bob)).toEqual({ type: "wait" });
+    expect(residency.admit("b", 1, "b5", 0, bob)).toMatchObject({ type: "refuse" });
+    expect(residency.admit("c", 1, "c1", 0, alice)).toMatchObject({
+      ...{ type: "wait", displaced: { waiter: "b4", error: { code: "QUEUE_FULL" } } },
+    });
+    expect(residency.waiting).toBe(4);
+    ended(residency, "a", 2);
+    expect(waiters(residency.advance(2).turns)).toEqual(["b1", "b2", "b3"]);
+  });
+
+  test("lets the next have its turn where the first made way", () => {
+    const { residency, add } = device("lru", 1);
+    for (const id of ["a", "b", "c"]) add(id, id === "a" ? 6 : 10);
+    add("small", 4);
+    residency.admit("a", 1, "a1");
+    residency.admit("b", 1, "b1", 0, bob);
+    // Half a place is its share, of which it has none.
+    expect(residency.admit("small", 1, "s1", 0, alice)).toMatchObject({ displaced: { waiter: "b1" } });
+    expect(waiters(residency.advance(1).turns)).toEqual(["s1"]);
+  });
+});
 
 describe("in whatever order things happen", () => {
   test("leased and pinned ones stay, bytes are within the budget, and nobody waits for nothing", () => {

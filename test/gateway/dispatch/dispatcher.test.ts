@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { DeviceSet } from "../../../gateway/devices/device-set.ts";
 import { FunctionDevice } from "../../../gateway/devices/function-device.ts";
 import type { OwnedProgram } from "../../../gateway/devices/owner.ts";
+import { Tenancy } from "../../../gateway/devices/tenancy.ts";
 import type { CallWishes } from "../../../gateway/dispatch/dispatched-call.ts";
 import { Dispatcher } from "../../../gateway/dispatch/dispatcher.ts";
 import type { BatchGroup, MergedCall, PreparedProgram } from "../../../gateway/functions/prepared-call.ts";
@@ -27,7 +28,7 @@ function open(
   now = 0;
   const listener = listenerOf(() => dispatcher);
   ({ links, set } = fakeDevices(devices, { listener, now: () => now }));
-  dispatcher = new Dispatcher({ devices: set, policy, tenantWeights, now: () => now });
+  dispatcher = new Dispatcher({ devices: set, policy, tenancy: new Tenancy(tenantWeights), now: () => now });
 }
 
 const functionNamed = (name: string, schedule?: ScheduleSettings) =>

@@ -12,6 +12,7 @@ import { canMakeRoom } from "../../core/make-room.ts";
 import type { PolicyAtWork, PolicyTraits, SchedulingPolicy } from "../../core/policy.ts";
 import type { Request, Run } from "../../core/request.ts";
 import type { Residence } from "../../core/residence.ts";
+import { type Party, WaitingShares } from "../../core/waiting-shares.ts";
 import type { EvictionPolicy } from "../../eviction/policy.ts";
 import { takeBatch } from "./batch-size.ts";
 import { DeviceQueue, type Flow } from "./device-queue.ts";
@@ -26,7 +27,7 @@ import { Wakes } from "./wakes.ts";
 
 export interface DeadlineOptions {
   readonly traits?: PolicyTraits;
-  /** Requests that may wait. */
+  /** Requests that may wait; tenants share the places (waiting-shares.ts). */
   readonly queueLimit?: number;
   /** Who leaves a device first. Left out: whose going costs least. */
   readonly eviction?: EvictionPolicy;
@@ -55,6 +56,8 @@ class DeadlinePolicy implements PolicyAtWork {
   readonly #flows = new Map<Request, Flow>();
   /** No device is up that could take them. They wait for a device, not for their share, and no tenant is measured by them. */
   readonly #homeless = new Set<Request>();
+  /** All that wait: who makes way where more come than may wait. */
+  readonly #places = new WaitingShares<Request>();
   readonly #quotas = new QuotaMeter();
   readonly #wakes: Wakes;
   readonly #tenants = new TenantShares();
@@ -81,16 +84,26 @@ class DeadlinePolicy implements PolicyAtWork {
   }
 
   arrived(request: Request): void {
-    const waiting = this.#flows.size + this.#homeless.size;
-    if (waiting >= this.#queueLimit) {
+    const party = partyOf(request);
+    const { size: waiting } = this.#places;
+    const isFull = waiting >= this.#queueLimit;
+    const displaced = isFull ? this.#places.displacedBy(party, this.#queueLimit) : undefined;
+    if (isFull && displaced === undefined) {
       this.#cluster.reject(request, "queue-full", `${waiting} requests wait already`);
       return;
     }
+    this.#places.add(request, party);
     this.#tenants.waits(request);
     this.#assign(request, request.refuseLate);
+    // Nobody makes way for one that would be late.
+    if (displaced === undefined || request.state !== "waiting") return;
+    const reason = `${waiting} requests wait already, and a tenant that has fewer of them takes its place`;
+    this.#cluster.reject(displaced, "queue-full", reason);
+    this.#take(displaced);
   }
 
   returned(request: Request): void {
+    this.#places.addAgain(request, partyOf(request));
     this.#tenants.waits(request);
     this.#assign(request, false);
   }
@@ -167,6 +180,7 @@ class DeadlinePolicy implements PolicyAtWork {
     const { device, answeredAt } = place;
     if (mustBeInTime && request.deadline !== undefined && answeredAt > request.deadline) {
       this.#tenants.waitsNoMore(request);
+      this.#places.remove(request);
       this.#cluster.reject(request, "late", lateReason(request, answeredAt - this.#cluster.now));
       return;
     }
@@ -303,6 +317,7 @@ class DeadlinePolicy implements PolicyAtWork {
   }
 
   #take(request: Request): void {
+    this.#places.remove(request);
     if (this.#homeless.delete(request)) return;
     this.#tenants.waitsNoMore(request);
     this.#unqueue(request, this.#flows.get(request)!);
@@ -323,6 +338,10 @@ class DeadlinePolicy implements PolicyAtWork {
     }
     return queue;
   }
+}
+
+function partyOf({ function: { spec } }: Request): Party {
+  return { tenant: spec.tenant, weight: spec.tenantWeight };
 }
 
 /**

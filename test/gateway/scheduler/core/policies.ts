@@ -1,6 +1,6 @@
 /** The scheduling policies that every property is tested with; a new one is added here. */
 import type { SchedulingPolicy } from "../../../../gateway/scheduler/core/policy.ts";
-import { deadline } from "../../../../gateway/scheduler/policies/deadline/deadline.ts";
+import { deadline, deadlineWith } from "../../../../gateway/scheduler/policies/deadline/deadline.ts";
 import { lalb, lalbo3, lalbo3With } from "../../../../gateway/scheduler/policies/lalb.ts";
 import { lb } from "../../../../gateway/scheduler/policies/lb.ts";
 import { wild } from "./wild-policy.ts";
@@ -20,6 +20,7 @@ const diligent = (policy: SchedulingPolicy, label = policy.name): PolicyUnderTes
 
 export const policiesUnderTest: readonly PolicyUnderTest[] = [
   diligent(deadline),
+  diligent(deadlineWith({ queueLimit: 3 }), "deadline with a limit of 3"),
   diligent(lb),
   diligent(lalb),
   diligent(lalbo3),
