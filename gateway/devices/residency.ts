@@ -146,9 +146,9 @@ export class Residency<W> {
     if (this.#queue.length === 0 || residence.sizeBytes + extraBytes === 0) {
       const evict = this.#place(residence, extraBytes, now);
       if (evict !== undefined) return { type: "run", evict };
-      if (!this.#canEverPlace(residence, extraBytes, now))
-        return noRoom(residence, this.#targetBytes, this.residences);
     }
+    if (!this.#canEverPlace(residence, extraBytes, now))
+      return noRoom(residence, this.#targetBytes, this.residences);
     const { length } = this.#queue;
     if (length < this.#queueLimit) {
       this.#enqueue({ residence, extraBytes, waiter }, party, now);

@@ -27,6 +27,7 @@ export class Cluster {
   /** By class of devices: of each that there is or was. */
   readonly #loadRates = new Map<string, ClassLoadRates>();
   #actions: SchedulerAction[] = [];
+  #homesMayBeGone = false;
   #lastRun = 0;
   #lastRequest = Number.NEGATIVE_INFINITY;
 
@@ -65,6 +66,15 @@ export class Cluster {
     const actions = this.#actions;
     this.#actions = [];
     return actions;
+  }
+
+  /** Whether what waits may have lost its last device to what is pinned, since this was taken note of. */
+  get homesMayBeGone(): boolean {
+    return this.#homesMayBeGone;
+  }
+
+  homesChecked(): void {
+    this.#homesMayBeGone = false;
   }
 
   // --- Commands of policies
@@ -149,7 +159,9 @@ export class Cluster {
   addFunction(spec: FunctionSpec): FunctionState {
     const known = this.functions.get(spec.id);
     if (known !== undefined) {
+      const { isPinned } = known;
       known.configure(spec);
+      if (known.isPinned !== isPinned) this.#pinChanged(known);
       return known;
     }
     const fn = new FunctionState(spec);
@@ -159,7 +171,9 @@ export class Cluster {
 
   /** Its weights stay where they are until the device says that they have left. */
   removeFunction(fn: FunctionState): void {
+    const { isPinned } = fn;
     fn.isRemoved = true;
+    if (isPinned) this.#pinChanged(fn);
     this.functions.delete(fn.id);
   }
 
@@ -361,6 +375,10 @@ export class Cluster {
     const residence = new Residence(fn, device, this.now);
     device.residences.set(fn, residence);
     device.usedBytes += residence.bytes;
+    if (fn.isPinned) {
+      device.pinnedBytes += residence.bytes;
+      this.#homesMayBeGone = true;
+    }
     fn.holders.add(device);
     return residence;
   }
@@ -392,8 +410,20 @@ export class Cluster {
     const { device, function: fn } = residence;
     device.residences.delete(fn);
     device.usedBytes -= residence.bytes;
+    if (fn.isPinned) device.pinnedBytes -= residence.bytes;
+    // While it was there it needed no room.
+    if (fn.waiting > 0 && device.pinnedBytes > 0) this.#homesMayBeGone = true;
     fn.holders.delete(device);
     if (residence.state === "loading") this.#loadEnded(residence);
+  }
+
+  /** @param fn whose `isPinned` has become another. */
+  #pinChanged(fn: FunctionState): void {
+    for (const device of fn.holders) {
+      const { bytes } = device.residences.get(fn)!;
+      device.pinnedBytes += fn.isPinned ? bytes : -bytes;
+    }
+    if (fn.isPinned) this.#homesMayBeGone = true;
   }
 
   #loadEnded({ device, busLoad }: Residence): void {

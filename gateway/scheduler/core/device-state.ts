@@ -17,6 +17,8 @@ export class DeviceState {
   isUp = true;
   budgetBytes: number;
   usedBytes = 0;
+  /** Of those, what stays whoever needs the room. */
+  pinnedBytes = 0;
   /** By function, the one used longest ago first. */
   readonly residences = new Map<FunctionState, Residence>();
   readonly runs = new Set<Run>();

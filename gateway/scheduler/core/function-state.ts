@@ -41,6 +41,11 @@ export class FunctionState {
     return this.spec.batchLimit ?? 1;
   }
 
+  /** What is removed leaves, pinned or not. */
+  get isPinned(): boolean {
+    return this.spec.isPinned === true && !this.isRemoved;
+  }
+
   get occupancy(): number {
     return this.spec.occupancy ?? 1;
   }

@@ -52,9 +52,7 @@ export function victimsFor(
 /** Whether a device could take a function once nothing there is in use: what is pinned stays for good. */
 export function canMakeRoom(device: DeviceState, fn: FunctionState): boolean {
   if (device.holds(fn)) return true;
-  let stayingBytes = 0;
-  for (const { isPinned, bytes } of device.residences.values()) if (isPinned) stayingBytes += bytes;
-  return stayingBytes + device.bytesOf(fn) <= device.budgetBytes;
+  return device.pinnedBytes + device.bytesOf(fn) <= device.budgetBytes;
 }
 
 const nobody: readonly Residence[] = [];

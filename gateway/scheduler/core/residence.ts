@@ -61,7 +61,7 @@ export class Residence implements Resident {
   }
 
   get isPinned(): boolean {
-    return this.function.spec.isPinned === true;
+    return this.function.isPinned;
   }
 
   get keepUntilMs(): number | undefined {

@@ -6,6 +6,7 @@ import type { SchedulerAction } from "./actions.ts";
 import { Cluster } from "./cluster.ts";
 import type { SchedulerEvent } from "./events.ts";
 import type { FunctionState } from "./function-state.ts";
+import { canMakeRoom } from "./make-room.ts";
 import type { PolicyAtWork, SchedulingPolicy } from "./policy.ts";
 import type { Request } from "./request.ts";
 
@@ -23,7 +24,11 @@ export function createScheduler(policy: SchedulingPolicy): Scheduler {
     step(event, now) {
       cluster.now = Math.max(cluster.now, now);
       hear(cluster, atWork, event);
-      atWork.advance(cluster.now);
+      do {
+        if (cluster.homesMayBeGone) rejectHomeless(cluster, atWork);
+        atWork.advance(cluster.now);
+        // It may have brought in what is pinned.
+      } while (cluster.homesMayBeGone);
       return cluster.takeActions();
     },
   };
@@ -109,17 +114,26 @@ function admit(cluster: Cluster, policy: PolicyAtWork, request: Request): void {
   else rejectTooLarge(cluster, request);
 }
 
-/** Devices that are down count: they come back. */
+/**
+ * Whether some device could take it, if all left that may. Devices that are down count, with nothing on them: they come
+ * back, and what is pinned there is heard of when it is there.
+ */
 function hasHome(cluster: Cluster, request: Request): boolean {
-  return cluster.devices.some((device) => request.mayRunOn(device));
+  return cluster.devices.some((device) => request.mayRunOn(device) && canMakeRoom(device, request.function));
 }
 
 function rejectTooLarge(cluster: Cluster, request: Request): void {
-  cluster.reject(request, "too-large", `no device has room for the weights of '${request.function.id}'`);
+  const { id } = request.function;
+  const isPinnedOut = cluster.devices.some((device) => request.mayRunOn(device));
+  const reason = isPinnedOut
+    ? `pinned functions leave no room for the weights of '${id}'`
+    : `no device has room for the weights of '${id}'`;
+  cluster.reject(request, "too-large", reason);
 }
 
-/** What waits, and can run nowhere since a budget, a device or a function changed: it would wait for ever. */
+/** What waits, and can run nowhere since a budget, a device, a function or a pin changed: it would wait for ever. */
 function rejectHomeless(cluster: Cluster, policy: PolicyAtWork): void {
+  cluster.homesChecked();
   for (const request of [...cluster.requests.values()]) {
     if (request.state !== "waiting" || hasHome(cluster, request)) continue;
     rejectTooLarge(cluster, request);

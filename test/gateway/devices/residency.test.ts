@@ -186,6 +186,20 @@ describe("waiting", () => {
     expect(residency.get("b")!.leases).toBe(3);
   });
 
+  test("is refused at once, whoever waits, where what is pinned leaves no room; and waits where it is not pinned", () => {
+    for (const isPinned of [true, false]) {
+      const { residency, add } = device();
+      add("a", 4, { ...plain, isPinned });
+      add("b", 6);
+      for (const id of ["a", "b"]) residency.admit(id, 1, `${id}1`);
+      for (const id of ["c", "d"]) add(id, id === "c" ? 6 : 7);
+      expect(residency.admit("c", 2, "c1").type).toBe("wait");
+      const last = residency.admit("d", 2, "d1");
+      if (isPinned) expect(last).toMatchObject({ type: "refuse", error: { code: "OUT_OF_MEMORY" } });
+      else expect(last.type).toBe("wait");
+    }
+  });
+
   test("is limited, and ends for whom is cancelled", () => {
     const { residency, add } = device("lru", 1);
     for (const id of ["a", "b", "c"]) add(id, 10);

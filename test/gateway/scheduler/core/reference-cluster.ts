@@ -123,6 +123,7 @@ export class ReferenceCluster {
         isUp: device.isUp,
         budgetBytes: device.budgetBytes,
         usedBytes: usedBytes(device),
+        pinnedBytes: pinnedBytes(device),
         loads: loads.filter(([other]) => other === device).length,
         loadsOnBus: loads.filter(([other]) => other.spec.bus === device.spec.bus).length,
         runs: [...this.runs].filter(([, run]) => run.device === device).map(([id]) => id),
@@ -227,7 +228,7 @@ export class ReferenceCluster {
       const fits = usedBytes(device) + fn.spec.weightBytes <= device.budgetBytes;
       return fits ? { type: "load", ...at } : undefined;
     }
-    if (residence === undefined || residence.fn.spec.isPinned === true) return undefined;
+    if (residence === undefined || isPinned(residence.fn)) return undefined;
     const isNeeded = this.#leases(device, residence) + this.#count(residence.fn, "waiting") > 0;
     return isNeeded ? undefined : { type: "evict", ...at, reason: event.reason };
   }
@@ -292,7 +293,7 @@ export class ReferenceCluster {
         const { residences } = this.devices.get(action.device)!;
         const residence = residences.get(action.function)!;
         expect(this.#leases(this.devices.get(action.device)!, residence)).toBe(0);
-        expect(residence.fn.spec.isPinned ?? false).toBe(false);
+        expect(isPinned(residence.fn)).toBe(false);
         residences.delete(action.function);
         break;
       }
@@ -369,7 +370,9 @@ export class ReferenceCluster {
   #mayRunSomewhere(request: ReferenceRequest): boolean {
     return (
       request.fn?.isRemoved === false &&
-      [...this.devices.values()].some((device) => mayRunOn(request, device))
+      [...this.devices.values()].some(
+        (device) => mayRunOn(request, device) && roomCanBeMade(device, request.fn!),
+      )
     );
   }
 }
@@ -387,9 +390,16 @@ function mayRunOn({ spec, fn }: ReferenceRequest, device: ReferenceDevice): bool
 function roomCanBeMade(device: ReferenceDevice, fn: ReferenceFunction): boolean {
   if (device.residences.has(fn.spec.id)) return true;
   let staying = 0;
-  for (const residence of device.residences.values())
-    if (residence.fn.spec.isPinned === true) staying += residence.bytes;
+  for (const residence of device.residences.values()) if (isPinned(residence.fn)) staying += residence.bytes;
   return staying + fn.spec.weightBytes <= device.budgetBytes;
+}
+
+function isPinned({ spec, isRemoved }: ReferenceFunction): boolean {
+  return spec.isPinned === true && !isRemoved;
+}
+
+function pinnedBytes({ residences }: ReferenceDevice): number {
+  return [...residences.values()].reduce((sum, { fn, bytes }) => sum + (isPinned(fn) ? bytes : 0), 0);
 }
 
 function usedBytes({ residences }: ReferenceDevice): number {
@@ -412,6 +422,7 @@ function snapshotOf({ requests, runs, functions, devices }: Cluster): object {
       isUp: device.isUp,
       budgetBytes: device.budgetBytes,
       usedBytes: device.usedBytes,
+      pinnedBytes: device.pinnedBytes,
       loads: device.loads,
       loadsOnBus: device.bus.loads,
       runs: [...device.runs].map(({ id }) => id),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { SchedulerEvent } from "../../../../gateway/scheduler/core/events.ts";
 import { CommandedCluster } from "./commands.ts";
 
 describe("device-down", () => {
@@ -193,6 +194,67 @@ describe("what can run nowhere any more", () => {
     expect(change("f", 100, ["v100"])).toEqual([]);
     expect(change("f", 101, [])).toMatchObject([{ type: "reject", request: 1, cause: "too-large" }]);
     expect(change("g", 10, ["h200"])).toMatchObject([{ type: "reject", request: 2, cause: "too-large" }]);
+  });
+
+  const pinnedOut = [
+    {
+      ...{ type: "reject", request: 1, cause: "too-large" },
+      reason: "pinned functions leave no room for the weights of 'f'",
+    },
+  ];
+  const arrival = (id: number) =>
+    ({ type: "arrival", request: { id, function: "f" } }) as const satisfies SchedulerEvent;
+
+  /** A device of 100 bytes, of which `pinned` has 60 where it is there; `f` needs 50. */
+  function withPin() {
+    const one = new CommandedCluster();
+    const device = one.device("d");
+    const pinned = one.function("pinned", { weightBytes: 60, isPinned: true });
+    one.function("f", { weightBytes: 50 });
+    return { one, device, pinned, come: () => one.cluster.resident(device, "pinned") };
+  }
+
+  it("is rejected at once where what is pinned leaves no room, and waits where that is not pinned any more or has left", () => {
+    const { one, come } = withPin();
+    come();
+    expect(one.send(arrival(1))).toEqual(pinnedOut);
+    one.function("pinned", { weightBytes: 60 });
+    expect(one.send(arrival(2))).toEqual([]);
+    one.function("pinned", { weightBytes: 60, isPinned: true });
+    expect(one.heard.at(-1)).toBe("withdrawn 2");
+    one.send({ type: "function-removed", function: "pinned" });
+    expect(one.send(arrival(3))).toEqual([]);
+  });
+
+  it("is rejected when what is pinned comes in while it waits, unless another device has room", () => {
+    for (const devices of [1, 2]) {
+      const { one } = withPin();
+      if (devices === 2) one.device("e");
+      expect(one.send(arrival(1))).toEqual([]);
+      const actions = one.send({ type: "resident", device: "d", function: "pinned" });
+      expect(actions).toEqual(devices === 1 ? pinnedOut : []);
+    }
+  });
+
+  it("is rejected when it leaves a device on which what is pinned would leave it no room", () => {
+    const { one, device } = withPin();
+    one.function("f", { weightBytes: 40 });
+    for (const id of ["pinned", "f"]) one.send({ type: "resident", device: "d", function: id });
+    one.send({ type: "budget", device: "d", bytes: 90 });
+    expect(one.send(arrival(1))).toEqual([]);
+    expect(device.pinnedBytes).toBe(60);
+    expect(one.send({ type: "evicted", device: "d", function: "f" })).toEqual([
+      { ...pinnedOut[0], request: 1 },
+    ]);
+  });
+
+  it("waits for a device that is down, whatever was pinned there", () => {
+    const { one, come } = withPin();
+    come();
+    one.send({ type: "device-down", device: "d" });
+    expect(one.send(arrival(1))).toEqual([]);
+    one.device("d");
+    expect(one.send({ type: "resident", device: "d", function: "pinned" })).toEqual(pinnedOut);
   });
 
   it("is rejected when its run has failed and it would wait again", () => {
