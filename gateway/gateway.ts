@@ -212,6 +212,7 @@ async function startDevices(
     up: (...told) => dispatcher.up(...told),
     down: (...told) => dispatcher.down(...told),
     budget: (...told) => dispatcher.budget(...told),
+    pinned: (program) => dispatcher.pinned(program),
     loadMeasured: (...told) => dispatcher.loadMeasured(...told),
   };
   const tenancy = new Tenancy(new Map((options.tenants ?? []).map(({ name, weight = 1 }) => [name, weight])));

@@ -57,9 +57,11 @@ export function noRoom(
   known: Iterable<Readonly<Residence>>,
 ): Refusal {
   const pinned = [...known].filter((one) => one.isOn && one.settings.isPinned);
+  // Those of different sizes of one function share weights.
+  const weights = new Map(pinned.flatMap((one) => one.weights.map((each) => [each.digest, each.sizeBytes])));
   const why =
     pinned.length > 0
-      ? `${formatBytes(pinned.reduce((sum, one) => sum + one.sizeBytes, 0))} of ${formatBytes(roomBytes)} are pinned by other functions`
+      ? `pinned functions leave no room, as ${formatBytes([...weights.values()].reduce((sum, one) => sum + one, 0))} of ${formatBytes(roomBytes)} are theirs`
       : "the device has no room for them in one piece, and there is nothing left to evict";
   return refusal(
     "OUT_OF_MEMORY",

@@ -29,6 +29,8 @@ export interface DeviceSetListener {
   /** Runs that are placed there wait for another process, or until it is clear who has lost the last one. */
   down?(device: number): void;
   budget?(device: number, bytes: number): void;
+  /** Whether it is pinned on some device has changed. */
+  pinned?(program: string): void;
   loadMeasured?(device: number, program: string, bytes: number, ms: number): void;
   ran?(device: number, program: string, timing: RunTiming): void;
 }

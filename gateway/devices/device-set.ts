@@ -22,7 +22,7 @@ import { type Misfit, Misfits, misfitOf, reasonOf } from "./misfits.ts";
 import { type OwnedProgram, type ProgramOwner, tenantOf } from "./owner.ts";
 import { PinHomes } from "./pin-homes.ts";
 import { SessionPlaces } from "./session-places.ts";
-import type { Tenancy } from "./tenancy.ts";
+import { Tenancy } from "./tenancy.ts";
 import { areOn, holderOf, moved } from "./tensor-moves.ts";
 import { allHealth, allMemory, weakest } from "./weakest.ts";
 
@@ -65,10 +65,13 @@ export class DeviceSet {
   readonly #place: Place;
   readonly #listener: DeviceSetListener;
   readonly #misfits: Misfits;
-  readonly #homes = new PinHomes();
+  readonly #homes: PinHomes;
+  /** Programs that are to be pinned and are not, as their tenants have no room for it, in the order in which they came. */
+  readonly #unpinned = new Set<string>();
   readonly #sessions: SessionPlaces;
 
   constructor({ devices, policy, place = leastQueued, listener, now, tenancy }: DeviceSetOptions) {
+    this.#homes = new PinHomes(tenancy ?? new Tenancy());
     this.#place = place;
     this.#listener = listener ?? {};
     this.devices = devices.map(({ link, kind, deviceBytes, estimates, ...rest }, index) => {
@@ -77,8 +80,8 @@ export class DeviceSet {
         ...(estimates && { estimates }),
         ...(now && { now }),
         ...(tenancy && { tenancy }),
-        ...(devices.length > 1 && { isHome: (id: string) => this.#homes.has(id, index) }),
-        ...(listener && { listener: listenerOf(listener, index) }),
+        isHome: (id: string) => this.#homes.has(id, index),
+        listener: this.#listenerOf(index),
       });
       return new DeviceMember(index, { kind, class: rest.class ?? managed.id, trials: rest.trials }, managed);
     });
@@ -130,14 +133,14 @@ export class DeviceSet {
 
   /** Brings a Program onto a device: its home where it is pinned. @throws DawnletError as ManagedDevice.load. */
   async load(owner: ProgramOwner, program: OwnedProgram, signal?: AbortSignal): Promise<void> {
-    if (this.#only !== undefined) return this.#only.managed.load(owner, program, signal);
     this.own(owner, program);
+    if (this.#only !== undefined) return this.#only.managed.load(owner, program, signal);
     const ranked = this.#homes.ranked(program, this.#misfits.among(program.id));
     const home = this.#homes.get(program.id);
     const first = home ?? this.#choose({ owner, program, inputs: [], options: { signal } }, none);
     let failure: unknown;
     for (const device of new Set([first, ...ranked])) {
-      if (home !== undefined) this.#setHome(program.id, device);
+      if (home !== undefined && !this.#setHome(program, device)) continue;
       try {
         return await device.managed.load(owner, program, signal);
       } catch (error) {
@@ -145,7 +148,7 @@ export class DeviceSet {
         if (!this.#mayGoElsewhere(program, device, error, signal)) break;
       }
     }
-    if (home !== undefined) this.#setHome(program.id, home);
+    if (home !== undefined) this.#setHome(program, home);
     throw failure;
   }
 
@@ -204,20 +207,20 @@ export class DeviceSet {
   /** A Program is used by this owner too. Costs nothing where that is known. */
   own(owner: ProgramOwner, program: OwnedProgram): void {
     for (const { managed } of this.devices) managed.own(owner, program);
-    if (this.#only === undefined) this.#settle(program.id);
+    this.#settle(program.id);
   }
 
   /** An owner does without a Program: it leaves all devices with its last owner, once its runs are done. */
   async release(owner: ProgramOwner, id: string): Promise<void> {
     await Promise.all(this.devices.map(({ managed }) => managed.release(owner, id)));
-    if (this.#only !== undefined) return;
     this.#settle(id);
-    if (this.devices[0]!.managed.owned(id) === undefined) this.#misfits.forget(id);
+    if (this.#only === undefined && this.devices[0]!.managed.owned(id) === undefined)
+      this.#misfits.forget(id);
   }
 
   /** Their owner's settings changed. */
   configured(ids: ReadonlySet<string>): void {
-    if (this.#only === undefined) for (const id of ids) this.#settle(id);
+    for (const id of ids) this.#settle(id);
     for (const { managed } of this.devices) managed.configured(ids);
   }
 
@@ -282,6 +285,17 @@ export class DeviceSet {
   /** Devices on which some of these Programs do not run. */
   misfitsOf(ids: Iterable<string>): readonly Misfit[] {
     return this.#misfits.of(ids);
+  }
+
+  /** Why some of these Programs, which their owner wants pinned, are not; undefined where they are. */
+  unpinnedReason(owner: ProgramOwner, ids: Iterable<string>): string | undefined {
+    for (const id of ids) {
+      const program = this.#unpinned.has(id) ? this.devices[0]!.managed.owned(id)?.program : undefined;
+      if (program === undefined) continue;
+      const [first] = this.#homes.ranked(program, this.#misfits.among(id));
+      return this.#homes.refusal(program, first!, owner);
+    }
+    return undefined;
   }
 
   /** Changes with what `misfitsOf` may say. */
@@ -350,21 +364,73 @@ export class DeviceSet {
     return true;
   }
 
-  /** Gives what has become pinned a home, and takes it from what is pinned no more. */
+  /** Gives what has become pinned a home, and takes it from what is pinned no more. What has none may have one then. */
   #settle(id: string): void {
-    const { managed } = this.devices[0]!;
-    const owned = managed.owned(id);
-    const isPinned = owned !== undefined && managed.isPinned(id);
-    if (isPinned === (this.#homes.get(id) !== undefined)) return;
-    if (!isPinned) this.#homes.delete(id);
-    else this.#setHome(id, this.#homes.ranked(owned.program, this.#misfits.among(id))[0]!);
+    const had = this.#homes.get(id) !== undefined;
+    this.#settleOne(id);
+    if (had && this.#homes.get(id) === undefined) this.#settleUnpinned();
   }
 
-  #setHome(id: string, device: DeviceMember): void {
+  /** As much may be pinned as fits what the devices have now: what was pinned last goes first. */
+  #budgetChanged(): void {
+    for (const id of this.#homes.ids.toReversed()) this.#settleOne(id);
+    this.#settleUnpinned();
+  }
+
+  #settleUnpinned(): void {
+    for (const id of [...this.#unpinned]) this.#settleOne(id);
+  }
+
+  #settleOne(id: string): void {
+    const { managed } = this.devices[0]!;
+    const program = managed.isPinned(id) ? managed.owned(id)?.program : undefined;
+    if (program === undefined) {
+      this.#unpinned.delete(id);
+      this.#takeHome(id);
+      return;
+    }
+    const home = this.#homes.get(id);
+    if (home !== undefined && this.#setHome(program, home)) return;
+    const others = this.#homes.ranked(program, this.#misfits.among(id));
+    if (others.some((device) => this.#setHome(program, device))) return;
+    this.#unpinned.add(id);
+    this.#takeHome(id);
+  }
+
+  #takeHome(id: string): void {
     const before = this.#homes.get(id);
-    if (before === device) return;
-    this.#homes.set(id, device);
+    if (before === undefined) return;
+    this.#homes.delete(id);
+    before.managed.configured([id]);
+    this.#listener.pinned?.(id);
+  }
+
+  /** @returns false, and all is as before, where it may not be pinned there. */
+  #setHome(program: OwnedProgram, device: DeviceMember): boolean {
+    const { id } = program;
+    const before = this.#homes.get(id);
+    const pinning = device.managed.ownersOf(id).filter(({ settings }) => settings.pin);
+    if (!this.#homes.set(program, device, pinning)) return false;
+    this.#unpinned.delete(id);
+    if (before === device) return true;
     for (const one of [before, device]) one?.managed.configured([id]);
+    this.#listener.pinned?.(id);
+    return true;
+  }
+
+  #listenerOf(device: number): ManagedDeviceListener {
+    const listener = this.#listener;
+    return {
+      resident: (id) => listener.resident?.(device, id),
+      evicted: (id, reason) => listener.evicted?.(device, id, reason),
+      budget: (bytes) => {
+        // First: what has to be pinned no more leaves room to others.
+        this.#budgetChanged();
+        listener.budget?.(device, bytes);
+      },
+      loadMeasured: (id, bytes, ms) => listener.loadMeasured?.(device, id, bytes, ms),
+      ran: (id, timing) => listener.ran?.(device, id, timing),
+    };
   }
 
   #device(index: number): DeviceMember {
@@ -372,14 +438,4 @@ export class DeviceSet {
     if (device === undefined) throw new RangeError(`There is no device ${index}`);
     return device;
   }
-}
-
-function listenerOf(listener: DeviceSetListener, device: number): ManagedDeviceListener {
-  return {
-    resident: (id) => listener.resident?.(device, id),
-    evicted: (id, reason) => listener.evicted?.(device, id, reason),
-    budget: (bytes) => listener.budget?.(device, bytes),
-    loadMeasured: (id, bytes, ms) => listener.loadMeasured?.(device, id, bytes, ms),
-    ran: (id, timing) => listener.ran?.(device, id, timing),
-  };
 }

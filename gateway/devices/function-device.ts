@@ -52,6 +52,11 @@ export class FunctionDevice {
     return this.#misfits;
   }
 
+  /** Why it is not pinned, though its settings say so; undefined where it is, or need not be. */
+  get unpinnedReason(): string | undefined {
+    return this.owner.settings.pin ? this.#devices.unpinnedReason(this.owner, this.#owned) : undefined;
+  }
+
   /** See DeviceSet.describeEach. */
   describeEach(): Promise<readonly DeviceDescription[]> {
     return this.#devices.describeEach();

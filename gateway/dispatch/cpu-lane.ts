@@ -142,6 +142,11 @@ export class CpuLane implements ScheduledDevice {
     return model !== undefined && [...programs].some((program) => model.programs.has(program));
   }
 
+  /** Sessions come and go: what is pinned is pinned on a GPU. */
+  pins(): boolean {
+    return false;
+  }
+
   /** What it knows ends with the gateway: the next measures anew. */
   executeMs(): undefined {
     return undefined;

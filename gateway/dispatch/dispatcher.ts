@@ -179,6 +179,10 @@ export class Dispatcher implements DeviceSetListener {
       this.#step({ type: "resident", device: this.#device(index).id, function: unit.id });
   }
 
+  pinned(program: string): void {
+    for (const unit of [...this.#units.withProgram(program)]) this.configured(unit.owner);
+  }
+
   loadMeasured(index: number, program: string, _bytes: number, loadMs: number): void {
     for (const unit of this.#units.withProgram(program))
       this.#step({ type: "loaded", device: this.#device(index).id, function: unit.id, loadMs });

@@ -31,6 +31,8 @@ export interface ScheduledDevice {
   forget(unit: Unit): void;
   /** Whether it is there, or on its way. */
   holds(unit: Unit): boolean;
+  /** Whether it is to stay there for good. */
+  pins(unit: Unit): boolean;
   /** Milliseconds that a run of a Program took in an earlier life; undefined where nothing is known. */
   executeMs(program: string): number | undefined;
 }

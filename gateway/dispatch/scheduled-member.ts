@@ -65,6 +65,10 @@ export class ScheduledMember implements ScheduledDevice {
     return [...programs].some((program) => residency.get(program)?.isOn === true);
   }
 
+  pins({ programs }: Unit): boolean {
+    return [...programs].some((program) => this.#member.pins(program));
+  }
+
   executeMs(program: string): number | undefined {
     return this.#member.managed.estimates.of(program).executeMs;
   }

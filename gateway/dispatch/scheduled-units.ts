@@ -38,7 +38,9 @@ interface KnownUnit extends Unit {
   readonly isDivisible: boolean;
   batchLimit: number;
   /** As the scheduler was told last. */
-  told: Pick<ProgramOwner, "settings" | "schedule" | "profiled"> | undefined;
+  told:
+    | (Pick<ProgramOwner, "settings" | "schedule" | "profiled"> & { readonly isPinned: boolean })
+    | undefined;
 }
 
 export interface ScheduledUnitsOptions {
@@ -162,9 +164,14 @@ export class ScheduledUnits {
   #tellChange(unit: KnownUnit, batchLimit: number, tell: (event: SchedulerEvent) => void): void {
     const { settings, schedule, profiled } = unit.owner;
     const { told } = unit;
-    const isKnown = told?.settings === settings && told.schedule === schedule && told.profiled === profiled;
+    const isPinned = this.#isPinned(unit);
+    const isKnown =
+      told?.settings === settings &&
+      told.schedule === schedule &&
+      told.profiled === profiled &&
+      told.isPinned === isPinned;
     if (isKnown && unit.batchLimit === batchLimit) return;
-    unit.told = { settings, schedule, profiled };
+    unit.told = { settings, schedule, profiled, isPinned };
     unit.batchLimit = batchLimit;
     const [program] = unit.programs;
     tell({ type: "function", function: this.#spec(unit, program!) });
@@ -210,11 +217,16 @@ export class ScheduledUnits {
       ...(tenantWeight !== 1 && { tenantWeight }),
       ...(schedule?.deadlineMs !== undefined && { deadlineMs: schedule.deadlineMs }),
       ...(schedule?.quota !== undefined && { quota: schedule.quota }),
-      ...{ isPinned: settings.pin, priority: settings.priority },
+      ...{ isPinned: this.#isPinned(unit), priority: settings.priority },
       ...(settings.keepAliveMs !== null && { keepAliveMs: settings.keepAliveMs }),
       ...(refusing.length > 0 && { refusedBy: [...new Set(refusing.map(({ spec }) => spec.class))] }),
       known: [...this.#knownTimes(program), ...(owner.profiled ?? [])],
     };
+  }
+
+  /** Of an owner that wants it so, where a device does so: others may want it for the same Program. */
+  #isPinned(unit: KnownUnit): boolean {
+    return unit.owner.settings.pin && this.#devices.some((device) => device.pins(unit));
   }
 
   /** From an earlier life, and more exact than a profile: of this Program. */

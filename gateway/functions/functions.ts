@@ -110,6 +110,8 @@ export interface FunctionStatus {
   readonly versions: readonly FunctionVersion[];
   /** How it is kept in device memory. */
   readonly memory: MemorySettings;
+  /** Why it is not pinned though `memory` says so; left out where that is in force. */
+  readonly unpinned?: string;
   /** When its calls run, of the current version; an older one has what its own bundle says, where nobody has set it. */
   readonly schedule: CallSchedule;
 }

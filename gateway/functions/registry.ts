@@ -145,12 +145,14 @@ export class Registry implements Functions {
     const all = this.#versions.of(name).map((version) => this.#currentStatus(version));
     const current = all.at(-1)!;
     const { tenant } = current;
+    const { unpinnedReason } = this.#versions.current(name).device;
     return {
       name,
       ...(tenant !== undefined && { tenant }),
       current,
       versions: all,
       memory: this.#memoryOf(name),
+      ...(unpinnedReason !== undefined && { unpinned: unpinnedReason }),
       schedule: callSchedule(this.#versions.current(name).device.owner.schedule),
     };
   }

@@ -8,6 +8,7 @@ export function listenerOf(dispatcher: () => Dispatcher): DeviceSetListener {
     evicted: (device, id) => dispatcher().evicted(device, id),
     loadMeasured: (...told) => dispatcher().loadMeasured(...told),
     budget: (...told) => dispatcher().budget(...told),
+    pinned: (id) => dispatcher().pinned(id),
     up: (device) => dispatcher().up(device),
     down: (device) => dispatcher().down(device),
   };

@@ -27,8 +27,9 @@ function open(
 ): void {
   now = 0;
   const listener = listenerOf(() => dispatcher);
-  ({ links, set } = fakeDevices(devices, { listener, now: () => now }));
-  dispatcher = new Dispatcher({ devices: set, policy, tenancy: new Tenancy(tenantWeights), now: () => now });
+  const tenancy = new Tenancy(tenantWeights);
+  ({ links, set } = fakeDevices(devices, { listener, tenancy, now: () => now }));
+  dispatcher = new Dispatcher({ devices: set, policy, tenancy, now: () => now });
 }
 
 const functionNamed = (name: string, schedule?: ScheduleSettings) =>
@@ -321,6 +322,43 @@ describe("with one device", () => {
     f.owner.profiled = [{ class: "another", batch: 1, runMs: 500 }];
     call(functionNamed("g"), prepared(program("b", 0)), { deadlineMs: 100, refuseLate: true });
     expect(told()).toEqual([["run b"]]);
+  });
+
+  test("what pins leave no room for is refused at once and told why, and called again when they go", async () => {
+    const { call, outcomes } = caller();
+    const pinning = functionNamed("pinning");
+    pinning.configure({ ...defaultMemorySettings, pin: true });
+    await pinning.load(program("a", 5));
+    call(pinning, prepared(program("a", 5)));
+    const f = functionNamed("f");
+    call(f, prepared(program("b", 3)));
+    await settled();
+    expect(outcomes).toEqual(["waits", "OUT_OF_MEMORY"]);
+    await expect(f.submit(prepared(program("b", 3)), {})).rejects.toThrow(/pinned functions leave no room/);
+    links[0]!.end("a");
+    await heard();
+    pinning.configure(defaultMemorySettings);
+    told();
+    call(f, prepared(program("b", 3)));
+    expect(told()).toEqual([["evict a", "run b"]]);
+  });
+
+  test("a tenant's pin that is not in force is none for the scheduler, until it is", async () => {
+    open(1, schedulingPolicies.deadline, new Map([["bob", 1]]));
+    const bobs = (name: string) =>
+      new FunctionDevice(
+        set,
+        { name, version: 1, settings: { ...defaultMemorySettings, pin: true }, tenant: "bob" },
+        dispatcher,
+      );
+    const { call } = caller();
+    const [first, second] = [bobs("first"), bobs("second")];
+    call(first, prepared(program("a", 2)));
+    call(second, prepared(program("b", 2)));
+    const isPinned = () => [...dispatcher.cluster.functions.values()].map(({ spec }) => spec.isPinned);
+    expect(isPinned()).toEqual([true, false]);
+    first.configure(defaultMemorySettings);
+    expect(isPinned()).toEqual([false, true]);
   });
 
   test("counts its decisions", async () => {
