@@ -41,12 +41,16 @@ export class ProgramOwners {
 
   /** The strongest that any owner asks for. */
   settings(id: string): ResidenceSettings {
-    const all = this.of(id).map(({ settings }) => settings);
+    const owners = this.of(id);
+    const all = owners.map(({ settings }) => settings);
+    const tenants = new Set(owners.map(({ tenant = "" }) => tenant));
     const keepAlives = all.map(({ keepAliveMs }) => keepAliveMs ?? Number.POSITIVE_INFINITY);
     const keepAliveMs = Math.max(...keepAlives);
     return {
       isPinned: all.some(({ pin }) => pin),
       keepAliveMs: keepAliveMs === Number.POSITIVE_INFINITY ? undefined : keepAliveMs,
+      // What several share counts as another's: none of them moves it among the others' functions.
+      tenant: [...tenants].sort().join(),
       priority: Math.max(...all.map(({ priority }) => priority)),
     };
   }

@@ -9,6 +9,8 @@ export interface ResidenceSettings {
   readonly isPinned: boolean;
   /** Undefined: no end. */
   readonly keepAliveMs: number | undefined;
+  /** Whose it is; of several, their names. */
+  readonly tenant: string;
   readonly priority: number;
 }
 
@@ -98,6 +100,7 @@ export class Residence {
       loadMs,
       isHeavy: loadMs - executeMs > heavyMs,
       isSoleCopy: true,
+      tenant: this.settings.tenant,
       priority: this.settings.priority,
       isPinned: this.settings.isPinned,
       isLeased,

@@ -44,7 +44,7 @@ export interface MemorySettings {
   readonly pin: boolean;
   /** After this long without a call it is evicted, and before it only where nothing else makes room. Null: no limit. */
   readonly keepAliveMs: number | null;
-  /** Functions of lower priority are evicted first. */
+  /** Functions of lower priority are evicted first, of those of one tenant. */
   readonly priority: number;
 }
 

@@ -25,26 +25,33 @@ export function victimsFor(
     most += residence.bytes;
   }
   if (most < missing) return undefined;
-  const ranks: (Rank | undefined)[] = candidates.map((one) => ({
+  // Two lists of the same: whose turn it is, and who goes in it (eviction/order.ts).
+  const turns: (Rank | undefined)[] = candidates.map((one) => ({
     isKept: isKeptAlive(one, now),
+    tenant: one.tenant,
     priority: one.priority,
+    bytes: Math.max(1, one.bytes),
     key: policy.key(one, now),
   }));
+  const left = [...turns];
+  const owedBytes = new Map<string, number>();
   const victims: Residence[] = [];
   // Few go and many stay: the smallest is looked for again each time, which beats sorting them all.
   while (missing > 0) {
-    let first = -1;
-    let least: Rank | undefined;
-    for (let i = 0; i < ranks.length; i++) {
-      const rank = ranks[i];
-      if (rank === undefined || (least !== undefined && !isBefore(rank, least))) continue;
-      first = i;
-      least = rank;
+    const turn = first(turns, isBefore);
+    const { isKept, tenant, bytes: turnBytes } = turns[turn]!;
+    turns[turn] = undefined;
+    const group = `${isKept}/${tenant}`;
+    let owed = (owedBytes.get(group) ?? 0) + turnBytes;
+    while (owed > 0 && missing > 0) {
+      const next = first(left, isLower, (one) => one.isKept === isKept && one.tenant === tenant);
+      owed -= left[next]!.bytes;
+      left[next] = undefined;
+      const victim = candidates[next]!;
+      victims.push(victim);
+      missing -= victim.bytes;
     }
-    const victim = candidates[first]!;
-    victims.push(victim);
-    missing -= victim.bytes;
-    ranks[first] = undefined;
+    owedBytes.set(group, owed);
   }
   return victims;
 }
@@ -60,14 +67,36 @@ const everybody = () => true;
 
 interface Rank {
   readonly isKept: boolean;
+  readonly tenant: string;
   readonly priority: number;
+  readonly bytes: number;
   readonly key: readonly number[];
 }
 
-/** Equal ones keep the order in which they were used. */
+/** Index of the first of those that are left. Equal ones keep the order in which they were used. */
+function first(
+  ranks: readonly (Rank | undefined)[],
+  isBefore: (a: Rank, b: Rank) => boolean,
+  isMeant: (rank: Rank) => boolean = everybody,
+): number {
+  let index = -1;
+  let least: Rank | undefined;
+  for (let i = 0; i < ranks.length; i++) {
+    const rank = ranks[i];
+    if (rank === undefined || !isMeant(rank) || (least !== undefined && !isBefore(rank, least))) continue;
+    index = i;
+    least = rank;
+  }
+  return index;
+}
+
+/** Of one tenant. */
+function isLower(a: Rank, b: Rank): boolean {
+  return a.priority === b.priority ? isBefore(a, b) : a.priority < b.priority;
+}
+
 function isBefore(a: Rank, b: Rank): boolean {
   if (a.isKept !== b.isKept) return b.isKept;
-  if (a.priority !== b.priority) return a.priority < b.priority;
   for (let i = 0; i < a.key.length; i++) if (a.key[i] !== b.key[i]) return a.key[i]! < b.key[i]!;
   return false;
 }

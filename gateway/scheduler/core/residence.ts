@@ -69,6 +69,10 @@ export class Residence implements Resident {
     return keepAliveMs === undefined ? undefined : Math.max(this.loadedAtMs, this.lastUsedMs) + keepAliveMs;
   }
 
+  get tenant(): string {
+    return this.function.spec.tenant;
+  }
+
   get priority(): number {
     return this.function.spec.priority ?? 0;
   }

@@ -28,7 +28,7 @@ export interface FunctionSpec {
   readonly isPinned?: boolean;
   /** So long after its last use it is evicted only where nothing else makes room. */
   readonly keepAliveMs?: number;
-  /** Functions of lower priority are evicted first. */
+  /** Of one tenant's functions, those of lower priority are evicted first. */
   readonly priority?: number;
   /** Devices on which it cannot run, by class. */
   readonly refusedBy?: readonly string[];

@@ -26,7 +26,9 @@ export interface Resident {
   readonly isHeavy: boolean;
   /** True where no other device holds it. */
   readonly isSoleCopy: boolean;
-  /** 0 unless somebody chose otherwise; higher ones stay longer. */
+  /** Whose it is. */
+  readonly tenant: string;
+  /** 0 unless somebody chose otherwise; of one tenant's, higher ones stay longer. */
   readonly priority: number;
   /** Never evicted. */
   readonly isPinned: boolean;

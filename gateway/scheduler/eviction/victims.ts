@@ -33,7 +33,8 @@ export interface Victims {
  * Beginning with the last to go, each is spared where the others suffice. So every victim is needed even if all
  * that rank before it went too: a function stays in place of one that ranks after it only where its own going
  * would not have saved that one (a small one, where a large one has to go anyway). In particular one of
- * higher priority, or within its keepAlive, goes only where all lower ones together are not enough.
+ * higher priority than others of its tenant's goes only where those and all that rank before it are not enough, and one
+ * within its keepAlive where all that are not in theirs are not.
  *
  * @returns undefined exactly where not even all that may go would free enough.
  * @throws RangeError where the bytes needed are NaN.

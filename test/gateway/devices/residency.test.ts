@@ -7,7 +7,7 @@ import { Residency } from "../../../gateway/devices/residency.ts";
 import { evictionPolicies } from "../../../gateway/scheduler/eviction/policies.ts";
 import type { Eviction } from "../../../gateway/scheduler/eviction/victims.ts";
 
-const plain: ResidenceSettings = { isPinned: false, keepAliveMs: undefined, priority: 0 };
+const plain: ResidenceSettings = { isPinned: false, keepAliveMs: undefined, tenant: "", priority: 0 };
 const pinned = { ...plain, isPinned: true };
 
 /** Room for 10 bytes; each Program has weights of its own unless it names digests. */

@@ -11,6 +11,7 @@ const anyResident = fc.record({
   weightBytes: fc.integer({ min: 0, max: 12 }),
   isPinned: fc.constantFrom(false, false, false, true),
   isLeased: fc.constantFrom(false, false, false, true),
+  tenant: fc.constantFrom("t", "t", "u"),
   priority: fc.constantFrom(0, 0, 0, 1),
   calls: fc.integer({ min: 1, max: 3 }),
 });
@@ -36,7 +37,10 @@ function deviceWith(residents: readonly AnyResident[]): DeviceState {
   return device;
 }
 
-/** Sorts them all, and takes from the front while it is not enough. */
+/**
+ * Sorts them all, and takes from the front while it is not enough: whose turn it is gives as many bytes as that one has, of
+ * what has the lowest priority of its tenant's first.
+ */
 function slowVictims(
   device: DeviceState,
   bytes: number,
@@ -44,14 +48,21 @@ function slowVictims(
   mayLeave: (one: Residence) => boolean,
 ): Residence[] | undefined {
   const { now } = device.cluster;
-  const order = [...device.residences.values()]
+  const byKey = [...device.residences.values()]
     .filter((one) => one.leases === 0 && !one.isPinned && mayLeave(one))
-    .map((one) => ({ one, key: [one.priority, ...policy.key(one, now)] }))
+    .map((one) => ({ one, key: policy.key(one, now) }))
     .sort((a, b) => {
       const at = a.key.findIndex((value, i) => value !== b.key[i]);
       return at < 0 ? 0 : a.key[at]! < b.key[at]! ? -1 : 1;
     })
     .map(({ one }) => one);
+  const order: Residence[] = [];
+  const bytesOf = (all: readonly Residence[], tenant: string) =>
+    all.reduce((sum, one) => sum + (one.tenant === tenant ? Math.max(1, one.bytes) : 0), 0);
+  for (const [i, { tenant }] of byKey.entries())
+    for (const one of byKey.toSorted((a, b) => a.priority - b.priority))
+      if (one.tenant === tenant && !order.includes(one))
+        if (bytesOf(order, tenant) < bytesOf(byKey.slice(0, i + 1), tenant)) order.push(one);
   const victims: Residence[] = [];
   const free = () => device.freeBytes + victims.reduce((sum, one) => sum + one.bytes, 0);
   for (const one of order) if (free() < bytes) victims.push(one);

@@ -133,7 +133,7 @@ describe("cost", () => {
 });
 
 describe("evictionOrder()", () => {
-  it("has everybody once who is neither pinned nor leased, those in their keepAlive last, then by priority", () => {
+  it("has everybody once who is neither pinned nor leased, those in their keepAlive last, each tenant's by priority", () => {
     fc.assert(
       fc.property(anyPolicy, anyScene, (policy, scene) => {
         const ranked = evictionOrder(policy, scene.residents, scene.nowMs);
@@ -142,10 +142,50 @@ describe("evictionOrder()", () => {
         for (const [a, b] of pairs(ranked)) {
           const [aKept, bKept] = [a, b].map((one) => Number(isKeptAlive(one!, scene.nowMs)));
           expect(aKept).toBeLessThanOrEqual(bKept!);
-          if (aKept === bKept) expect(a.priority).toBeLessThanOrEqual(b.priority);
+          if (aKept === bKept && a.tenant === b.tenant) expect(a.priority).toBeLessThanOrEqual(b.priority);
         }
       }),
     );
+  });
+
+  it("has a tenant's priorities move nothing of others, and give no less of its own before them", () => {
+    let moved = 0;
+    fc.assert(
+      fc.property(anyPolicy, anyScene, (policy, { residents, nowMs }) => {
+        const set = (isSet: boolean) =>
+          evictionOrder(
+            policy,
+            residents.map((one) => (isSet && one.tenant === "u" ? one : { ...one, priority: 0 })),
+            nowMs,
+          );
+        const [without, having] = [set(false), set(true)];
+        if (having.some(({ id }, i) => id !== without[i]!.id)) moved++;
+        const idsOf = (order: readonly Resident[], tenant: string) =>
+          order.flatMap((one) => (one.tenant === tenant ? [one.id] : []));
+        expect(idsOf(having, "t")).toEqual(idsOf(without, "t"));
+        const givenBefore = (order: readonly Resident[], id: string) =>
+          order
+            .slice(
+              0,
+              order.findIndex((one) => one.id === id),
+            )
+            .reduce((sum, one) => sum + (one.tenant === "u" ? heldBytes(one) : 0), 0);
+        // One that holds nothing counts as a byte: its turn may be had by another such.
+        for (const id of idsOf(having, "t"))
+          expect(givenBefore(having, id)).toBeGreaterThan(givenBefore(without, id) - residents.length);
+      }),
+      { seed: 1, numRuns: 1_500 },
+    );
+    expect(moved).toBeGreaterThan(50);
+  });
+
+  it("does not have a tenant's many small functions go in place of its large one", () => {
+    const large = resident("large", { tenant: "u", bytes: 100, lastUsedMs: 1, priority: 9 });
+    const small = ["s1", "s2", "s3"].map((id) => resident(id, { tenant: "u", bytes: 1, lastUsedMs: 9 }));
+    const other = resident("other", { bytes: 100, lastUsedMs: 5 });
+    expect(order(lru, large, other, ...small)).toEqual(["s1", "s2", "s3", "large", "other"]);
+    // The control case: of one tenant, priority goes before the policy.
+    expect(order(lru, large, { ...other, tenant: "u" })).toEqual(["other", "large"]);
   });
 
   const idleSince = (one: Resident) => Math.max(one.lastUsedMs, one.loadedAtMs);

@@ -106,6 +106,7 @@ function residentOf(one: SimulatedFunction, state: State, nowMs: number): Reside
     uses: state.uses,
     usesPerSecond: usesPerSecond(state.rate, nowMs),
     isSoleCopy: true,
+    tenant: "t",
     priority: 0,
     isPinned: false,
     isLeased: false,

@@ -167,16 +167,19 @@ describe("chooseVictims(), whatever the policy and the residents", () => {
     );
   });
 
-  it("takes a higher priority or a kept one only where all lower ones together are not enough", () => {
-    const level = ({ keepUntilMs, priority }: Resident, nowMs: number) =>
-      ((keepUntilMs ?? 0) > nowMs ? 1_000 : 0) + priority;
+  it("takes a kept one, or one of higher priority than others of its tenant, only where all those together are not enough", () => {
+    const isKept = ({ keepUntilMs }: Resident, nowMs: number) => (keepUntilMs ?? 0) > nowMs;
+    const isLower = (a: Resident, b: Resident, nowMs: number) =>
+      isKept(a, nowMs) === isKept(b, nowMs)
+        ? a.tenant === b.tenant && a.priority < b.priority
+        : isKept(b, nowMs);
     fc.assert(
       fc.property(anyPolicy, anyScene, anyNeed, (policy, scene, bytes) => {
         const { residents, nowMs } = scene;
         const victims = idsOf(chooseVictims(policy, residents, { bytes, for: "in" }, nowMs));
         for (const victim of residents.filter(({ id }) => victims.has(id))) {
           const lower = residents.filter(
-            (one) => !one.isPinned && !one.isLeased && level(one, nowMs) < level(victim, nowMs),
+            (one) => !one.isPinned && !one.isLeased && isLower(one, victim, nowMs),
           );
           expect(bytesWithout(scene, new Set(lower.map(({ id }) => id)))).toBeLessThan(bytes);
         }
