@@ -127,7 +127,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   cleanup.defer(() => backends.sessions.stop());
   cleanup.defer(() => backends.handlers.stop());
 
-  const functions = new Registry({ backends });
+  const functions = new Registry({ backends, ...(tenants && { tenants }) });
   backends.handlers.connect({
     functionsOf: (tenant) => functionsFor(functions, ownerOf({ ...(tenant !== undefined && { tenant }) })),
     secretsOf: (name, tenant) => functions.secrets.of(name, tenant),

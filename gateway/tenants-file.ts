@@ -1,11 +1,13 @@
 /**
- * The file that names the parties that share a gateway: `{"tenants": [{"name": "acme", "token": "…", "weight": 2}]}`, of
- * which the weight may be left out. What is wrong with it is said without a word of what it says: that may be a token.
+ * The file that names the parties that share a gateway: `{"tenants": [{"name": "acme", "token": "…", "weight": 2,
+ * "timeLimitMs": 30000}]}`, of which weight and time limit may be left out. What is wrong with it is said without a
+ * word of what it says: that may be a token.
  */
 import { readFile, stat } from "node:fs/promises";
 import { getLogger } from "@logtape/logtape";
 import * as v from "valibot";
 import { DawnletError } from "../kernels/errors.ts";
+import { timeLimitSchema } from "../kernels/manifest/time-limit.ts";
 import type { Tenant } from "./http/access.ts";
 
 const log = getLogger(["dawnlet", "gateway"]);
@@ -31,8 +33,9 @@ const tenant = v.strictObject(
         v.maxValue(mostWeight, `expected ${mostWeight} at most`),
       ),
     ),
+    timeLimitMs: v.exactOptional(timeLimitSchema),
   },
-  "expected an object with 'name', 'token', perhaps 'weight' and nothing else",
+  "expected an object with 'name', 'token', perhaps 'weight' and 'timeLimitMs', and nothing else",
 );
 const tenantsFile = v.strictObject(
   {

@@ -24,6 +24,8 @@ export const errorCodes = {
   PAYLOAD_TOO_LARGE: "PAYLOAD_TOO_LARGE",
   /** No function, version or blob of that name. */
   NOT_FOUND: "NOT_FOUND",
+  /** The caller may not do this with what is its own. Ask the operator. */
+  FORBIDDEN: "FORBIDDEN",
   /** Somebody else has deployed a function of that name. Use another. */
   NAME_TAKEN: "NAME_TAKEN",
   /** The HTTP method or content type is not one that this path takes. */
@@ -38,7 +40,7 @@ export const errorCodes = {
   OUT_OF_MEMORY: "OUT_OF_MEMORY",
   /** A run took longer on the device than its function may. The device is started anew. */
   TIME_LIMIT_EXCEEDED: "TIME_LIMIT_EXCEEDED",
-  /** The function has hung or crashed its device too often. Deploy it again, or lift its quarantine. */
+  /** The function has hung or crashed its device too often. Deploy it again, or lift its quarantine; of a tenant the operator does. */
   QUARANTINED: "QUARANTINED",
   /** A handler's code threw, or answered with no response. Its log has the place. */
   FUNCTION_FAILED: "FUNCTION_FAILED",

@@ -27,6 +27,8 @@ export interface ProgramOwner {
   settings: MemorySettings;
   /** Whose it is; left out: the operator's. */
   readonly tenant?: string | undefined;
+  /** Most that a run of it may take on a device, whatever it states. Left out: as much as anybody's. */
+  readonly maxTimeLimitMs?: number | undefined;
   /** When its calls are to run, as its manifest and clients say. */
   schedule?: ScheduleSettings | undefined;
   /** How long its runs took when they were profiled. */

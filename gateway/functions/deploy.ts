@@ -11,7 +11,7 @@ import {
   readBundle,
   type WgslBundle as WgslFiles,
 } from "../bundle/read-bundle.ts";
-import { tenantOf } from "../devices/owner.ts";
+import { type ProgramOwner, tenantOf } from "../devices/owner.ts";
 import type { StoredBlob } from "../store/blobs.ts";
 import { checkBatch } from "./check-batch.ts";
 import { checkProgram, checkShaders } from "./check-shaders.ts";
@@ -77,6 +77,7 @@ async function deployWgsl(
   progress({ phase: "compile", message: "compiling shaders on the device" });
   await checkShaders(files, backends);
   const bundle: WgslBundle = await loadWgslBundle(files);
+  checkTimeLimit(bundle, backends.device.owner);
   await checkProgram(bundle, base.digest, backends);
   progress({ phase: "store", message: `storing ${files.size} files` });
   const { store } = backends;
@@ -107,6 +108,18 @@ async function deployWgsl(
   return { record, servable };
 }
 
+/** @throws DawnletError INVALID_BUNDLE where a manifest states more than its owner may have. */
+function checkTimeLimit(
+  { timeLimitMs = 0 }: { readonly timeLimitMs?: number | undefined },
+  { tenant, maxTimeLimitMs = Number.POSITIVE_INFINITY }: ProgramOwner,
+): void {
+  if (timeLimitMs <= maxTimeLimitMs) return;
+  throw new DawnletError(
+    "INVALID_BUNDLE",
+    `its 'timeLimitMs' is ${timeLimitMs}: a run of tenant '${tenant}' may take ${maxTimeLimitMs} ms on the device`,
+  );
+}
+
 async function deployOnnx(
   bundle: OnnxBundle,
   base: RecordBase,
@@ -116,6 +129,7 @@ async function deployOnnx(
   const { backends, progress } = context;
   const { compilers, device } = backends;
   const manifest = readModelManifest(bundle.manifest);
+  checkTimeLimit(manifest, device.owner);
   const source = { modelPath: bundle.modelPath, files: Object.fromEntries(bundle.externalFiles) };
   progress({ phase: "compile", message: "loading the model" });
   const description = await compilers.inspect(tenantOf(device.owner), source, loadLimitMs);

@@ -86,6 +86,8 @@ export interface Quarantine {
   readonly strikes: number;
   /** What the last strike was. */
   readonly reason: string;
+  /** When it ends by itself, as that of all functions of a tenant does; ISO 8601. Left out: when it is lifted. */
+  readonly until?: string;
 }
 
 /**

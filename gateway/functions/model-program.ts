@@ -2,7 +2,7 @@
 import { isDivisible } from "../../kernels/program/analyze.ts";
 import { parseProgram } from "../../kernels/program/parse.ts";
 import type { Program } from "../../kernels/program/program.ts";
-import { timeLimitFor } from "../../runtime/supervisor/time-limit.ts";
+import { type TimeLimitSources, timeLimitFor } from "../../runtime/supervisor/time-limit.ts";
 import { type OwnedProgram, weightsOf } from "../devices/owner.ts";
 import type { Store } from "../store/store.ts";
 import type { CompiledVariant } from "./record.ts";
@@ -15,11 +15,11 @@ export interface ModelProgram {
 
 type Programs = Pick<Store["programs"], "read">;
 
-/** @param statedMs the manifest's time limit. @throws DawnletError CORRUPT_DATA, NOT_FOUND where it is damaged. */
+/** @param limits on its time: the manifest's, its owner's. @throws DawnletError CORRUPT_DATA, NOT_FOUND where it is damaged. */
 export async function openModelProgram(
   programs: Programs,
   { program: digest, writesBeforeReads, slowestRunMs }: CompiledVariant,
-  statedMs: number | undefined,
+  limits: Omit<TimeLimitSources, "verifiedMs">,
 ): Promise<ModelProgram> {
   const program = await readProgram(programs, digest);
   const { inputs, outputs } = program;
@@ -28,7 +28,7 @@ export async function openModelProgram(
     options: { writesBeforeReads },
     weights: weightsOf(program),
     isDivisible: isDivisible(program),
-    timeLimitMs: timeLimitFor({ statedMs, verifiedMs: slowestRunMs }),
+    timeLimitMs: timeLimitFor({ ...limits, verifiedMs: slowestRunMs }),
     readJson: () => programs.read(digest),
   };
   return { inputs, outputs, stored };

@@ -207,7 +207,10 @@ export class OnnxFunction implements Servable {
   }
 
   #openProgram(variant: CompiledVariant): Promise<ModelProgram> {
-    return openModelProgram(this.#backends.store.programs, variant, this.#record.timeLimitMs);
+    return openModelProgram(this.#backends.store.programs, variant, {
+      statedMs: this.#record.timeLimitMs,
+      mostMs: this.#backends.device.owner.maxTimeLimitMs,
+    });
   }
 
   #saveVariants(): Promise<void> {

@@ -2,6 +2,7 @@
  * The deployed functions of one gateway: finds versions, deploys and removes them, and hands calls to whoever
  * serves them. Deploys of one name go one after another; a failed one leaves the version before it in service.
  */
+
 import { getLogger } from "@logtape/logtape";
 import { DawnletError } from "../../kernels/errors.ts";
 import { type FunctionSettingsPatch, patched } from "../../kernels/manifest/function-settings.ts";
@@ -11,6 +12,7 @@ import {
   statedMemorySettings,
 } from "../../kernels/manifest/memory-settings.ts";
 import { callSchedule, statedScheduleSettings } from "../../kernels/manifest/schedule-settings.ts";
+import { tenantTimeLimitMs } from "../../kernels/manifest/time-limit.ts";
 import { type BundleLimits, defaultBundleLimits } from "../bundle/read-bundle.ts";
 import { receiveUpload } from "../bundle/receive.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
@@ -41,7 +43,7 @@ import type { SharedBackends } from "./servable.ts";
 import { SettingsRecords } from "./settings-records.ts";
 import { Troubles } from "./troubles.ts";
 import { Turns } from "./turns.ts";
-import { checkOutputs, quarantineOf, refuseQuarantined, retire, statusOf, type Version } from "./version.ts";
+import { checkOutputs, retire, statusOf, type Version } from "./version.ts";
 import { type NewVersion, VersionBuilder } from "./version-builder.ts";
 import { VersionTable } from "./version-table.ts";
 
@@ -53,7 +55,15 @@ const keptVersions = 3;
 export interface RegistryOptions {
   readonly backends: SharedBackends;
   readonly limits?: BundleLimits;
+  /** Who shares the gateway. */
+  readonly tenants?: readonly TenantLimits[];
   readonly now?: () => Date;
+}
+
+export interface TenantLimits {
+  readonly name: string;
+  /** Left out: `tenantTimeLimitMs`. */
+  readonly timeLimitMs?: number;
 }
 
 export class Registry implements Functions {
@@ -69,11 +79,17 @@ export class Registry implements Functions {
   readonly #turns = new Turns();
   #isReady = false;
 
-  constructor({ backends, limits = defaultBundleLimits, now = () => new Date() }: RegistryOptions) {
+  constructor({
+    backends,
+    limits = defaultBundleLimits,
+    tenants = [],
+    now = () => new Date(),
+  }: RegistryOptions) {
+    const timeLimits = new Map(tenants.map((one) => [one.name, one.timeLimitMs ?? tenantTimeLimitMs]));
     this.#backends = backends;
     this.#versions = new VersionTable(backends.store);
     this.#builder = new VersionBuilder({
-      ...{ backends, limits, now },
+      ...{ backends, limits, timeLimits, now },
       save: (name, number, record) => this.#versions.save(name, number, record),
       onTrouble: (version, error) => void this.#troubles.failed(version, error),
     });
@@ -88,6 +104,7 @@ export class Registry implements Functions {
     this.#troubles = new Troubles({
       versions: () => this.#versions.all(),
       keep: (version) => this.#versions.keep(version),
+      isTenant: (name) => timeLimits.has(name),
       now,
     });
     this.profiles = new Profiles({
@@ -96,6 +113,7 @@ export class Registry implements Functions {
       lanes: backends.lanes,
       find: (name, version) => this.#versions.find(name, version),
       isDeployed: (version) => this.#versions.isDeployed(version),
+      refuse: (version) => this.#troubles.refuse(version),
       failed: (version, error) => this.#troubles.failed(version, error),
       change: (name, work) => this.#change(name, work),
       now,
@@ -191,6 +209,7 @@ export class Registry implements Functions {
     upload: Upload,
     onProgress: (progress: DeployProgress) => void,
   ): Promise<DeployResult> {
+    this.#troubles.refuseDeploy(name, upload.tenant);
     const { store } = this.#backends;
     using _hold = store.hold();
     onProgress({ phase: "upload", message: "receiving" });
@@ -203,7 +222,8 @@ export class Registry implements Functions {
       if (upload.tenant !== undefined && upload.tenant !== tenant) throw takenName(name);
       if (current !== undefined && current.record.digest === blob.digest) {
         await this.#heal(current, blob, onProgress);
-        await this.#troubles.lift(this.#versions.find(name, undefined));
+        // A tenant's own word ends no quarantine.
+        if (upload.tenant === undefined) await this.#troubles.lift(this.#versions.find(name, undefined));
         return { function: this.get(name), changed: false };
       }
       const number = (current?.number ?? 0) + 1;
@@ -244,6 +264,7 @@ export class Registry implements Functions {
       return await this.#builder.build(wanted, upload, progress);
     } catch (error) {
       const { name, tenant } = wanted;
+      this.#troubles.deployFailed(tenant, error);
       // What a trial has logged, of what nobody can ask for.
       if (!this.#versions.has(name)) this.#backends.handlers.logs.remove({ name, tenant });
       throw error;
@@ -313,7 +334,9 @@ export class Registry implements Functions {
 
   async liftQuarantine(name: string): Promise<void> {
     const barred = this.#versions.of(name).filter(({ record }) => record.quarantine !== undefined);
-    if (barred.length === 0) throw new DawnletError("NOT_FOUND", `Function '${name}' is not in quarantine`);
+    const isTenantLifted = this.#troubles.liftTenant(this.#versions.tenantOf(name));
+    if (barred.length === 0 && !isTenantLifted)
+      throw new DawnletError("NOT_FOUND", `Function '${name}' is not in quarantine`);
     for (const version of barred) await this.#troubles.lift(version);
   }
 
@@ -321,11 +344,11 @@ export class Registry implements Functions {
   invoke(invocation: HeldInvocation): Promise<HeldResult>;
   async invoke({ name, version: wanted, outputs, ...call }: HeldInvocation): Promise<HeldResult> {
     const version = this.#versions.find(name, wanted);
-    refuseQuarantined(version);
+    this.#troubles.refuse(version);
     if (outputs !== undefined) checkOutputs(version, outputs);
     version.running++;
     try {
-      const refusal = () => quarantineOf(version);
+      const refusal = () => this.#troubles.refusalOf(version);
       const served = await version.servable.run({ ...call, ...(outputs && { outputs }), refusal });
       return { version: this.#currentStatus(version), ...served };
     } catch (error) {
@@ -341,7 +364,7 @@ export class Registry implements Functions {
 
   async fetch({ name, version: wanted, ...call }: FetchInvocation): Promise<FetchResult> {
     const version = this.#versions.find(name, wanted);
-    refuseQuarantined(version);
+    this.#troubles.refuse(version);
     const { servable } = version;
     if (servable.fetch === undefined)
       throw new DawnletError(
@@ -430,6 +453,10 @@ export class Registry implements Functions {
     if (engine !== status.engine || batching !== status.batching)
       version.status = { ...status, engine, ...(batching && { batching }) };
     if (version.device.misfits !== version.status.misfits) version.status = statusOf(version);
+    const quarantine = this.#troubles.quarantineOf(version);
+    // Of its tenant, which ends by itself: the version does not keep it.
+    if (quarantine !== undefined && version.status.quarantine === undefined)
+      return { ...version.status, quarantine };
     return version.status;
   }
 }

@@ -2,6 +2,8 @@
  * The functions of a gateway as one caller may see and change them: all of them for the operator, a tenant's own for
  * a tenant. What another owns answers as what is not there. Who the caller is, is known before.
  */
+
+import { DawnletError } from "../../kernels/errors.ts";
 import type { FunctionSettingsPatch } from "../../kernels/manifest/function-settings.ts";
 import type { Caller } from "./caller.ts";
 import type {
@@ -84,7 +86,10 @@ class TenantFunctions implements Functions {
 
   async liftQuarantine(name: string): Promise<void> {
     this.#checkOwn(name);
-    return this.#all.liftQuarantine(name);
+    throw new DawnletError(
+      "FORBIDDEN",
+      `Cannot lift the quarantine of function '${name}' for a tenant: it takes the operator's token`,
+    );
   }
 
   async invoke(invocation: Invocation): Promise<InvocationResult> {

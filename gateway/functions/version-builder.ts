@@ -14,6 +14,8 @@ import { newVersion, type Version } from "./version.ts";
 export interface VersionBuilderOptions {
   readonly backends: SharedBackends;
   readonly limits: BundleLimits;
+  /** Of the runs of those who share the gateway, by name. */
+  readonly timeLimits: ReadonlyMap<string, number>;
   /** Keeps what a version has changed of its own source. */
   readonly save: (name: string, number: number, record: VersionRecord) => Promise<void>;
   /** Hears of what goes wrong outside of calls. */
@@ -75,7 +77,8 @@ export class VersionBuilder {
 
   #deviceFor(name: string, version: number, tenant: string | undefined): FunctionDevice {
     const { devices, dispatcher } = this.#options.backends;
-    const owner = { name, version, settings: defaultMemorySettings, tenant };
+    const maxTimeLimitMs = tenant === undefined ? undefined : this.#options.timeLimits.get(tenant);
+    const owner = { name, version, settings: defaultMemorySettings, tenant, maxTimeLimitMs };
     return new FunctionDevice(devices, owner, dispatcher);
   }
 

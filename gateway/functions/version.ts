@@ -3,7 +3,7 @@ import { DawnletError } from "../../kernels/errors.ts";
 import type { FunctionDevice } from "../devices/function-device.ts";
 import { KnownDamage } from "./damage.ts";
 import type { FunctionVersion, HandlerDescription } from "./functions.ts";
-import { quarantineError, Strikes } from "./quarantine.ts";
+import { Strikes } from "./quarantine.ts";
 import type { HandlerSource, VersionRecord } from "./record.ts";
 import type { Servable } from "./servable.ts";
 
@@ -90,17 +90,6 @@ export function statusOf(
 
 function describeHandler({ entry, uses, hosts, secrets }: HandlerSource): HandlerDescription {
   return { entry, uses, hosts, secrets };
-}
-
-/** @throws DawnletError QUARANTINED. */
-export function refuseQuarantined(version: Version): void {
-  const error = quarantineOf(version);
-  if (error !== undefined) throw error;
-}
-
-/** Why it may not be called; undefined where it may. */
-export function quarantineOf({ name, number, record: { quarantine } }: Version): DawnletError | undefined {
-  return quarantine && quarantineError(name, number, quarantine);
 }
 
 export function checkOutputs({ name, status }: Version, outputs: readonly string[]): void {

@@ -53,7 +53,10 @@ export class WgslFunction implements Servable {
     this.#source = source;
     this.#digest = record.digest;
     this.#signature = record.signature;
-    this.#timeLimitMs = timeLimitFor({ statedMs: record.timeLimitMs });
+    this.#timeLimitMs = timeLimitFor({
+      statedMs: record.timeLimitMs,
+      mostMs: backends.device.owner.maxTimeLimitMs,
+    });
     if (bundle !== undefined) this.#use(bundle);
     const { batch = false } = record;
     if (batch !== false) this.batching = { type: "proven", maxRows: batch.max ?? defaultBatchRows };

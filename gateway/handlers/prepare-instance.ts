@@ -1,7 +1,7 @@
 /** What an instance of a handler needs to start: its `env`, and what stands behind it. */
 import { DawnletError } from "../../kernels/errors.ts";
 import type { UsableFunction } from "../../runtime/isolate/protocol.ts";
-import { defaultTimeLimitMs } from "../../runtime/supervisor/time-limit.ts";
+import { defaultTimeLimitMs, timeLimitFor } from "../../runtime/supervisor/time-limit.ts";
 import { HeldTensors } from "../devices/held-tensors.ts";
 import type { Functions } from "../functions/functions.ts";
 import type { Backends } from "../functions/servable.ts";
@@ -52,7 +52,10 @@ export async function prepareInstance(
           ...{ name, subject, group, end },
           budgetBytes: limits.gpuBytes,
           gpuShare: limits.gpuShare,
-          timeLimitMs: Math.min(limits.timeoutMs, defaultTimeLimitMs),
+          timeLimitMs: timeLimitFor({
+            statedMs: Math.min(limits.timeoutMs, defaultTimeLimitMs),
+            mostMs: backends.device.owner.maxTimeLimitMs,
+          }),
           adapter: async () => remoteAdapter(await handlers.devices.describe(), limits.gpuBytes),
           open: (options) => handlers.devices.openSession(options),
         }),

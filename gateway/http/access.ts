@@ -15,6 +15,8 @@ export interface Tenant {
   readonly token: string;
   /** Its share of the devices, beside those of others, while several want more than there is. Left out: 1. */
   readonly weight?: number;
+  /** Most that `timeLimitMs` of its functions may be. Left out: `tenantTimeLimitMs`. */
+  readonly timeLimitMs?: number;
 }
 
 export interface AccessOptions {

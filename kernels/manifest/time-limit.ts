@@ -4,6 +4,9 @@ import * as v from "valibot";
 /** While a run hangs, nobody else uses the device: no manifest may ask for more than ten minutes. */
 export const maxTimeLimitMs = 600_000;
 
+/** Of a tenant's, unless the tenants' file says otherwise. */
+export const tenantTimeLimitMs = 60_000;
+
 export const timeLimitSchema = v.pipe(
   v.number(),
   v.minValue(1, "expected 1 or more milliseconds"),

@@ -77,7 +77,7 @@ export function shaderBundle(
   shader: string,
   settings: Readonly<Record<string, unknown>> = {},
   files: readonly ZipPart[] = [],
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   return buildZip([
     { name: "function.json", content: manifestOf(settings) },
     { name: "kernel.wgsl", content: shader },
@@ -115,7 +115,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 
 /** `y = x * factor²`, with 256 KiB of activations for each element of x. */
-export function hungryBundle(factor: number): Uint8Array {
+export function hungryBundle(factor: number): Uint8Array<ArrayBuffer> {
   return shaderBundle(timesShader(factor), {
     temporaries: { large: { type: "float32", shape: ["n * 65536"] } },
     steps: [

@@ -7,7 +7,7 @@ import { functionsFor } from "../../gateway/functions/tenant-functions.ts";
 import { comparable, routesByName } from "../gateway/api/routes-by-name.ts";
 import { countingModel, endless } from "./endless-model.ts";
 import { gatewayFor } from "./running-gateway.ts";
-import { timesModel, timesShader } from "./small-functions.ts";
+import { shaderBundle, timesModel, timesShader, trapShader } from "./small-functions.ts";
 
 const tokens = { acme: "token-of-acme-00", beta: "token-of-beta-00", operator: "token-of-operator" };
 type Who = keyof typeof tokens;
@@ -21,8 +21,9 @@ const as = (who: Who, path: string, init: RequestInit = {}) =>
     headers: { ...init.headers, authorization: `Bearer ${tokens[who]}` },
   });
 const json = async (who: Who, path: string, init?: RequestInit) => (await as(who, path, init)).json();
-const put = (who: Who, name: string, factor: number) =>
-  as(who, `/v1/functions/${name}`, { method: "PUT", body: timesShader(factor) });
+const deploy = (who: Who, name: string, body: Uint8Array<ArrayBuffer> | string) =>
+  as(who, `/v1/functions/${name}`, { method: "PUT", body });
+const put = (who: Who, name: string, factor: number) => deploy(who, name, timesShader(factor));
 const call = async (who: Who, name: string) => {
   const response = await as(who, `/function/${name}`, { method: "POST", body: '{"x":[1,2]}' });
   return response.ok ? (await response.json()).y : response.status;
@@ -203,8 +204,6 @@ describe("secrets", () => {
 
 describe("deploys", () => {
   it("are not kept waiting by each other's models, however long those take", async () => {
-    const deploy = (who: Who, name: string, body: BodyInit) =>
-      as(who, `/v1/functions/${name}`, { method: "PUT", body });
     const endlessly = ["a", "b"].map((name) => deploy("acme", name, countingModel(endless, name)));
     for (const each of endlessly) each.catch(() => undefined);
     await vi.waitFor(() => expect(running.started).toContain("compiler"), 10_000);
@@ -212,5 +211,71 @@ describe("deploys", () => {
     expect(running.started.filter((kind) => kind === "compiler")).toHaveLength(2);
     // And again, though another of them waits.
     expect((await deploy("beta", "model", timesModel(4))).status).toBe(200);
+  });
+});
+
+describe("a tenant that loses the device over and over", () => {
+  const trap = (salt: number, timeLimitMs = 300) =>
+    shaderBundle(`// ${salt}\n${trapShader}`, { timeLimitMs });
+  const callWith = async (who: Who, name: string, x: number) => {
+    const response = await as(who, `/function/${name}`, { method: "POST", body: JSON.stringify({ x: [x] }) });
+    return { status: response.status, ...(await response.json()) };
+  };
+  const lift = (who: Who, name: string) => as(who, `/v1/functions/${name}/quarantine`, { method: "DELETE" });
+
+  it("has its functions refused, whatever it deploys, until the operator lifts it; nobody else notices", async () => {
+    await put("beta", "good", 3);
+    await put("acme", "fine", 3);
+    for (let version = 1; version <= 2; version++) {
+      expect((await deploy("acme", "trap", trap(version))).ok).toBe(true);
+      for (let i = 0; i < 3; i++)
+        expect(await callWith("acme", "trap", -1)).toMatchObject({ code: "TIME_LIMIT_EXCEEDED" });
+      expect(await callWith("acme", "trap", 1)).toMatchObject({ status: 503, code: "QUARANTINED" });
+      const lifted = await lift("acme", "trap");
+      expect([lifted.status, await lifted.json()]).toMatchObject([403, { code: "FORBIDDEN" }]);
+      if (version === 1) {
+        // The same bytes do not end it, and its other functions have nothing to do with it yet.
+        await deploy("acme", "trap", trap(version));
+        expect(await callWith("acme", "trap", 1)).toMatchObject({ code: "QUARANTINED" });
+        expect(await call("acme", "fine")).toEqual([3, 6]);
+      }
+    }
+    expect(await call("acme", "fine")).toBe(503);
+    expect(await json("acme", "/v1/functions/fine")).toMatchObject({
+      current: { quarantine: { strikes: 6, until: expect.any(String) } },
+    });
+    const refused = await deploy("acme", "new", trap(3));
+    expect([refused.status, await refused.json()]).toMatchObject([503, { code: "QUARANTINED" }]);
+    expect(await call("beta", "good")).toEqual([3, 6]);
+    expect((await lift("operator", "trap")).status).toBe(204);
+    expect(await callWith("acme", "trap", 1)).toMatchObject({ status: 200, y: [2] });
+    expect(await call("acme", "fine")).toEqual([3, 6]);
+    expect((await lift("operator", "trap")).status).toBe(404);
+  });
+
+  it("may not state a longer time limit than the operator gives it, and the operator may", async () => {
+    const limited = tenants.map((one) => (one.name === "acme" ? { ...one, timeLimitMs: 500 } : one));
+    await running.restart({ tenants: limited, token: tokens.operator });
+    const statusOf = async (who: Who, name: string, limitMs: number) => {
+      const response = await deploy(who, name, trap(limitMs, limitMs));
+      return [response.status, ((await response.json()) as { error?: string }).error];
+    };
+    const refusal = (most: number, name: string) =>
+      expect.stringMatching(
+        new RegExp(`'timeLimitMs' is ${most + 1}: a run of tenant '${name}' may take ${most} ms`),
+      );
+    expect(await statusOf("acme", "a", 501)).toEqual([400, refusal(500, "acme")]);
+    expect(await statusOf("beta", "b", 60_001)).toEqual([400, refusal(60_000, "beta")]);
+    expect(await statusOf("acme", "a", 500)).toEqual([201, undefined]);
+    expect(await statusOf("beta", "b", 60_000)).toEqual([201, undefined]);
+    expect(await statusOf("operator", "c", 600_000)).toEqual([201, undefined]);
+  });
+
+  it("is held to a limit that is newer than its function", async () => {
+    const limited = tenants.map((one) => ({ ...one, timeLimitMs: 400 }));
+    expect((await deploy("acme", "trap", trap(1, 60_000))).status).toBe(201);
+    await running.restart({ tenants: limited, token: tokens.operator });
+    const answer = await callWith("acme", "trap", -1);
+    expect(answer).toMatchObject({ code: "TIME_LIMIT_EXCEEDED", error: expect.stringContaining("400 ms") });
   });
 });

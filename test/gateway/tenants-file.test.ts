@@ -16,7 +16,8 @@ describe("parseTenants()", () => {
   it("gives names and tokens", () => {
     expect(parseTenants(fileOf(acme, beta), `${secret}-op`)).toEqual([acme, beta]);
     expect(parseTenants(fileOf({ name: "x".repeat(128), token: "!".repeat(16) }))).toHaveLength(1);
-    expect(parseTenants(fileOf({ ...acme, weight: 2.5 }))).toEqual([{ ...acme, weight: 2.5 }]);
+    const more = { weight: 2.5, timeLimitMs: 30_000 };
+    expect(parseTenants(fileOf({ ...acme, ...more }))).toEqual([{ ...acme, ...more }]);
   });
 
   it.each([
@@ -42,6 +43,12 @@ describe("parseTenants()", () => {
       fileOf({ ...acme, weight: 101 }),
       /^tenants\.0\.weight is wrong: expected 100 at most/,
     ],
+    [
+      "a time limit beyond anybody's",
+      fileOf({ ...acme, timeLimitMs: 600_001 }),
+      /^tenants\.0\.timeLimitMs is wrong: expected at most 600000 milliseconds/,
+    ],
+    ["no time at all", fileOf({ ...acme, timeLimitMs: 0 }), /^tenants\.0\.timeLimitMs is wrong/],
     ["a weight that is no number", fileOf({ ...acme, weight: "2" }), /^tenants\.0\.weight is wrong/],
     ["a tenant that is no object", fileOf(secret), /^tenants\.0 is wrong/],
     ["another key beside them", JSON.stringify({ tenants: [acme], [secret]: 1 }), /^the file is wrong/],

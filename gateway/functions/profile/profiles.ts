@@ -14,7 +14,7 @@ import type { MeasuredProfile } from "../../scheduler/profile/measured-profile.t
 import type { Records } from "../../store/records.ts";
 import { unknownFunction } from "../name-errors.ts";
 import type { PreparedProgram } from "../prepared-call.ts";
-import { refuseQuarantined, type Version } from "../version.ts";
+import type { Version } from "../version.ts";
 import { DeviceBench, readyBatches } from "./device-bench.ts";
 import { ProfileRecords } from "./profile-records.ts";
 import { type GivenCall, sampleCall } from "./sample-call.ts";
@@ -61,6 +61,8 @@ export interface ProfilesOptions {
   /** @throws DawnletError NOT_FOUND */
   readonly find: (name: string, version: string | undefined) => Version;
   readonly isDeployed: (version: Version) => boolean;
+  /** @throws DawnletError where it is in quarantine. */
+  readonly refuse: (version: Version) => void;
   /** Notes why a run failed. @returns the error as the caller is to see it. */
   readonly failed: (version: Version, error: unknown) => Promise<unknown>;
   /** Does work on a deployed function in its turn among deploys and removals. @throws DawnletError NOT_FOUND */
@@ -106,7 +108,7 @@ export class Profiles {
   ): Promise<MeasuredProfile> {
     const { name } = request;
     const version = this.#options.find(name, request.version);
-    refuseQuarantined(version);
+    this.#options.refuse(version);
     const member = this.#member(version, request.device);
     if (this.#measuring.has(member.id))
       throw new DawnletError(

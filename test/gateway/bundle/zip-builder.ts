@@ -26,7 +26,7 @@ export interface ZipPart {
 
 const utf8Flag = 0x0800;
 
-export function buildZip(parts: readonly ZipPart[]): Uint8Array {
+export function buildZip(parts: readonly ZipPart[]): Uint8Array<ArrayBuffer> {
   const local: Uint8Array[] = [];
   const central: Uint8Array[] = [];
   let offset = 0;
@@ -91,7 +91,7 @@ export function buildZip(parts: readonly ZipPart[]): Uint8Array {
 /** Little-endian numbers of so many bytes, and bytes as they are. */
 function record(
   ...fields: ReadonlyArray<Uint8Array | readonly [sizeBytes: number, value: number]>
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   const bytes: number[] = [];
   for (const field of fields) {
     if (field instanceof Uint8Array) for (const byte of field) bytes.push(byte);

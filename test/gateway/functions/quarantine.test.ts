@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { isBlamed, quarantineError, Strikes } from "../../../gateway/functions/quarantine.ts";
+import {
+  isBlamed,
+  quarantineError,
+  Strikes,
+  TenantStrikes,
+  tenantQuarantineError,
+} from "../../../gateway/functions/quarantine.ts";
 import { DawnletError } from "../../../kernels/errors.ts";
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute));
@@ -33,6 +39,37 @@ test("strikes are gone once they are cleared", () => {
   for (const minute of [0, 1, 2]) strikes.note("again", at(minute));
   strikes.clear();
   expect(strikes.note("once", at(3))).toBeUndefined();
+});
+
+test("the sixth strike of a tenant within an hour is one too many, for an hour", () => {
+  const strikes = new TenantStrikes();
+  for (const minute of [0, 10, 20, 30, 40]) expect(strikes.note("earlier", at(minute))).toBeUndefined();
+  expect(strikes.at(at(59))).toBeUndefined();
+  const quarantine = strikes.note("it hung", at(59));
+  const stated = {
+    ...{ since: at(59).toISOString(), until: at(119).toISOString() },
+    ...{ strikes: 6, reason: "it hung" },
+  };
+  expect(quarantine).toEqual(stated);
+  // What had begun before does not make it longer.
+  expect(strikes.note("another", at(60))).toBeUndefined();
+  expect(strikes.at(at(118))).toEqual(stated);
+  expect(strikes.at(at(119))).toBeUndefined();
+  expect(tenantQuarantineError("call function 'f'", "acme", quarantine!)).toMatchObject({
+    code: "QUARANTINED",
+    message: expect.stringMatching(
+      /^Cannot call function 'f' as all functions of tenant 'acme' .*6 times.*it hung/,
+    ),
+  });
+});
+
+test("six strikes of a tenant in more than an hour are not too many, and a quarantine that is lifted begins anew", () => {
+  const strikes = new TenantStrikes();
+  for (const minute of [0, 10, 20, 30, 40, 60, 70]) expect(strikes.note("again", at(minute))).toBeUndefined();
+  expect(strikes.note("again", at(71))).toMatchObject({ strikes: 6 });
+  strikes.clear();
+  expect(strikes.at(at(72))).toBeUndefined();
+  expect(strikes.note("once", at(72))).toBeUndefined();
 });
 
 test("only an error that says so is a strike", () => {

@@ -76,6 +76,17 @@ describe("a tenant's functions", () => {
     expect(await outcome(acme, "mine")).not.toEqual(unknown);
   });
 
+  it("stay in quarantine until the operator lifts it", async () => {
+    all.quarantine("mine");
+    await expect(acme.liftQuarantine("mine")).rejects.toMatchObject({
+      code: "FORBIDDEN",
+      message: expect.stringContaining("it takes the operator's token"),
+    });
+    expect(acme.get("mine").current.quarantine).toBeDefined();
+    await functionsFor(all, operator).liftQuarantine("mine");
+    expect(acme.get("mine").current.quarantine).toBeUndefined();
+  });
+
   it("are deployed where the name is free or their own, and not where it is another's", async () => {
     const taken = {
       code: "NAME_TAKEN",
