@@ -3,6 +3,7 @@
  * How the two sides find each other is in posix-link.ts.
  */
 import { type ChildProcess as NodeChildProcess, spawn } from "node:child_process";
+import { parse } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -61,6 +62,8 @@ export async function spawnChild(command: RuntimeCommand, options: ProcessOption
       output,
       ...(sockets === undefined ? (["pipe"] as const) : []),
     ],
+    // Where the gateway runs is nothing that strangers need to know; theirs is one module, which finds nothing by its place.
+    ...(script !== undefined && { cwd: parse(process.execPath).root }),
     windowsHide: true,
   });
   // Where it has ended before it has read all, its exit says so.

@@ -4,7 +4,7 @@ import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, parse } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { platform } from "#platform";
@@ -119,6 +119,13 @@ test("a process that is one module may not even read what Dawnlet is made of", a
       "denied",
     );
   expect(await attempt(bundled, "read", allowed)).toEqual({ done: "15" });
+});
+
+test("a process that is one module is not told where the gateway runs", async () => {
+  expect(await attempt(open, "workingFolder")).toEqual({ done: process.cwd() });
+  const { done } = await attempt(bundled, "workingFolder");
+  // Deno denies it altogether.
+  expect([parse(process.cwd()).root, undefined]).toContain(done);
 });
 
 test("it reads what it was given, and its Port carries messages of any size", async () => {

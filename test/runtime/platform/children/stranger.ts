@@ -54,6 +54,7 @@ const attempts: Readonly<Record<string, (target: string) => unknown>> = {
     inspector.open(0);
     inspector.close();
   },
+  workingFolder: () => globalThis.process.cwd(),
   environment: (name) => {
     const value = globalThis.process?.env[name];
     if (value === undefined) throw new Error("there is no such variable");
