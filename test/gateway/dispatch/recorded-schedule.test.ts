@@ -52,10 +52,12 @@ async function recorded(
 ): Promise<{ readonly log: string; readonly actions: readonly (readonly SchedulerAction[])[] }> {
   const taken = vi.spyOn(Cluster.prototype, "takeActions");
   let log = "";
+  let isFailureHeard = false;
   const listener = listenerOf(() => dispatcher);
   const { set, links } = fakeDevices(2, { listener });
   const sink = (line: string) => {
     log += line;
+    isFailureHeard ||= line.includes('"type":"failed"');
   };
   const dispatcher = new Dispatcher({
     ...{ devices: set, policy: namedPolicy(header) },
@@ -68,7 +70,6 @@ async function recorded(
   });
   const random = randomStream(header.policy.length, 0);
   const running = () => links.flatMap((link) => link.running.map(({ id }) => ({ link, id })));
-  let failures = 0;
   for (let turn = 0; turn < 300; turn++) {
     const which = Math.floor(random() * functions.length);
     const giveUp = new AbortController();
@@ -81,9 +82,8 @@ async function recorded(
     if (random() < 0.2) giveUp.abort();
     for (const { link, id } of running()) {
       if (random() < 0.5) continue;
-      // One at least, however few runs there were time for.
-      const isFailure = failures === 0 || random() < 0.05;
-      if (isFailure) failures++;
+      // Until the scheduler has heard of one: it does not of those that are given up meanwhile.
+      const isFailure = !isFailureHeard || random() < 0.05;
       const error = isFailure ? new DawnletError("INVALID_SHADER", "no") : undefined;
       link.end(id, error, random() < 0.5 ? 3 : 0, 1 + 10 * random());
     }
