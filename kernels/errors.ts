@@ -38,7 +38,7 @@ export const errorCodes = {
   DEVICE_LOST: "DEVICE_LOST",
   /** The device budget or the GPU itself has no room for what the call needs. */
   OUT_OF_MEMORY: "OUT_OF_MEMORY",
-  /** A run took longer on the device than its function may. The device is started anew. */
+  /** A run took longer, on the device or in a session on the CPU, than its function may. What it was on is started anew. */
   TIME_LIMIT_EXCEEDED: "TIME_LIMIT_EXCEEDED",
   /** The function has hung or crashed its device too often. Deploy it again, or lift its quarantine; of a tenant the operator does. */
   QUARANTINED: "QUARANTINED",

@@ -5,6 +5,7 @@
 import { getLogger } from "@logtape/logtape";
 import { DawnletError, type ErrorCode } from "../../kernels/errors.ts";
 import type { SessionProcesses, SessionRun } from "../../runtime/supervisor/session-processes.ts";
+import { sessionLimitFor } from "../../runtime/supervisor/time-limit.ts";
 import type { ManagedDeviceListener } from "../devices/device-events.ts";
 import type { ManagedRun } from "../devices/managed-runs.ts";
 import type { CpuModel } from "../functions/prepared-call.ts";
@@ -58,6 +59,8 @@ const guessedBytesPerMs = 200_000;
 const measurableBytes = 32 * 1024 * 1024;
 /** A model that fails so many times, with nothing that went well between, stays away from the lane. */
 const mostFailures = 3;
+/** Whatever a manifest states: that is for devices, and the lane is there for what is fast on it. */
+const limitMs = sessionLimitFor({});
 /** The same model is refused for the same reason whenever it is opened. */
 const lasting: ReadonlySet<ErrorCode> = new Set(["UNSUPPORTED_MODEL", "INVALID_MODEL"]);
 /**
@@ -128,7 +131,7 @@ export class CpuLane implements ScheduledDevice {
     if (model === undefined || model.uses > 0) return;
     for (const program of programs)
       if (model.programs.delete(program)) this.#listener.evicted(program, "commanded");
-    if (model.programs.size === 0) void this.#sessions.close(model.model.id);
+    if (model.programs.size === 0) void this.#sessions.close(model.model);
   }
 
   forget(unit: Unit): void {
@@ -181,7 +184,7 @@ export class CpuLane implements ScheduledDevice {
     lane.programs.add(program!);
     const startedAt = this.#now();
     try {
-      const ownMs = await this.#sessions.open(model.id, () => model.source());
+      const ownMs = await this.#sessions.open(model);
       lane.isOpen = true;
       // Again: one that was closed meanwhile has forgotten them.
       lane.programs.add(program!);
@@ -228,10 +231,10 @@ export class CpuLane implements ScheduledDevice {
     { prepared }: DispatchedCall,
   ): Promise<{ run: SessionRun; warmUpMs: number }> {
     const { model, inputs } = prepared.onCpu!;
-    const names = prepared.outputs.map(({ name }) => name);
+    const call = { inputs, outputs: prepared.outputs.map(({ name }) => name), limitMs };
     // One that has begun goes on, whoever gives it up: the next would wait for it unseen.
     const { signal } = new AbortController();
-    const once = () => this.#sessions.run(model.id, () => model.source(), inputs, names, signal);
+    const once = () => this.#sessions.run(model, call, signal);
     let run = await once();
     let spentMs = 0;
     while (!lane.isWarm) {

@@ -8,7 +8,10 @@ import { describeProgram } from "../../kernels/program/describe.ts";
 import { elementCount, type Tensors } from "../../kernels/tensor.ts";
 import { batchAxisOf } from "../../models/batch-axis.ts";
 import type { ModelSource } from "../../runtime/compiler/protocol.ts";
+import type { SessionModel } from "../../runtime/supervisor/session-processes.ts";
+import { sessionLimitFor } from "../../runtime/supervisor/time-limit.ts";
 import { allAsBytes, type CallTensor, isTensor } from "../devices/call-tensor.ts";
+import { tenantOf } from "../devices/owner.ts";
 import { bindInputs } from "./bind-inputs.ts";
 import { compileBatch, compileVariant, type VariantRequest } from "./compile-variant.ts";
 import type { Batching, DeployProgress, Engine, FunctionSignature } from "./functions.ts";
@@ -40,6 +43,8 @@ export class OnnxFunction implements Servable {
   readonly #batches: ModelBatches;
   /** Undefined where the manifest wants it on GPUs only. */
   readonly #cpuModel: CpuModel | undefined;
+  /** Of the fallback. */
+  readonly #sessionModel: SessionModel;
   onTrouble: Servable["onTrouble"];
   #engine: Engine;
   readonly #open = new Map<string, Promise<OpenVariant>>();
@@ -64,6 +69,8 @@ export class OnnxFunction implements Servable {
       record.schedule?.cpu === false
         ? undefined
         : { id: record.digest, sizeBytes: source.modelBytes, source: () => this.#modelSource() };
+    const owner = tenantOf(backends.device.owner);
+    this.#sessionModel = { id: record.digest, owner, source: () => this.#modelSource() };
     this.#batches = new ModelBatches({
       axis: batchAxisOf(record.signature),
       settings: record.batch,
@@ -158,7 +165,7 @@ export class OnnxFunction implements Servable {
     this.#batches.dispose();
     this.#open.clear();
     this.#ready.clear();
-    await this.#backends.sessions.close(this.#record.digest);
+    await this.#backends.sessions.close(this.#sessionModel);
     await Promise.all(programs.map((program) => program && this.#backends.device.unload(program.stored.id)));
   }
 
@@ -206,11 +213,12 @@ export class OnnxFunction implements Servable {
     return { record, program, batch: this.#batches.shareFor(dimensions, program.inputs) };
   }
 
+  get #timeLimits() {
+    return { statedMs: this.#record.timeLimitMs, mostMs: this.#backends.device.owner.maxTimeLimitMs };
+  }
+
   #openProgram(variant: CompiledVariant): Promise<ModelProgram> {
-    return openModelProgram(this.#backends.store.programs, variant, {
-      statedMs: this.#record.timeLimitMs,
-      mostMs: this.#backends.device.owner.maxTimeLimitMs,
-    });
+    return openModelProgram(this.#backends.store.programs, variant, this.#timeLimits);
   }
 
   #saveVariants(): Promise<void> {
@@ -289,12 +297,13 @@ export class OnnxFunction implements Servable {
     const { sessions, device } = this.#backends;
     const inputs = await allAsBytes(given, device);
     const names = wanted ?? this.#signature.outputs.map(({ name }) => name);
-    const open = () => this.#modelSource();
-    const run = await sessions.run(this.#record.digest, open, inputs, names, signal);
+    const limitMs = sessionLimitFor(this.#timeLimits);
+    const run = await sessions.run(this.#sessionModel, { inputs, outputs: names, limitMs }, signal);
     return {
       outputs: names.map((name) => ({ name, tensor: run.outputs.get(name)! })),
       timings: [
         ["load", run.loadMs],
+        ["queue", run.queueMs],
         ["execute", run.executeMs],
       ],
     };

@@ -1,4 +1,4 @@
-/** `timeLimitMs` of `function.json`, for both kinds of bundles: how long one run may take on the device. */
+/** `timeLimitMs` of `function.json`, for both kinds of bundles: how long one run may take, on the device or in a session. */
 import * as v from "valibot";
 
 /** While a run hangs, nobody else uses the device: no manifest may ask for more than ten minutes. */

@@ -27,10 +27,9 @@ serveRpc(port, {
     session = await createCpuSession(prepareReference(model, files).reference, { threads });
     return {};
   },
-  run: (params, attachments, { signal }) =>
+  run: (params, attachments) =>
     inTurn(async () => {
       if (session === undefined) throw new DawnletError("UNAVAILABLE", "The session is not open yet");
-      if (signal.aborted) throw new DawnletError("CANCELLED", "The caller gave up");
       const { inputs, outputs } = v.parse(runSchema, params);
       const results = await session.run(
         Object.fromEntries(joinTensors(inputs, attachments)),

@@ -35,20 +35,16 @@ export class SessionClient {
     this.#rpc = rpc;
   }
 
-  async open(params: OpenSessionParams): Promise<void> {
-    await this.#rpc.call("open", params);
+  async open(params: OpenSessionParams, signal: AbortSignal): Promise<void> {
+    await this.#rpc.call("open", params, [], { signal });
   }
 
   /** Calls run one after another, in order. */
-  async run(
-    inputs: Tensors,
-    outputs: readonly string[] | undefined,
-    signal: AbortSignal,
-  ): Promise<Map<string, Tensor>> {
+  async run(inputs: Tensors, outputs: readonly string[] | undefined): Promise<Map<string, Tensor>> {
     const entries = Object.entries(inputs);
     const params = { inputs: entries.map(headerOf), outputs: outputs ?? null };
     const attachments = entries.map(([, tensor]) => tensor.data);
-    const reply = await this.#rpc.call("run", params, attachments, { signal });
+    const reply = await this.#rpc.call("run", params, attachments);
     return joinTensors(reply.result as TensorHeader[], reply.attachments);
   }
 }

@@ -1,144 +1,115 @@
 /**
  * Session processes: one ONNX Runtime session each, for models that cannot be Programs, and for those that are faster on
- * the CPU. Started at the first call, a few at a time; the one that was used longest ago makes room, and one that nobody
- * calls ends.
+ * the CPU. Started at the first call, and never more than a few: one that nobody uses makes room, or one that was busy for
+ * its turn, and a session that nobody calls ends.
  */
-import type { Tensor, Tensors } from "../../kernels/tensor.ts";
+import { DawnletError } from "../../kernels/errors.ts";
 import type { ModelSource } from "../compiler/protocol.ts";
 import type { Platform } from "../platform/platform.ts";
-import { SessionClient } from "../session/protocol.ts";
-import { Child } from "./child.ts";
+import { ModelSession, type SessionCall, type SessionRun } from "./model-session.ts";
+import { type Place, ProcessPlaces } from "./process-places.ts";
+
+export type { SessionCall, SessionRun };
 
 export interface SessionProcessesOptions {
   readonly platform: Platform;
   readonly onLine: (line: string) => void;
-  /** Processes at a time; more only while all of them are busy. */
+  /** Processes at a time, those that are still ending included. A tenant has at most half of them, and one at least. */
   readonly maxProcesses?: number;
   readonly idleMs?: number;
+  /** That a busy session keeps its process where others wait for one. */
+  readonly turnMs?: number;
+  /** That a run may go on when its caller has left. */
+  readonly graceMs?: number;
   readonly threads?: number;
-  /** A session that may have been open is not any more: it was closed, or its process has ended. */
+  /** The session of a model was open and is not any more: it was closed, or its process has ended. */
   readonly onClosed?: (id: string) => void;
 }
 
-export interface SessionRun {
-  readonly outputs: Map<string, Tensor>;
-  /** Time that this run waited for its session to be opened; 0 where it was. */
-  readonly loadMs: number;
-  readonly executeMs: number;
-}
-
-interface Session {
-  readonly child: Child<SessionClient>;
-  running: number;
-  idleTimer: ReturnType<typeof setTimeout> | undefined;
+/** A model, and whose it is. */
+export interface SessionModel {
+  /** Models of one owner with equal ids share a session. */
+  readonly id: string;
+  /** Left out, or empty: the operator. */
+  readonly owner?: string;
+  /** Finds its files; called when a session is opened. */
+  source(): Promise<ModelSource>;
 }
 
 export class SessionProcesses {
   readonly #options: Required<Omit<SessionProcessesOptions, "onClosed">> &
     Pick<SessionProcessesOptions, "onClosed">;
+  readonly #places: ProcessPlaces;
   /** In the order of last use. */
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new Map<string, ModelSession>();
+  #stopped: DawnletError | undefined;
 
   constructor(options: SessionProcessesOptions) {
-    this.#options = { maxProcesses: 4, idleMs: 60_000, threads: 1, ...options };
+    this.#options = {
+      ...{ maxProcesses: 4, idleMs: 60_000, turnMs: 10_000, graceMs: 5_000, threads: 1 },
+      ...options,
+    };
+    this.#places = new ProcessPlaces(this.#options.maxProcesses);
   }
 
   /**
-   * @param id of the model; equal ids share a session.
-   * @param open finds the model's files; called when a session is opened.
-   * @throws DawnletError INVALID_ARGUMENT with ORT's words, UNAVAILABLE where the process ended, what `open` throws.
+   * @throws DawnletError INVALID_ARGUMENT with ORT's words; TIME_LIMIT_EXCEEDED; UNAVAILABLE where the process ended in this
+   * run, or is being stopped; CANCELLED; what `source` throws.
    */
-  run(
-    id: string,
-    open: () => Promise<ModelSource>,
-    inputs: Tensors,
-    outputs: readonly string[] | undefined,
-    signal: AbortSignal,
-  ): Promise<SessionRun> {
-    return this.#using(id, open, async (client, loadMs) => {
-      const startedAt = performance.now();
-      const results = await client.run(inputs, outputs, signal);
-      return { outputs: results, loadMs, executeMs: performance.now() - startedAt };
-    });
+  async run(model: SessionModel, call: SessionCall, signal: AbortSignal): Promise<SessionRun> {
+    return this.#sessionOf(model).do(call, model.source, signal);
   }
 
   /** Opens a session ahead of its runs. @returns milliseconds that it waited; 0 where it was open. @throws as `run`. */
-  open(id: string, open: () => Promise<ModelSource>): Promise<number> {
-    return this.#using(id, open, async (_, loadMs) => loadMs);
+  async open(model: SessionModel): Promise<number> {
+    return (await this.#sessionOf(model).do(undefined, model.source)).loadMs;
   }
 
-  /** Ends a model's process, if one runs and nobody is using it: functions with equal models share it. */
-  async close(id: string): Promise<void> {
-    const session = this.#sessions.get(id);
-    if (session !== undefined && session.running === 0) await this.#end(id, session);
+  /** Ends a model's process, if one runs and nobody is using it: an owner's functions with equal models share it. */
+  async close(model: Pick<SessionModel, "id" | "owner">): Promise<void> {
+    const session = this.#sessions.get(keyOf(model));
+    if (session?.isIdle === true) await session.end();
   }
 
+  /** What runs and waits fails with UNAVAILABLE. @returns when all processes are gone. */
   async stop(): Promise<void> {
-    await Promise.all([...this.#sessions].map(([id, session]) => this.#end(id, session)));
+    const error = new DawnletError("UNAVAILABLE", "Cannot run a session as the gateway is stopping");
+    this.#stopped = error;
+    await Promise.all([...this.#sessions.values()].map((session) => session.stop(error)));
   }
 
-  /** @param work gets the session's client, and the time that this took. */
-  async #using<T>(
-    id: string,
-    open: () => Promise<ModelSource>,
-    work: (client: SessionClient, loadMs: number) => Promise<T>,
-  ): Promise<T> {
-    const session = this.#take(id, open);
-    try {
-      const startedAt = performance.now();
-      const wasOpen = session.child.isStarted;
-      const client = await session.child.get();
-      return await work(client, wasOpen ? 0 : performance.now() - startedAt);
-    } finally {
-      session.running--;
-      const isKept = this.#sessions.get(id) === session;
-      if (session.running === 0 && isKept)
-        session.idleTimer = setTimeout(() => this.close(id), this.#options.idleMs);
-      this.#makeRoom();
-    }
-  }
-
-  async #end(id: string, session: Session): Promise<void> {
-    this.#sessions.delete(id);
-    clearTimeout(session.idleTimer);
-    this.#options.onClosed?.(id);
-    await session.child.stop();
-  }
-
-  #take(id: string, open: () => Promise<ModelSource>): Session {
-    let session = this.#sessions.get(id);
-    if (session === undefined) {
-      const { platform, onLine, threads } = this.#options;
-      const child: Child<SessionClient> = new Child({
-        platform,
-        onLine,
-        entry: new URL("../session/main.ts", import.meta.url),
-        name: "the session process",
-        environment: {},
-        closedCode: "UNAVAILABLE",
-        onClosed: () => {
-          if (this.#sessions.get(id)?.child === child) this.#options.onClosed?.(id);
-        },
-        prepare: async (rpc) => {
-          const client = new SessionClient(rpc);
-          await client.open({ ...(await open()), threads });
-          return client;
-        },
-      });
-      session = { child, running: 0, idleTimer: undefined };
-    }
-    clearTimeout(session.idleTimer);
-    session.running++;
-    this.#sessions.delete(id);
-    this.#sessions.set(id, session);
-    this.#makeRoom();
+  #sessionOf(model: SessionModel): ModelSession {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    const key = keyOf(model);
+    const session = this.#sessions.get(key) ?? this.#newSession(key, model);
+    this.#sessions.delete(key);
+    this.#sessions.set(key, session);
     return session;
   }
 
-  #makeRoom(): void {
-    for (const [id, session] of this.#sessions) {
-      if (this.#sessions.size <= this.#options.maxProcesses) return;
-      if (session.running === 0) void this.close(id);
-    }
+  #newSession(key: string, { id, owner = "" }: SessionModel): ModelSession {
+    const { onClosed, ...options } = this.#options;
+    const session: ModelSession = new ModelSession({
+      ...{ ...options, owner, places: this.#places },
+      onClosed: () => onClosed?.(id),
+      onChanged: () => {
+        if (session.isEmpty && this.#sessions.get(key) === session) this.#sessions.delete(key);
+        this.#makeRoom();
+      },
+    });
+    return session;
   }
+
+  /** For those that wait, where the sessions of others have nothing to do, or had their turn. */
+  #makeRoom(): void {
+    if (!this.#places.isWaitedFor) return;
+    const spare = new Map<Place, ModelSession>();
+    for (const session of this.#sessions.values())
+      if (session.spare !== undefined) spare.set(session.spare, session);
+    for (const place of this.#places.toEnd([...spare.keys()])) void spare.get(place)!.end();
+  }
+}
+
+function keyOf({ id, owner = "" }: Pick<SessionModel, "id" | "owner">): string {
+  return JSON.stringify([owner, id]);
 }

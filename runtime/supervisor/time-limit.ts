@@ -1,10 +1,12 @@
 /**
- * How long a run may take on the device. One rule for all functions: what the manifest states; otherwise ten seconds,
- * and more where verification has shown that this adapter is slow; never more than its owner may have.
+ * How long a run may take, on the device and in a session on the CPU: what the manifest states; otherwise ten seconds on the
+ * device, and more where verification has shown that this adapter is slow; never more than its owner may have.
  */
 import { maxTimeLimitMs } from "../../kernels/manifest/time-limit.ts";
 
 export const defaultTimeLimitMs = 10_000;
+/** A CPU takes longer, and a run in a session keeps nobody but its function's other calls waiting. */
+const defaultSessionLimitMs = 120_000;
 
 /** A busy machine is slower than the one that verified the model had been. */
 const slack = 20;
@@ -28,4 +30,12 @@ export function timeLimitFor({
     maxTimeLimitMs,
     statedMs ?? Math.max(defaultTimeLimitMs, Math.ceil(slack * verifiedMs)),
   );
+}
+
+/** Of a run in a session. */
+export function sessionLimitFor({
+  statedMs = defaultSessionLimitMs,
+  mostMs = maxTimeLimitMs,
+}: Omit<TimeLimitSources, "verifiedMs">): number {
+  return Math.min(mostMs, maxTimeLimitMs, statedMs);
 }

@@ -8,6 +8,7 @@ import { comparable, routesByName } from "../gateway/api/routes-by-name.ts";
 import { countingModel, endless } from "./endless-model.ts";
 import { gatewayFor } from "./running-gateway.ts";
 import { shaderBundle, timesModel, timesShader, trapShader } from "./small-functions.ts";
+import { zipped } from "./zipped.ts";
 
 const tokens = { acme: "token-of-acme-00", beta: "token-of-beta-00", operator: "token-of-operator" };
 type Who = keyof typeof tokens;
@@ -277,5 +278,48 @@ describe("a tenant that loses the device over and over", () => {
     await running.restart({ tenants: limited, token: tokens.operator });
     const answer = await callWith("acme", "trap", -1);
     expect(answer).toMatchObject({ code: "TIME_LIMIT_EXCEEDED", error: expect.stringContaining("400 ms") });
+  });
+});
+
+describe("models that cannot be Programs", () => {
+  const model = (who: Who, name: string) => deploy(who, name, countingModel("input", name));
+  const count = async (who: Who, name: string, rounds: bigint) => {
+    const body = `{"inputs": [
+      {"name": "x", "shape": [1], "datatype": "FP32", "data": [0.5]},
+      {"name": "n", "shape": [1], "datatype": "INT64", "data": [${rounds}]}
+    ]}`;
+    const response = await as(who, `/v2/models/${name}/infer`, { method: "POST", body });
+    return { status: response.status, ...(await response.json()) };
+  };
+
+  it("answer one tenant while all of another's are busy without end", { timeout: 120_000 }, async () => {
+    for (const name of ["a", "b", "c"]) expect((await model("acme", name)).status).toBe(201);
+    expect((await model("beta", "mine")).status).toBe(201);
+    const endlessly = ["a", "b", "c", "a", "b", "c"].map((name) => count("acme", name, endless));
+    for (const each of endlessly) each.catch(() => undefined);
+    const sessions = () => running.started.filter((kind) => kind === "session").length;
+    await vi.waitFor(() => expect(sessions()).toBe(2), 10_000);
+    expect(await count("beta", "mine", 3n)).toMatchObject({ outputs: [{ data: [3.5] }] });
+    expect(await count("beta", "mine", 4n)).toMatchObject({ outputs: [{ data: [4.5] }] });
+    // The third of acme's waits for the others of its own.
+    expect(sessions()).toBe(3);
+  });
+
+  it("have the time that their manifest states, and no strike for what takes longer", async () => {
+    const manifest = { kind: "onnx", model: "model.onnx", timeLimitMs: 500 };
+    const bundle = await zipped({ "function.json": manifest, "model.onnx": countingModel("input") });
+    expect((await deploy("acme", "limited", bundle)).status).toBe(201);
+    for (let i = 0; i < 4; i++) {
+      const [late, behind] = await Promise.all([
+        count("acme", "limited", endless),
+        count("acme", "limited", 3n),
+      ]);
+      expect(late).toMatchObject({
+        status: 504,
+        code: "TIME_LIMIT_EXCEEDED",
+        error: expect.stringMatching(/longer than 500 ms.*'timeLimitMs'/),
+      });
+      expect(behind).toMatchObject({ status: 200, outputs: [{ data: [3.5] }] });
+    }
   });
 });

@@ -4,7 +4,7 @@ import { BlobWriter, TextReader, Uint8ArrayReader, ZipWriter } from "@zip.js/zip
 /** @param files text, bytes, or what becomes JSON. */
 export async function zipped(
   files: Readonly<Record<string, string | Uint8Array | object>>,
-): Promise<Uint8Array> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const writer = new ZipWriter(new BlobWriter());
   for (const [path, content] of Object.entries(files)) {
     const reader =

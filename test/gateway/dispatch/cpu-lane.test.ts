@@ -248,6 +248,19 @@ describe("what the lane cannot run", () => {
     expect(outcomes).toEqual(["ok gpu0", "ok gpu0", "ok gpu0", "ok gpu0", "waits"]);
   });
 
+  test("within two minutes runs on another device", async () => {
+    const f = functionNamed("f");
+    await slowOnGpu(f, prepared("a"));
+    await call(f, prepared("a"));
+    expect(sessions.limits).toEqual(new Set([120_000]));
+    sessions.ends("a");
+    sessions.end("a", new DawnletError("TIME_LIMIT_EXCEEDED", "longer than 120000 ms"));
+    await heard();
+    gpu.end("a", undefined, 0, 2_000);
+    await settled();
+    expect(outcomes).toEqual(["ok gpu0", "ok gpu0"]);
+  });
+
   test("a GPU cannot run either is the caller's error", async () => {
     const f = functionNamed("f");
     await slowOnGpu(f, prepared("a"));

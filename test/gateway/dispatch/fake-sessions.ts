@@ -1,7 +1,7 @@
 /** Sessions of a CPU lane in memory: notes what they are told in order, and ends runs when a test says so. */
 import type { LaneSessions } from "../../../gateway/dispatch/cpu-lane.ts";
 import type { Tensor } from "../../../kernels/tensor.ts";
-import type { SessionRun } from "../../../runtime/supervisor/session-processes.ts";
+import type { SessionCall, SessionModel, SessionRun } from "../../../runtime/supervisor/session-processes.ts";
 
 interface Running {
   readonly id: string;
@@ -13,6 +13,8 @@ export class FakeSessions implements LaneSessions {
   readonly told: string[] = [];
   readonly opened = new Set<string>();
   readonly running: Running[] = [];
+  /** That runs were given. */
+  readonly limits = new Set<number>();
   /** Thrown by openings while set. */
   openFailure: Error | undefined;
   readonly #onClosed: (id: string) => void;
@@ -21,7 +23,7 @@ export class FakeSessions implements LaneSessions {
     this.#onClosed = onClosed;
   }
 
-  async open(id: string): Promise<number> {
+  async open({ id }: SessionModel): Promise<number> {
     if (this.opened.has(id)) return 0;
     this.told.push(`open ${id}`);
     if (this.openFailure !== undefined) throw this.openFailure;
@@ -29,14 +31,15 @@ export class FakeSessions implements LaneSessions {
     return 100;
   }
 
-  run(id: string): Promise<SessionRun> {
+  run({ id }: SessionModel, { limitMs }: SessionCall): Promise<SessionRun> {
+    this.limits.add(limitMs);
     this.told.push(`run ${id}`);
     const settle = Promise.withResolvers<SessionRun>();
     this.running.push({ id, settle });
     return settle.promise;
   }
 
-  async close(id: string): Promise<void> {
+  async close({ id }: Pick<SessionModel, "id">): Promise<void> {
     this.told.push(`close ${id}`);
     this.ends(id);
   }
@@ -54,6 +57,6 @@ export class FakeSessions implements LaneSessions {
     const index = this.running.findIndex((one) => one.id === id);
     const [{ settle }] = this.running.splice(index, 1) as [Running];
     if (result instanceof Error) settle.reject(result);
-    else settle.resolve({ outputs: new Map(outputs), loadMs: 0, executeMs: result });
+    else settle.resolve({ outputs: new Map(outputs), loadMs: 0, queueMs: 0, executeMs: result });
   }
 }

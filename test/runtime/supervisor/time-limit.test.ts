@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { maxTimeLimitMs } from "../../../kernels/manifest/time-limit.ts";
-import { defaultTimeLimitMs, timeLimitFor } from "../../../runtime/supervisor/time-limit.ts";
+import { defaultTimeLimitMs, sessionLimitFor, timeLimitFor } from "../../../runtime/supervisor/time-limit.ts";
 
 test("a run may take ten seconds, and more where verification took long", () => {
   expect(timeLimitFor({})).toBe(10_000);
@@ -26,4 +26,12 @@ test("is never more than its owner may have, whatever was stated or measured", (
     expect(timeLimitFor(sources)).toBeGreaterThanOrEqual(limitMs);
   }
   expect(timeLimitFor({ mostMs: 3_000 })).toBe(3_000);
+});
+
+test("a run in a session may take two minutes, or what the manifest states, and never more than its owner may have", () => {
+  expect(sessionLimitFor({})).toBe(120_000);
+  expect(sessionLimitFor({ statedMs: 1_500 })).toBe(1_500);
+  expect(sessionLimitFor({ statedMs: 10 * maxTimeLimitMs })).toBe(maxTimeLimitMs);
+  expect(sessionLimitFor({ mostMs: 60_000 })).toBe(60_000);
+  expect(sessionLimitFor({ statedMs: 2_000, mostMs: 60_000 })).toBe(2_000);
 });
