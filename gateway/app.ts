@@ -33,14 +33,16 @@ import type { Secrets } from "./functions/secrets.ts";
 import type { FunctionLogs } from "./handlers/function-logs.ts";
 import type { InstanceStarts } from "./handlers/instance-starts.ts";
 import { type AccessOptions, createAccessCheck } from "./http/access.ts";
-import { type BodyLimits, defaultBodyLimits } from "./http/body.ts";
+import { BodyBudget } from "./http/body-budget.ts";
+import { type BodyLimits, bodyLimits } from "./http/body-limits.ts";
 import { createEndpoint } from "./http/endpoint.ts";
 import type { CallObserver } from "./http/exchange.ts";
 import { notFoundHandler } from "./http/not-found.ts";
+import { StallWatch } from "./http/stall-watch.ts";
 
 export interface AppOptions extends AccessOptions {
   readonly functions: Functions;
-  /** Left out: 64 MiB for calls, 4 GiB for deploys. */
+  /** Left out: as `bodyLimits` says. */
   readonly limits?: Partial<BodyLimits>;
   /** For `/v1/devices` and for metrics of what they hold. */
   readonly devices?: readonly DeviceMember[];
@@ -64,10 +66,11 @@ export interface AppOptions extends AccessOptions {
 
 export function createApp(options: AppOptions): Hono {
   const { functions, devices, lanes = [], secrets, profiles, logs, showsStacks = false } = options;
-  const { callBytes, deployBytes } = { ...defaultBodyLimits, ...options.limits };
+  const { callBytes, deployBytes, heldBytes, stallMs } = bodyLimits(options.limits);
   const statistics = new Statistics();
   const metrics = new Metrics({ functions, statistics });
-  const endpoint = createEndpoint(createAccessCheck(options), bothObservers(statistics, metrics));
+  const intake = { budget: new BodyBudget(heldBytes), stalls: new StallWatch(stallMs) };
+  const endpoint = createEndpoint(createAccessCheck(options), bothObservers(statistics, metrics), intake);
 
   const functionsOf = functionsByCaller(functions);
   const app = new Hono();

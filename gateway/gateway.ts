@@ -26,6 +26,7 @@ import { functionsFor } from "./functions/tenant-functions.ts";
 import { HandlerHost } from "./handlers/handler-host.ts";
 import { type HandlerLimits, maxHandlerLimits } from "./handlers/limits.ts";
 import type { Tenant } from "./http/access.ts";
+import { bodyLimits } from "./http/body-limits.ts";
 import { defaultLanes, openCpuLanes } from "./open-cpu-lanes.ts";
 import { choiceOf, keepAllEstimates, openDevices } from "./open-devices.ts";
 import type { LoggedPolicy } from "./scheduler/core/event-log.ts";
@@ -159,7 +160,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     showsStacks: options.showsStacks === true,
     ...(token === undefined ? {} : { token }),
     ...(tenants === undefined ? {} : { tenants }),
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    limits: bodyLimits(options.limits, await hostMemoryBytes()),
   });
   const server: HttpServer = await platform.serveHttp((request) => app.fetch(request), {
     hostname,

@@ -1,7 +1,7 @@
 /**
  * The file that names the parties that share a gateway: `{"tenants": [{"name": "acme", "token": "…", "weight": 2,
- * "timeLimitMs": 30000}]}`, of which weight and time limit may be left out. What is wrong with it is said without a
- * word of what it says: that may be a token.
+ * "timeLimitMs": 30000, "storageBytes": 1e10}]}`, of which all but name and token may be left out. What is wrong with it
+ * is said without a word of what it says: that may be a token.
  */
 import { readFile, stat } from "node:fs/promises";
 import { getLogger } from "@logtape/logtape";
@@ -16,6 +16,8 @@ const log = getLogger(["dawnlet", "gateway"]);
 const maxTenants = 1000;
 /** One with the largest weight still leaves something to one with the smallest. */
 const [leastWeight, mostWeight] = [0.01, 100];
+/** A smaller one is likely to be meant in another unit. */
+const leastStorageBytes = 2 ** 20;
 
 const text = v.string("expected a text");
 const tenant = v.strictObject(
@@ -34,8 +36,15 @@ const tenant = v.strictObject(
       ),
     ),
     timeLimitMs: v.exactOptional(timeLimitSchema),
+    storageBytes: v.exactOptional(
+      v.pipe(
+        v.number("expected a number"),
+        v.safeInteger("expected whole bytes"),
+        v.minValue(leastStorageBytes, `expected ${leastStorageBytes} at least`),
+      ),
+    ),
   },
-  "expected an object with 'name', 'token', perhaps 'weight' and 'timeLimitMs', and nothing else",
+  "expected an object with 'name', 'token', perhaps 'weight', 'timeLimitMs' and 'storageBytes', and nothing else",
 );
 const tenantsFile = v.strictObject(
   {

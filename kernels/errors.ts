@@ -22,6 +22,8 @@ export const errorCodes = {
   LIMIT_EXCEEDED: "LIMIT_EXCEEDED",
   /** A body or an archive is larger than the server takes. */
   PAYLOAD_TOO_LARGE: "PAYLOAD_TOO_LARGE",
+  /** A tenant's functions would hold more in the store than it may. Remove some, or ask the operator. */
+  STORAGE_FULL: "STORAGE_FULL",
   /** No function, version or blob of that name. */
   NOT_FOUND: "NOT_FOUND",
   /** The caller may not do this with what is its own. Ask the operator. */
@@ -30,7 +32,9 @@ export const errorCodes = {
   NAME_TAKEN: "NAME_TAKEN",
   /** The HTTP method or content type is not one that this path takes. */
   UNSUPPORTED: "UNSUPPORTED",
-  /** The queue is full. Try again after the time that the answer names. */
+  /** Nothing of a request's body has arrived for a while. Send it again. */
+  REQUEST_TIMEOUT: "REQUEST_TIMEOUT",
+  /** The queue, or the memory for bodies of calls, is full. Try again after the time that the answer names. */
   QUEUE_FULL: "QUEUE_FULL",
   /** The function or the server is not ready to answer: starting, compiling, stopping. Try again. */
   UNAVAILABLE: "UNAVAILABLE",

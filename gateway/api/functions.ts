@@ -13,6 +13,7 @@ import type { DeployResult, Functions, Upload } from "../functions/functions.ts"
 import { isProvidedName } from "../functions/provided-names.ts";
 import { readText, streamBody } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
+import type { Exchange } from "../http/exchange.ts";
 import { emptyReply, jsonReply } from "../http/reply.ts";
 import type { FunctionsOf } from "./functions-of.ts";
 import { functionNameOf as nameOf } from "./names.ts";
@@ -58,7 +59,7 @@ function deploy({ functionsOf, deployBytes }: FunctionsApiOptions): Handler {
         "INVALID_ARGUMENT",
         `Cannot deploy function '${name}': such names are those of models that handlers bring themselves`,
       );
-    const upload = uploadOf(c, name, deployBytes);
+    const upload = uploadOf(c, name, deployBytes, exchange);
     const isNew = !functions.list().some((status) => status.name === name);
     if (wantsProgress(c.req.raw)) {
       return progressReply(exchange, (onProgress) => deployFrom(functions, name, upload, onProgress));
@@ -82,7 +83,7 @@ async function deployFrom(
   }
 }
 
-function uploadOf(c: Context, name: string, deployBytes: number): Upload {
+function uploadOf(c: Context, name: string, deployBytes: number, exchange: Exchange): Upload {
   const request = c.req.raw;
   if (request.headers.get("content-length") === "0" || request.body === null) {
     throw new DawnletError(
@@ -91,7 +92,7 @@ function uploadOf(c: Context, name: string, deployBytes: number): Upload {
     );
   }
   const contentType = request.headers.get("content-type");
-  return { body: streamBody(request, deployBytes), ...(contentType !== null && { contentType }) };
+  return { body: streamBody(request, deployBytes, exchange), ...(contentType !== null && { contentType }) };
 }
 
 /** Largest body of a change. */
@@ -106,7 +107,7 @@ function configure(functionsOf: FunctionsOf): Handler {
     const functions = functionsOf(exchange);
     const name = nameOf(c);
     functions.get(name);
-    const patch = readPatch(name, await readText(c.req.raw, patchBytes));
+    const patch = readPatch(name, await readText(c.req.raw, patchBytes, exchange));
     return jsonReply(await functions.configure(name, patch));
   };
 }

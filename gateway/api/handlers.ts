@@ -62,7 +62,7 @@ export async function forwardTo(
   // An answer may come before all of the body was read.
   exchange.closesOnError = true;
   try {
-    const call = handlersOwn(c.req.raw, name, takesTokens);
+    const call = handlersOwn(c.req.raw, name, takesTokens, exchange);
     const { response, timings } = await functionsOf(exchange).fetch({ name, ...call, signal });
     exchange.timings = timings;
     return handlersReply(response, c.req.raw, name);
@@ -91,6 +91,7 @@ function handlersOwn(
   request: Request,
   name: string,
   takesTokens: boolean,
+  exchange: Exchange,
 ): Pick<FetchInvocation, "request" | "arriving"> {
   const headers: [string, string][] = [];
   for (const [header, value] of request.headers) {
@@ -99,7 +100,7 @@ function handlersOwn(
     if (!isOurs && header !== "expect" && !hopHeaders.has(header)) headers.push([header, value]);
   }
   headers.push([prefixHeader, `/function/${name}`]);
-  const { body, ...rest } = bodyOf(request);
+  const { body, ...rest } = bodyOf(request, exchange);
   return { request: { method: request.method, url: handlersUrl(request.url), headers, body }, ...rest };
 }
 
@@ -111,13 +112,16 @@ function handlersUrl(url: string): string {
 }
 
 /** Of a small body no stream is made, on its whole way. */
-function bodyOf(request: Request): { body: PlainRequest["body"]; arriving?: Promise<Uint8Array> } {
+function bodyOf(
+  request: Request,
+  exchange: Exchange,
+): { body: PlainRequest["body"]; arriving?: Promise<Uint8Array> } {
   if (request.method === "GET" || request.method === "HEAD") return { body: null };
   const length = request.headers.get("content-length");
   // What is encoded is the handler's to decode.
   const isPlain = request.headers.get("content-encoding") === null;
   if (length === null || !isSmallLength(length) || !isPlain) return { body: request.body };
-  return { body: null, arriving: readBody(request, Number(length)) };
+  return { body: null, arriving: readBody(request, Number(length), exchange) };
 }
 
 /** What HTTP does not take in a header, though Fetch may. */

@@ -7,6 +7,7 @@ import type { Context, Hono } from "hono";
 import type { Functions, FunctionVersion } from "../functions/functions.ts";
 import { readBody, readText } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
+import type { Exchange } from "../http/exchange.ts";
 import { jsonReply, type Reply } from "../http/reply.ts";
 import { headerLengthName, parseHeaderLength } from "../tensors/binary.ts";
 import { callFunction, findTarget } from "./call.ts";
@@ -115,7 +116,7 @@ function infer({ functionsOf, callBytes }: OpenInferenceOptions): Handler {
     const functions = functionsOf(exchange);
     const request = c.req.raw;
     const target = findTarget(functions, exchange, nameOf(c), c.req.param("version"));
-    const call = await readInferRequest(request, callBytes, target.version);
+    const call = await readInferRequest(request, callBytes, target.version, exchange);
     const result = await callFunction(functions, exchange, target, call, request);
     return inferReply(call, result);
   };
@@ -125,10 +126,11 @@ async function readInferRequest(
   request: Request,
   callBytes: number,
   version: FunctionVersion,
+  exchange: Exchange,
 ): Promise<InferRequest> {
   const header = request.headers.get(headerLengthName);
-  if (header === null) return parseInferJson(await readText(request, callBytes), version);
-  const body = await readBody(request, callBytes);
+  if (header === null) return parseInferJson(await readText(request, callBytes, exchange), version);
+  const body = await readBody(request, callBytes, exchange);
   return parseInferBinary(body, parseHeaderLength(header, body.byteLength), version);
 }
 

@@ -57,7 +57,7 @@ function measure({ functionsOf, profiles, callBytes }: ProfilesApiOptions): Hand
   return async (c, exchange) => {
     // What nobody may profile is not to be read whole first.
     ownVersion(functionsOf, c, exchange);
-    const text = await readText(c.req.raw, callBytes);
+    const text = await readText(c.req.raw, callBytes, exchange);
     // Again: while the body came the name may have become another's.
     const version = ownVersion(functionsOf, c, exchange);
     const asked = parseProfileRequest(text, version);

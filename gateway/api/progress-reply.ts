@@ -20,6 +20,7 @@ export type ToldWork = (onProgress: (progress: Progress) => void) => Promise<unk
  */
 export function progressReply(exchange: Exchange, work: ToldWork, onGone: () => void = () => {}): Reply {
   const encoder = new TextEncoder();
+  exchange.worksPastAnswer = true;
   let isOpen = true;
   const body = new ReadableStream<Uint8Array>({
     async start(controller) {
@@ -31,6 +32,7 @@ export function progressReply(exchange: Exchange, work: ToldWork, onGone: () => 
         // The same body as that of an error answer, on one line.
         (thrown: unknown) => String(errorReply(thrown, exchange).body),
       );
+      exchange.release();
       write(last);
       if (isOpen) controller.close();
     },

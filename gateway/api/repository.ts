@@ -7,6 +7,7 @@ import type { Context, Hono } from "hono";
 import { DawnletError } from "../../kernels/errors.ts";
 import { readBody } from "../http/body.ts";
 import type { Endpoint, Handler } from "../http/endpoint.ts";
+import type { Exchange } from "../http/exchange.ts";
 import { jsonReply } from "../http/reply.ts";
 import { isRecord, parseJson } from "../tensors/json-text.ts";
 import type { FunctionsOf } from "./functions-of.ts";
@@ -35,7 +36,7 @@ export function addRepository(app: Hono, endpoint: Endpoint, options: Repository
 
 function index({ functionsOf }: RepositoryOptions): Handler {
   return async (c, exchange) => {
-    const request = await readRecord(c, maxRequestBytes);
+    const request = await readRecord(c, maxRequestBytes, exchange);
     const { ready = false } = request;
     if (typeof ready !== "boolean") throw failure("read the request", "'ready' is neither true nor false");
     return jsonReply(repositoryIndex(functionsOf(exchange), ready));
@@ -46,7 +47,7 @@ function load({ functionsOf, callBytes }: RepositoryOptions): Handler {
   return async (c, exchange) => {
     const functions = functionsOf(exchange);
     const name = nameOf(c);
-    const file = await readFile(c, name, callBytes);
+    const file = await readFile(c, name, callBytes, exchange);
     if (file === undefined) functions.get(name);
     else await functions.deploy(name, { body: file.stream(), contentType: "application/octet-stream" });
     return jsonReply({ name, load: true });
@@ -58,7 +59,7 @@ function unload({ functionsOf }: RepositoryOptions): Handler {
     const functions = functionsOf(exchange);
     const name = nameOf(c);
     // `unload_dependents` means nothing here: no function depends on another.
-    parametersOf(await readRecord(c, maxRequestBytes), name);
+    parametersOf(await readRecord(c, maxRequestBytes, exchange), name);
     functions.get(name);
     await functions.remove(name);
     return jsonReply({ name, unload: true });
@@ -66,8 +67,13 @@ function unload({ functionsOf }: RepositoryOptions): Handler {
 }
 
 /** The file to deploy, if the request has one: all that is kept of a body while a deploy takes its time. */
-async function readFile(c: Context, name: string, callBytes: number): Promise<Blob | undefined> {
-  const parameters = parametersOf(await readRecord(c, callBytes), name);
+async function readFile(
+  c: Context,
+  name: string,
+  callBytes: number,
+  exchange: Exchange,
+): Promise<Blob | undefined> {
+  const parameters = parametersOf(await readRecord(c, callBytes, exchange), name);
   checkConfiguration(name, parameters.config);
   const files = Object.keys(parameters).filter((key) => key.startsWith(filePrefix));
   const [file] = files;
@@ -77,8 +83,12 @@ async function readFile(c: Context, name: string, callBytes: number): Promise<Bl
 }
 
 /** An object; an empty body counts as an empty one, as clients send it. */
-async function readRecord(c: Context, limitBytes: number): Promise<Record<string, unknown>> {
-  const body = await readBody(c.req.raw, limitBytes);
+async function readRecord(
+  c: Context,
+  limitBytes: number,
+  exchange: Exchange,
+): Promise<Record<string, unknown>> {
+  const body = await readBody(c.req.raw, limitBytes, exchange);
   if (body.byteLength === 0) return {};
   const value = parseJson(body);
   if (isRecord(value)) return value;

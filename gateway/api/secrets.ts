@@ -35,7 +35,7 @@ export function addSecrets(app: Hono, endpoint: Endpoint, options: SecretsApiOpt
     endpoint(async (c, exchange) => {
       // What nobody may set is not to be read whole first.
       ownNameOf(c, exchange);
-      const value = textOf(await readBody(c.req.raw, maxSecretBytes));
+      const value = textOf(await readBody(c.req.raw, maxSecretBytes, exchange));
       // Again: while the body came the name may have become another's.
       await secrets.set(ownNameOf(c, exchange), keyOf(c), value);
       return emptyReply(204);

@@ -65,21 +65,25 @@ async function answer(
   }
   const query = parseQuery(c, version);
   checkForm(form, version, query.outputs);
-  const body = await readShortForm(request, callBytes);
+  const body = await readShortForm(request, callBytes, exchange);
   const parsed = await parseShortForm(body, query, version, callBytes);
   const result = await callFunction(functionsOf(exchange), exchange, found, parsed, request);
   return shortFormReply(form, result);
 }
 
-async function readShortForm(request: Request, callBytes: number): Promise<ShortFormBody> {
+async function readShortForm(
+  request: Request,
+  callBytes: number,
+  exchange: Exchange,
+): Promise<ShortFormBody> {
   if (request.method === "GET" || request.method === "HEAD") return { form: "json", text: "" };
   const type = request.headers.get("content-type");
   const form = requestForm(type);
   if (form === undefined) {
     throw new DawnletError("UNSUPPORTED", `Cannot read a body of type '${type}': send ${listForms()}`);
   }
-  if (form === "json") return { form, text: await readText(request, callBytes) };
-  return { form, bytes: await readBody(request, callBytes) };
+  if (form === "json") return { form, text: await readText(request, callBytes, exchange) };
+  return { form, bytes: await readBody(request, callBytes, exchange) };
 }
 
 function listForms(): string {

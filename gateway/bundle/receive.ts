@@ -10,17 +10,22 @@ import type { Store } from "../store/store.ts";
 /**
  * Stores an upload's bytes as a blob. Nothing stays where it fails.
  * @throws DawnletError PAYLOAD_TOO_LARGE as soon as the limit is passed; INVALID_ARGUMENT where the body is
- * empty or breaks off; UNAVAILABLE where the disk refuses.
+ * empty or breaks off; UNAVAILABLE where the disk refuses; what `onReceived` throws.
+ * @param onReceived hears how many bytes have come, before they are stored.
  */
 export async function receiveUpload(
   upload: Upload,
   store: Store,
   limits: { readonly uploadBytes: number },
+  onReceived: (receivedBytes: number) => void = () => {},
 ): Promise<StoredBlob> {
-  return store.blobs.putStream(readBody(upload.body), { limitBytes: limits.uploadBytes });
+  return store.blobs.putStream(readBody(upload.body, onReceived), { limitBytes: limits.uploadBytes });
 }
 
-async function* readBody(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+async function* readBody(
+  body: ReadableStream<Uint8Array>,
+  onReceived: (receivedBytes: number) => void,
+): AsyncGenerator<Uint8Array, void> {
   const reader = body.getReader();
   let received = 0;
   let isOver = false;
@@ -29,6 +34,7 @@ async function* readBody(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8
       const { done, value } = await nextChunk(reader, received);
       if (done) break;
       received += value.byteLength;
+      onReceived(received);
       yield value;
     }
     isOver = true;

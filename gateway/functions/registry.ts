@@ -41,6 +41,7 @@ import { parseVersionRecord, reachableFrom, type VersionRecord } from "./record.
 import { Secrets } from "./secrets.ts";
 import type { SharedBackends } from "./servable.ts";
 import { SettingsRecords } from "./settings-records.ts";
+import { type StorageClaim, StorageQuotas } from "./storage-quotas.ts";
 import { Troubles } from "./troubles.ts";
 import { Turns } from "./turns.ts";
 import { checkOutputs, retire, statusOf, type Version } from "./version.ts";
@@ -64,6 +65,8 @@ export interface TenantLimits {
   readonly name: string;
   /** Left out: `tenantTimeLimitMs`. */
   readonly timeLimitMs?: number;
+  /** What its functions may hold in the store. Left out: as much as there is. */
+  readonly storageBytes?: number;
 }
 
 export class Registry implements Functions {
@@ -75,6 +78,7 @@ export class Registry implements Functions {
   readonly #versions: VersionTable;
   readonly #builder: VersionBuilder;
   readonly #settings: SettingsRecords;
+  readonly #storage: StorageQuotas;
   /** Changes of one function go one after another. */
   readonly #turns = new Turns();
   #isReady = false;
@@ -86,6 +90,9 @@ export class Registry implements Functions {
     now = () => new Date(),
   }: RegistryOptions) {
     const timeLimits = new Map(tenants.map((one) => [one.name, one.timeLimitMs ?? tenantTimeLimitMs]));
+    const storageBytes = new Map(
+      tenants.flatMap((one) => (one.storageBytes === undefined ? [] : [[one.name, one.storageBytes]])),
+    );
     this.#backends = backends;
     this.#versions = new VersionTable(backends.store);
     this.#builder = new VersionBuilder({
@@ -95,6 +102,11 @@ export class Registry implements Functions {
     });
     this.#settings = new SettingsRecords(backends.store.records);
     this.#limits = limits;
+    this.#storage = new StorageQuotas({
+      store: backends.store,
+      allowedBytes: storageBytes,
+      records: () => this.#versions.all().map(({ record }) => record),
+    });
     this.secrets = new Secrets({
       records: backends.store.records,
       tenantOf: (name) => this.#versions.tenantOf(name),
@@ -213,7 +225,8 @@ export class Registry implements Functions {
     const { store } = this.#backends;
     using _hold = store.hold();
     onProgress({ phase: "upload", message: "receiving" });
-    const blob = await receiveUpload(upload, store, this.#limits);
+    using claim = await this.#storage.claim(name, upload.tenant);
+    const blob = await receiveUpload(upload, store, this.#limits, (bytes) => claim?.received(bytes));
     // Awaited here: the hold must last until a record names what is stored.
     return await this.#turns.take(name, async () => {
       const before = this.#versions.among(name);
@@ -227,12 +240,13 @@ export class Registry implements Functions {
         return { function: this.get(name), changed: false };
       }
       const number = (current?.number ?? 0) + 1;
-      const version = await this.#build({ name, number, tenant }, blob, onProgress);
+      const version = await this.#build({ name, number, tenant }, blob, onProgress, claim);
       onProgress({ phase: "store", message: `version ${number}` });
       await this.#publish(name, number, version.record);
       const versions = [...before, version];
       const removed = versions.splice(0, Math.max(0, versions.length - keptVersions));
       this.#versions.set(name, versions);
+      claim?.[Symbol.dispose]();
       // What others have of these bytes was written again, where it was damaged.
       this.#troubles.intact(reachableFrom(version.record));
       this.#applySettings(name);
@@ -259,9 +273,15 @@ export class Registry implements Functions {
     wanted: NewVersion,
     upload: StoredBlob,
     progress: (progress: DeployProgress) => void,
+    claim?: StorageClaim,
   ): Promise<Version> {
     try {
-      return await this.#builder.build(wanted, upload, progress);
+      const version = await this.#builder.build(wanted, upload, progress);
+      await claim?.keep(version.record).catch(async (error: unknown) => {
+        await retire(version);
+        throw error;
+      });
+      return version;
     } catch (error) {
       const { name, tenant } = wanted;
       this.#troubles.deployFailed(tenant, error);

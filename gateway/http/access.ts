@@ -17,6 +17,8 @@ export interface Tenant {
   readonly weight?: number;
   /** Most that `timeLimitMs` of its functions may be. Left out: `tenantTimeLimitMs`. */
   readonly timeLimitMs?: number;
+  /** What its functions may hold in the store. Left out: no limit. */
+  readonly storageBytes?: number;
 }
 
 export interface AccessOptions {

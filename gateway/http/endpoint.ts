@@ -7,7 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Context } from "hono";
 import type { AccessCheck } from "./access.ts";
 import { errorReply, refusal, type StatusOverrides } from "./error-response.ts";
-import { type CallObserver, Exchange } from "./exchange.ts";
+import { type BodyIntake, type CallObserver, Exchange } from "./exchange.ts";
 import type { Reply } from "./reply.ts";
 
 const logger = getLogger(["dawnlet", "http"]);
@@ -25,7 +25,7 @@ export interface EndpointOptions {
 /** Makes a Hono handler of ours. */
 export type Endpoint = (handler: Handler, options?: EndpointOptions) => (c: Context) => Promise<Response>;
 
-export function createEndpoint(access: AccessCheck, observer: CallObserver): Endpoint {
+export function createEndpoint(access: AccessCheck, observer: CallObserver, intake: BodyIntake): Endpoint {
   return (handler, options = {}) => {
     const admit = (request: Request, exchange: Exchange): Reply | undefined => {
       const answer = access(request);
@@ -35,7 +35,7 @@ export function createEndpoint(access: AccessCheck, observer: CallObserver): End
     };
     return async (c) => {
       const request = c.req.raw;
-      const exchange = new Exchange(request.headers.get("x-request-id"), observer);
+      const exchange = new Exchange(request.headers.get("x-request-id"), observer, intake);
       let reply: Reply;
       try {
         const refused = options.isOpen ? undefined : admit(request, exchange);
@@ -43,6 +43,7 @@ export function createEndpoint(access: AccessCheck, observer: CallObserver): End
       } catch (thrown) {
         reply = errorReply(thrown, exchange, options.statuses);
       }
+      if (!exchange.worksPastAnswer) exchange.release();
       return finish(c, exchange, reply, observer);
     };
   };

@@ -5,6 +5,9 @@
  * counted here: it is called when there are none left, and the server is cut off when their time is over.
  * Start Deno with `--unstable-no-legacy-abort`: otherwise it also aborts the signals of requests that were
  * answered, and warns of it.
+ *
+ * Where a request is answered before all of its body has come, its connection stays until the client ends it, whatever
+ * `connection: close` says (Deno 2.9.5): nothing here ends a single one.
  */
 import { notListening } from "./node-http.ts";
 import type { FetchHandler, HttpOptions, HttpServer } from "./platform.ts";

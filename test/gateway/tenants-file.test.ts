@@ -16,7 +16,7 @@ describe("parseTenants()", () => {
   it("gives names and tokens", () => {
     expect(parseTenants(fileOf(acme, beta), `${secret}-op`)).toEqual([acme, beta]);
     expect(parseTenants(fileOf({ name: "x".repeat(128), token: "!".repeat(16) }))).toHaveLength(1);
-    const more = { weight: 2.5, timeLimitMs: 30_000 };
+    const more = { weight: 2.5, timeLimitMs: 30_000, storageBytes: 2 ** 20 };
     expect(parseTenants(fileOf({ ...acme, ...more }))).toEqual([{ ...acme, ...more }]);
   });
 
@@ -50,6 +50,16 @@ describe("parseTenants()", () => {
     ],
     ["no time at all", fileOf({ ...acme, timeLimitMs: 0 }), /^tenants\.0\.timeLimitMs is wrong/],
     ["a weight that is no number", fileOf({ ...acme, weight: "2" }), /^tenants\.0\.weight is wrong/],
+    [
+      "hardly any storage",
+      fileOf({ ...acme, storageBytes: 2 ** 20 - 1 }),
+      /^tenants\.0\.storageBytes is wrong: expected 1048576 at least/,
+    ],
+    [
+      "a part of a byte",
+      fileOf({ ...acme, storageBytes: 2 ** 20 + 0.5 }),
+      /^tenants\.0\.storageBytes is wrong: expected whole bytes/,
+    ],
     ["a tenant that is no object", fileOf(secret), /^tenants\.0 is wrong/],
     ["another key beside them", JSON.stringify({ tenants: [acme], [secret]: 1 }), /^the file is wrong/],
     ["no tenants", fileOf(), /^tenants is wrong: expected one at least/],
