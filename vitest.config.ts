@@ -52,6 +52,18 @@ const underNodeOnly = [
     "test/e2e/deploy.test.ts",
     "models.test.ts, handlers.test.ts and others deploy models, shaders and handlers there",
   ],
+  [
+    "test/e2e/{tenants,storage-quotas}.test.ts",
+    "held-bodies.test.ts has tenants there, and others the files and processes that these need",
+  ],
+  [
+    "test/e2e/onnx-backend.test.ts",
+    "ONNX Runtime is the same WebAssembly there, and models.test.ts compiles models",
+  ],
+  [
+    "test/runtime/supervisor/session-processes.test.ts",
+    "models.test.ts and faults-killed.test.ts start and end sessions there",
+  ],
   ["test/e2e/faults-store.test.ts", "files are written and read there by the tests of the store"],
   ["test/models/rewrite/placement.test.ts", "it is about ONNX Runtime's providers"],
 ] as const;
