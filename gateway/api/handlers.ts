@@ -121,7 +121,10 @@ function bodyOf(
   // What is encoded is the handler's to decode.
   const isPlain = request.headers.get("content-encoding") === null;
   if (length === null || !isSmallLength(length) || !isPlain) return { body: request.body };
-  return { body: null, arriving: readBody(request, Number(length), exchange) };
+  const arriving = readBody(request, Number(length), exchange);
+  // A call can fail before it needs its body.
+  arriving.catch(() => {});
+  return { body: null, arriving };
 }
 
 /** What HTTP does not take in a header, though Fetch may. */

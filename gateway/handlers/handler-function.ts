@@ -102,10 +102,7 @@ export class HandlerFunction implements Servable {
   async #admit({ request, arriving, signal }: ServableFetch) {
     const { requestBytes } = this.#limits;
     const length = request.headers.find(([name]) => name === "content-length")?.[1];
-    if (Number(length) > requestBytes) {
-      arriving?.catch(() => {});
-      throw requestTooLarge(this.#version.name, requestBytes);
-    }
+    if (Number(length) > requestBytes) throw requestTooLarge(this.#version.name, requestBytes);
     const body = arriving && (await this.#arrived(arriving));
     const place: Place<HandlerInstance> = await this.#pool.take(signal);
     return { request: body === undefined ? request : { ...request, body }, place };

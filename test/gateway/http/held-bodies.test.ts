@@ -43,6 +43,28 @@ describe("bodies", () => {
     expect(await Promise.all([call(), call()])).toEqual([200, 200]);
   });
 
+  test("that come when their call of a handler has failed are nobody's error", async () => {
+    const functions = new FakeFunctions();
+    functions.version = (name) => ({ ...functions.get(name).current, kind: "handler" });
+    const unhandled = vi.fn();
+    process.on("unhandledRejection", unhandled);
+    const { promise: isAnswered, resolve: answered } = Promise.withResolvers<void>();
+    const body = new ReadableStream({
+      async pull(controller) {
+        await isAnswered;
+        controller.enqueue(new Uint8Array(4));
+        controller.close();
+      },
+    });
+    const init = { method: "POST", body, headers: { "content-length": "4" }, duplex: "half" } as const;
+    const response = await createApp({ functions }).request("/function/add/path", init);
+    expect(await response.json()).toMatchObject({ code: "UNSUPPORTED" });
+    answered();
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve));
+    process.off("unhandledRejection", unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+
   test("may hold an eighth of the host's memory, and four of the largest at least", () => {
     expect(bodyLimits({}, 2 ** 36)).toMatchObject({ callBytes: 2 ** 26, heldBytes: 2 ** 33 });
     expect(bodyLimits({}, 2 ** 30).heldBytes).toBe(2 ** 28);
